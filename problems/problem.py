@@ -1,0 +1,77 @@
+"""A row that could not be read as it stands: set aside with its place, its value and its fix, and counted."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import IO
+
+import msgspec
+
+SHOWN_CHARACTERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with one row of a log.
+
+    Args:
+        source: the file, as the user named it.
+        line: its line there, from 1; 0 for the file as a whole.
+        field: the field at fault, dotted; "" for the line as a whole.
+        value: the offending value, cut to 200 characters.
+        effect: what became of the row ("row set aside", "kept, without its time").
+        fix: what to change.
+        kind: a short stable name for counting, e.g. "not_json".
+        set_aside: True when the row is not replayed; False for a note on a row that is.
+    """
+
+    source: str
+    line: int
+    field: str
+    value: str
+    effect: str
+    fix: str
+    kind: str
+    set_aside: bool = True
+
+    def __str__(self) -> str:
+        place = f"{self.source}:{self.line}" if self.line else self.source
+        named = f" {self.field}" if self.field else ""
+        return f"{place}:{named} {self.kind.replace('_', ' ')} ({self.value}); {self.effect}; {self.fix}"
+
+
+@dataclass
+class ProblemLog:
+    """Problems as they are found: every one counted, the first 1,000 kept, all written to `sink` when there is one.
+
+    `sink` receives one JSON object a line: the problem's fields and `original`, the line as it was read.
+    """
+
+    sink: IO[str] | None = None
+    keep: int = 1_000
+    kept: list[Problem] = field(default_factory=list)
+    set_aside: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, problem: Problem, original: bytes | str = "") -> None:
+        """Count one problem, and write it with the line it came from."""
+        self.counts[problem.kind] += 1
+        self.set_aside += problem.set_aside
+        if len(self.kept) < self.keep:
+            self.kept.append(problem)
+        if self.sink is not None:
+            text = original.decode("utf-8", "backslashreplace") if isinstance(original, bytes) else original
+            row = {name: getattr(problem, name) for name in Problem.__slots__} | {"original": text}
+            self.sink.write(msgspec.json.encode(row).decode() + "\n")
+
+    def __len__(self) -> int:
+        return sum(self.counts.values())
+
+
+def shown(value: object) -> str:
+    """A value as a problem quotes it: its JSON or text, cut to 200 characters."""
+    try:
+        text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    except (TypeError, ValueError, RecursionError):
+        text = repr(value)
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
