@@ -1,0 +1,5 @@
+"""`python -m backroute`."""
+
+from backroute.cli import main
+
+main()

@@ -1,0 +1,47 @@
+"""`backroute check`: rules that never fire or are shadowed; models unpriced, retired or superseded."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import click
+
+from backroute.options import FORMAT, PRICES, emit
+
+
+@click.command("check", epilog="Example: backroute check starter june.jsonl")
+@click.argument("rules")
+@click.argument("log", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--on", "day", default=None, metavar="DATE", help="Look at models and prices on this day. [the book's]")
+@PRICES
+@FORMAT
+def command(rules: str, log: tuple[Path, ...], day: str | None, overlay: tuple[Path, ...], shape: str) -> None:
+    """Look over RULES (a file, or a bundled set), and count on LOG what each rule matches and what it decides."""
+    from pricing import PriceBook
+    from problems import BackrouteError
+    from router import load_rules
+    from simulator.check import check_rules
+    from workloads import read_log
+
+    book = PriceBook.load(overlay)
+    try:
+        on = date.fromisoformat(day) if day else book.date
+    except ValueError as error:
+        raise BackrouteError("--on", f"not a date ({day!r})", fix="for example 2026-01-31") from error
+    checks = check_rules(load_rules(rules), book, read_log([str(path) for path in log]) if log else None, on)
+    rows = [
+        {
+            "rule": each.rule,
+            "model": each.model,
+            "matched": each.matched,
+            "fired": each.fired,
+            "findings": "; ".join(each.findings) or "fine",
+        }
+        for each in checks
+    ]
+    if not log:
+        rows = [{key: row[key] for key in ("rule", "model", "findings")} for row in rows]
+        if shape == "table":
+            click.echo("No log given: rules and models only. Give one to count what each rule catches.", err=True)
+    emit(rows, shape)

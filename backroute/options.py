@@ -1,0 +1,73 @@
+"""Options that several verbs share, and how they print."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+LOG = click.argument("log", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
+FORMAT = click.option(
+    "--format", "shape", type=click.Choice(["table", "json", "csv"]), default="table", help="How to print. [table]"
+)
+PRICES = click.option(
+    "--prices",
+    "overlay",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Your own price file (YAML) over the bundled book; may be given again.",
+)
+AS_OF = click.option(
+    "--prices-as-of", default="latest", metavar="latest|request|DATE", help="Whose day's prices. [latest]"
+)
+TIMEZONE = click.option("--timezone", default="UTC", help="What times without a zone mean. [UTC]")
+LOG_FORMAT = click.option("--log-format", default=None, help="chat or pairs, where recognising a record goes wrong.")
+
+
+def log_options(command: Command) -> Command:
+    """The argument and options of every verb that reads a log."""
+    for option in (LOG_FORMAT, TIMEZONE, LOG):
+        command = option(command)
+    return command
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console of at least 80 columns; colours only where a person looks."""
+    watched = (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(stderr=stderr, width=None if watched else 100, highlight=False, soft_wrap=False)
+
+
+def emit(rows: Sequence[Mapping[str, Any]], shape: str, *, title: str = "", columns: Sequence[str] | None = None) -> None:
+    """Print rows as a table for people, or as JSON or CSV for programs."""
+    names = list(columns or (rows[0] if rows else ()))
+    if shape == "json":
+        click.echo(json.dumps([dict(row) for row in rows], indent=2, default=str))
+    elif shape == "csv":
+        writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    else:
+        table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+        for name in names:
+            number = all(isinstance(row[name], int | float) and not isinstance(row[name], bool) for row in rows)
+            table.add_column(name.replace("_", " "), justify="right" if rows and number else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(_cell(row[name]) for name in names))
+        console().print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value)

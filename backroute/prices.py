@@ -1,0 +1,117 @@
+"""`backroute prices`: the price book."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from backroute.options import FORMAT, PRICES, emit
+
+
+@click.group("prices", epilog="Example: backroute prices show openai/gpt-4o --on 2024-09-01")
+def command() -> None:
+    """The price book: what models cost, since when, by whose word."""
+
+
+@command.command("show", epilog="Example: backroute prices show gpt-4o-mini claude-sonnet-4-5")
+@click.argument("models", nargs=-1)
+@click.option("--on", "day", default=None, metavar="DATE", help="Prices on this day. [the book's date]")
+@click.option("--history", is_flag=True, help="Every dated entry, not only the one in force.")
+@PRICES
+@FORMAT
+def show(models: tuple[str, ...], day: str | None, history: bool, overlay: tuple[Path, ...], shape: str) -> None:
+    """Prices of MODELS in USD per million tokens; the starter rules' models when none is named."""
+    from pricing import PriceBook
+    from router import load_rules
+
+    book = PriceBook.load(overlay)
+    on = _date(day, "--on") if day else book.date
+    names = models or tuple(dict.fromkeys(rule.target for rule in load_rules("starter").rules))
+    rows = []
+    for name in names:
+        canonical = book.require(name, "prices show")
+        quote = book.quote(canonical, on)
+        if history:
+            rows += [_row(canonical, entry) for entry in book.entries(canonical)]
+        elif quote is None:
+            launched = book.launched(canonical)
+            click.echo(f"note: {canonical} has no price on {on}{f'; first sold {launched}' if launched else ''}", err=True)
+        else:
+            rows.append(_row(canonical, quote))
+    emit(rows, shape, title=f"USD per million tokens{'' if history else f', {on}'}")
+
+
+@command.command("diff", epilog="Example: backroute prices diff 2025-01-01 2025-12-31")
+@click.argument("since")
+@click.argument("until", required=False)
+@PRICES
+@FORMAT
+def diff(since: str, until: str | None, overlay: tuple[Path, ...], shape: str) -> None:
+    """Standard prices that changed after SINCE and up to UNTIL, by default the book's date."""
+    from pricing import PriceBook
+
+    book = PriceBook.load(overlay)
+    changes = book.changes(_date(since, "SINCE"), _date(until, "UNTIL") if until else book.date)
+    emit(
+        [
+            {
+                "on": change.on.isoformat(),
+                "model": change.model,
+                "bucket": change.bucket,
+                "before": _usd(change.before),
+                "after": _usd(change.after),
+                "source": change.source,
+            }
+            for change in changes
+        ],
+        shape,
+        columns=["on", "model", "bucket", "before", "after", "source"],
+    )
+
+
+@command.command("stale", epilog="Example: backroute prices stale")
+@click.option("--today", default=None, metavar="DATE", help="Count from this day. [today]")
+@PRICES
+@FORMAT
+def stale(today: str | None, overlay: tuple[Path, ...], shape: str) -> None:
+    """How old each source of prices is, oldest first."""
+    from pricing import PriceBook
+
+    day = _date(today, "--today") if today else datetime.now(UTC).date()
+    rows = [
+        {"source": age.source, "checked": str(age.as_of or "never"), "days ago": age.days, "models": age.models}
+        for age in PriceBook.load(overlay).stale(day)
+    ]
+    emit(rows, shape)
+
+
+def _date(text: str, where: str) -> date:
+    from problems import BackrouteError
+
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise BackrouteError(where, f"not a date ({text!r})", fix="for example 2026-01-31") from error
+
+
+def _row(model: str, entry: Any) -> dict[str, Any]:
+    rates = entry.usd_per_mtok
+    return {
+        "model": model,
+        "input": _usd(rates["input_uncached"]),
+        "cache read": _usd(rates["cache_read"]),
+        "cache write": _usd(rates["cache_write_5m"]),
+        "output": _usd(rates["output_text"]),
+        "since": entry.effective_from.isoformat() if entry.effective_from else "not stated",
+        "source": entry.source,
+    }
+
+
+def _usd(rate: Any) -> str | None:
+    if rate is None:
+        return None
+    steps = "".join(f", {usd.normalize():f} above {start:,}" for start, usd in rate.above)
+    return f"{rate.base.normalize():f}{steps}"

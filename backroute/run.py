@@ -1,0 +1,92 @@
+"""One replay with everything it leaves in its folder: what `replay` and `demo` share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pricing import AsOf, PriceBook
+from problems import BackrouteError
+from reports import write_report
+from router import dump_rules, load_rules
+from simulator import Scenario, replay
+from workloads import Log
+
+
+def run_replay(
+    log: Log,
+    *,
+    rules: str,
+    baseline: str,
+    out: Path,
+    as_of: str = "latest",
+    overlay: Sequence[Path] = (),
+    seed: int = 0,
+    sample_rate: float = 1.0,
+) -> dict[str, Any]:
+    """Replay a log and write the output folder; returns the summary.
+
+    Raises:
+        BackrouteError: a mistake in any of it, or a folder that cannot be written.
+    """
+    book = PriceBook.load(overlay)
+    policy = AsOf.parse(as_of)
+    router = load_rules(rules)
+    base = Scenario.always(baseline, book, policy)
+    candidate = Scenario(router.name, router, book, policy)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BackrouteError("--out", f"cannot be written ({out}: {error.strerror})", fix="give another folder") from error
+    _, after = replay(log, base, candidate, seed=seed, sample_rate=sample_rate, out=out)
+    summary = after.summary
+    (out / "rules.yaml").write_text(dump_rules(router), "utf-8")
+    (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
+    (out / "manifest.json").write_text(json.dumps(summary["manifest"], indent=2) + "\n", "utf-8")
+    write_report(summary, out)
+    notes(after.run, out)
+    return summary
+
+
+def notes(run: Any, out: Path) -> None:
+    """Say on stderr what was left out or slow, one line each."""
+    facts = run.facts
+    if run.problems.set_aside:
+        kinds = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in run.problems.counts.most_common(4))
+        click.echo(f"note: {run.problems.set_aside:,} rows set aside ({kinds}): {out / 'problems.jsonl'}", err=True)
+    for name, count in facts.unknown_models.most_common(5):
+        click.echo(f"note: no price for the logged model {name!r} ({count:,} requests); add it with --prices", err=True)
+    for kind, count in facts.passed_through.items():
+        click.echo(f"note: {count:,} {kind} calls are not routed; they cost as logged in every arm", err=True)
+    if facts.undecided:
+        click.echo(f"note: {facts.undecided:,} requests hold no text that the rules could decide by", err=True)
+    if facts.untimed:
+        click.echo(f"note: {facts.untimed:,} requests have no time; they use the price book's date", err=True)
+    for rule, seconds in run.slow_rules.items():
+        click.echo(f"note: rule {rule!r} is a Python function: {seconds:.1f} s row by row", err=True)
+
+
+def gates(summary: dict[str, Any], *, min_savings: float | None, allow_incomplete: bool) -> int:
+    """The exit code: 1 where the saving is not surely large enough, 3 where too much was left out, else 0."""
+    which = "savings" if summary["headline"] == "baseline" else "savings_vs_as_logged"
+    low = summary[which]["low_pct"]
+    if min_savings is not None and (low is None or low < min_savings):
+        said = "unknown" if low is None else f"{low:.1f}%"
+        click.echo(f"gate: the saving's lower end is {said}, below --min-savings {min_savings:g}%", err=True)
+        return 1
+    covered = summary["coverage"]["requests_pct"]
+    if not allow_incomplete and (covered or 0) < MOSTLY:
+        click.echo(
+            f"gate: only {covered or 0:.1f}% of requests could be compared; see the notes above, "
+            "or pass --allow-incomplete",
+            err=True,
+        )
+        return 3
+    return 0
+
+
+MOSTLY = 95.0

@@ -1,0 +1,138 @@
+"""Price entries compiled to integer tables, so that finding each request's price is a few array look-ups."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pricing.asof import AsOf
+from pricing.book import PriceBook
+from pricing.entries import BUCKETS, PriceEntry, picodollars_per_token
+
+Ints = NDArray[np.int64]
+
+UNPRICED = -1  # in `Schedule.prices`
+_SECOND_BITS, _CLOCK_BITS, _TOKEN_BITS = 36, 17, 44  # 2,177 years, one day, 17 billion tokens in thousandths
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Schedule:
+    """The prices of some (model, tier) pairs under one date policy.
+
+    Three levels, each a sorted table searched once: a pair's days, a day's hours, an hour's input sizes. A level where
+    nothing differs is skipped.
+
+    Args:
+        book: where the prices come from.
+        pairs: (canonical model or None, service tier) in the order that `rows` numbers them; None is unpriced.
+        at: the date policy.
+    """
+
+    def __init__(self, book: PriceBook, pairs: Sequence[tuple[str | None, str | None]], at: AsOf) -> None:
+        self.at = at
+        self.book_seconds = _seconds(datetime(book.date.year, book.date.month, book.date.day, tzinfo=UTC))
+        day_keys: list[int] = []
+        clock_keys: list[int] = []
+        size_keys: list[int] = []
+        prices: list[tuple[int, ...]] = []
+        tiered: list[bool] = []
+        for pair, (model, tier) in enumerate(pairs):
+            for day in _days(book, model, at):
+                day_keys.append(pair << _SECOND_BITS | max(0, _seconds(datetime.combine(day, time(), UTC))))
+                for clock in _clocks(book, model, day, at):
+                    at_second = clock.hour * 3600 + clock.minute * 60 + clock.second
+                    clock_keys.append((len(day_keys) - 1) << _CLOCK_BITS | at_second)
+                    moment = datetime.combine(day, clock) if at.policy != "instant" else at.moment
+                    entry = None if model is None or moment is None else book.quote(model, moment, tier)
+                    steps = _steps(entry)
+                    tiered.append(len(steps) > 1)
+                    for tokens, row in steps:
+                        # Strictly more input than the step's start crosses it.
+                        size_keys.append((len(clock_keys) - 1) << _TOKEN_BITS | (tokens * 1000 + 1 if tokens else 0))
+                        prices.append(row)
+        prices.append((UNPRICED,) * len(BUCKETS))
+        self.prices: Ints = np.array(prices, np.int64).T.copy()
+        self._days = np.array(day_keys, np.int64)
+        self._clocks = np.array(clock_keys, np.int64)
+        self._sizes = np.array(size_keys, np.int64)
+        self._tiered = np.array(tiered, bool)
+        self._unpriced_row = len(prices) - 1
+        self.by_day = len(day_keys) > len(pairs)
+        self.by_clock = len(clock_keys) > len(day_keys)
+        self.by_size = bool(self._tiered.any())
+
+    @property
+    def needs_times(self) -> bool:
+        """Whether any pair's price depends on when the request arrived."""
+        return self.by_day or self.by_clock
+
+    def rows(self, pair: NDArray[np.intp], seconds: Ints | None, input_thousandths: Ints | None) -> NDArray[np.intp]:
+        """The column of `prices` that holds each request's prices.
+
+        Args:
+            pair: index into the pairs.
+            seconds: arrival in seconds since 1970 UTC, where `needs_times`; None where no request has a time.
+            input_thousandths: total input, cached parts included, in thousandths of a token; negative where unknown,
+                which leaves a request unpriced where the price depends on it. Read only where `by_size`.
+        """
+        slot = pair
+        if self.by_day:
+            when = np.full(len(pair), self.book_seconds, np.int64) if seconds is None else seconds
+            slot = np.searchsorted(self._days, slot << _SECOND_BITS | np.clip(when, 0, None), side="right") - 1
+        if self.by_clock:
+            clock = np.zeros(len(pair), np.int64) if seconds is None else np.mod(seconds, 86_400)
+            slot = np.searchsorted(self._clocks, slot << _CLOCK_BITS | clock, side="right") - 1
+        if not self.by_size or input_thousandths is None:
+            return slot
+        affected = np.flatnonzero(self._tiered[slot])
+        if len(affected) == 0 and len(self._sizes) == len(self._tiered):
+            return slot
+        starts = np.searchsorted(self._sizes, np.arange(len(self._tiered), dtype=np.int64) << _TOKEN_BITS)
+        row = starts.astype(np.intp)[slot]
+        size = np.minimum(input_thousandths[affected], (1 << _TOKEN_BITS) - 1)
+        found = np.searchsorted(self._sizes, slot[affected] << _TOKEN_BITS | np.maximum(size, 0), side="right") - 1
+        row[affected] = np.where(size < 0, self._unpriced_row, found)
+        return row
+
+
+def _days(book: PriceBook, model: str | None, at: AsOf) -> list[date]:
+    """The UTC days on which anything about a model's price may change; one under a fixed policy."""
+    if at.policy != "request":
+        return [at.moment.date() if at.moment else book.date]
+    days = {date(1970, 1, 1)}
+    if model is not None:
+        launched = book.launched(model)
+        days |= {launched} if launched else set()
+        days |= {day for entry in book.entries(model) for day in (entry.effective_from, entry.until) if day}
+        days |= {rule.effective_from for rule in book.all_tier_rules(model) if rule.effective_from}
+    return sorted(days)
+
+
+def _clocks(book: PriceBook, model: str | None, day: date, at: AsOf) -> list[time]:
+    """The times of day at which a model's price may change on a day; midnight is always one."""
+    if model is None or at.policy == "instant":
+        return [time()]
+    return sorted({time()} | {edge for entry in book.entries(model) if entry.on(day) for edge in entry.window or ()})
+
+
+def _steps(entry: PriceEntry | None) -> list[tuple[int, tuple[int, ...]]]:
+    """(total input tokens above which it holds, picodollars per token by bucket), ascending."""
+    if entry is None:
+        return [(0, (UNPRICED,) * len(BUCKETS))]
+    rates = entry.usd_per_mtok
+    starts = sorted({0} | {start for rate in rates.values() if rate for start, _ in rate.above})
+    return [
+        (
+            start,
+            tuple(
+                UNPRICED if (rate := rates[bucket]) is None else picodollars_per_token(rate.at(start + 1))
+                for bucket in BUCKETS
+            ),
+        )
+        for start in starts
+    ]
+
+
+def _seconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(seconds=1)

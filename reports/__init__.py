@@ -1,0 +1,31 @@
+"""Savings for people: tables, charts, the terminal's report and a page to forward, all drawn from a summary."""
+
+from reports.charts import (
+    caught_chart,
+    cost_chart,
+    day_chart,
+    model_chart,
+    rule_chart,
+    sensitivity_chart,
+    waterfall_chart,
+)
+from reports.html import html_report
+from reports.tables import savings_table
+from reports.terminal import print_report, terminal_report
+from reports.write import write_charts, write_report
+
+__all__ = [
+    "caught_chart",
+    "cost_chart",
+    "day_chart",
+    "html_report",
+    "model_chart",
+    "print_report",
+    "rule_chart",
+    "savings_table",
+    "sensitivity_chart",
+    "terminal_report",
+    "waterfall_chart",
+    "write_charts",
+    "write_report",
+]

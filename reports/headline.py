@@ -1,0 +1,150 @@
+"""The answer in a dozen lines: what was spent, what it would have been, how sure that is and what it rests on."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from reports.summary import Summary, amount, headline_savings
+from reports.words import UNKNOWN, between, chance, change, counted, percent, usd
+
+RESTS_ON = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One sum of money with its name, exact in USD, and a line that qualifies it (empty if none is needed)."""
+
+    label: str
+    money: Decimal | None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The first screen of every report, each line a sentence or part of one.
+
+    `figures` go from what was spent to what it would have been; `saving` is the last of them. `hypothetical` is empty
+    unless the baseline is a model that carried less than 95% of the logged spend (CONTRACTS: which saving is the
+    headline).
+    """
+
+    verdict: str
+    figures: tuple[Figure, ...]
+    saving: Figure
+    interval: str
+    chance: str
+    level: str
+    includes: tuple[str, ...]
+    coverage: str
+    quality: str
+    quality_checked: bool
+    rests_on: tuple[str, ...]
+    hypothetical: str
+    beside: str
+
+
+def headline(summary: Summary) -> Headline:
+    """Put the answer of a summary into words."""
+    logged, hypothetical = amount(summary["as_logged"]["usd"]), summary["headline"] == "as_logged"
+    baseline, routed = amount(summary["baseline"]["usd"]), amount(summary["routed"]["usd"])
+    savings = headline_savings(summary)
+    saved = amount(savings["usd"])
+    figures = [Figure("Spent, as logged", logged)]
+    if hypothetical:
+        compared = None if routed is None or saved is None else routed + saved
+        if compared is not None and compared != logged:
+            figures = [Figure("Spent, as logged", logged, f"{usd(compared)} of it on the requests compared")]
+    elif baseline != logged:
+        figures.append(Figure(f"Baseline ({summary['baseline']['name']})", baseline))
+    figures.append(Figure(f"With routing ({summary['routed']['name']})", routed))
+    loss = saved is not None and saved < 0
+    money = None if saved is None else abs(saved)
+    return Headline(
+        verdict=verdict(saved, savings),
+        figures=tuple(figures),
+        saving=Figure("Extra cost" if loss else "Saving", money, "" if saved is None else change(savings["pct"])),
+        interval=interval(savings),
+        chance=chance(savings["probability_positive"]),
+        level=f"{savings['level'] * 100:g}%",
+        includes=tuple(savings["interval_includes"]),
+        coverage=coverage(summary),
+        quality=quality(summary),
+        quality_checked=summary["quality"]["checked"],
+        rests_on=tuple(assumption(row) for row in summary["assumptions"][:RESTS_ON]),
+        hypothetical=against_baseline(summary) if hypothetical else "",
+        beside="" if hypothetical or baseline == logged else against_logged(summary),
+    )
+
+
+def verdict(saved: Decimal | None, savings: Summary) -> str:
+    """The one sentence to remember; it says "might" where the interval holds savings and losses alike."""
+    if saved is None:
+        return "What routing would have saved is unknown"
+    if saved == 0:
+        return "Routing would have changed nothing on the bill"
+    size = usd(abs(saved)) if savings["pct"] is None else percent(abs(savings["pct"]))
+    sure = "might" if unsure(savings) else "would"
+    return f"Routing {sure} have saved {size}" if saved > 0 else f"Routing {sure} have cost {size} more"
+
+
+def unsure(savings: Summary) -> bool:
+    """Whether the interval holds savings and losses alike."""
+    low, high = savings["low_pct"], savings["high_pct"]
+    return low is not None and high is not None and low < 0 < high
+
+
+def interval(savings: Summary) -> str:
+    """The range the saving lies in, as changes of the bill."""
+    said = between(savings["low_pct"], savings["high_pct"])
+    if said == UNKNOWN:
+        return "no interval could be computed"
+    level = f"{savings['level'] * 100:g}% interval: {said}"
+    return f"{level}, so it may be no saving at all" if unsure(savings) else level
+
+
+def coverage(summary: Summary) -> str:
+    """How much of the log the comparison covers."""
+    log, covered = summary["log"], summary["coverage"]
+    if not log["rows"]:
+        return "no requests were replayed"
+    said = f"{percent(covered['requests_pct'])} of {counted(log['rows'], 'request')}"
+    said += f", {percent(covered['logged_usd_pct'])} of the logged spend"
+    return said if log["sample_rate"] == 1 else f"{said}; scaled up from a {percent(100 * log['sample_rate'])} sample"
+
+
+def quality(summary: Summary) -> str:
+    """Whether anybody looked at the answers."""
+    checked = summary["quality"]
+    if not checked["checked"]:
+        return "not checked: whether the answers would have been as good is not known"
+    verified = amount(checked["verified_savings_usd"])
+    said = f"checked on {counted(len(checked['slices']), 'slice')} of the traffic"
+    if verified is None:
+        return said
+    worth = f"a saving of {usd(verified)}" if verified >= 0 else f"an extra cost of {usd(-verified)}"
+    return f"{said}; {worth} is verified"
+
+
+def assumption(row: Summary) -> str:
+    """One assumption and how much rests on it."""
+    share = row["saving_resting_on_it_pct"]
+    return f"{row['name']}: {row['value']}" + (
+        "" if share is None else f" ({percent(share)} of the saving rests on it)"
+    )
+
+
+def against_baseline(summary: Summary) -> str:
+    """The comparison that is not the headline, since no invoice will show it."""
+    baseline, savings = summary["baseline"], summary["savings"]
+    return (
+        f"Hypothetical: with {baseline['name']} for everything the bill would have been "
+        f"{usd(amount(baseline['usd']))}; against that, routing would have cost {change(savings['pct'])}. "
+        "Less than 95% of the spend was on that model, so no invoice will show this difference."
+    )
+
+
+def against_logged(summary: Summary) -> str:
+    """What routing saves against the bill as it was, where that is not the headline's baseline."""
+    savings = summary["savings_vs_as_logged"]
+    return (
+        f"Against the spend as logged: {change(savings['pct'])} ({between(savings['low_pct'], savings['high_pct'])})."
+    )

@@ -1,0 +1,69 @@
+"""The lines under the headline that the terminal and the page share: the waterfall, and what was left out and why."""
+
+from decimal import Decimal
+
+from reports.summary import Summary, amount
+from reports.words import counted, percent, usd
+
+# The steps from the baseline's spend to the routed one, in the order of CONTRACTS: waterfall.
+STEPS = (
+    ("token_usd", "Longer or shorter answers and prompts"),
+    ("price_usd", "Other prices per token"),
+    ("cache_usd", "Prompt caching and service tiers"),
+    ("overhead_usd", "Cost of routing itself"),
+    ("retry_usd", "Retries and fallbacks"),
+)
+
+
+def waterfall_rows(summary: Summary) -> list[tuple[str, Decimal | None]]:
+    """Each step of the waterfall and what it saves, USD, and last the saving against the baseline."""
+    steps = [(name, amount(summary["waterfall"][key])) for key, name in STEPS]
+    return [*steps, ("Together", amount(summary["savings"]["usd"]))]
+
+
+def waterfall_caption(summary: Summary) -> str:
+    """What the waterfall explains; a hypothetical baseline is said to be one."""
+    hypothetical = "hypothetical " if summary["headline"] == "as_logged" else ""
+    return f"Where the difference from the {hypothetical}baseline comes from"
+
+
+def notes(summary: Summary) -> list[tuple[str, str]]:
+    """What a careful reader asks: what was left out, what is counted and by whom, and does the log's own cost agree."""
+    log, covered = summary["log"], summary["coverage"]
+    said = [("Set aside", f"{counted(log['problems'], 'row')} that could not be read" + listed(log["problems"]))]
+    if covered["infeasible"]:
+        said.append(("Not servable", f"{counted(covered['infeasible'], 'request')} the chosen model cannot serve"))
+    for arm, alone in (("baseline", "with the baseline"), ("routed", "with routing")):
+        if number := covered[f"{arm}_only"]:
+            said.append(("Left out", f"{counted(number, 'request')} that can be priced and served only {alone}"))
+    said.append(("Priced", f"{percent(covered['priced_pct'])} of requests have a price in every arm"))
+    said.append(("Counted", f"{percent(covered['counted_pct'])} of requests have known token counts in every arm"))
+    said.append(("Counted by", provenance(summary)))
+    said.append(("Recorded cost", drift(summary)))
+    return said
+
+
+def listed(problems: int) -> str:
+    """Where set-aside rows are to be found."""
+    return " (listed in problems.jsonl)" if problems else ""
+
+
+def provenance(summary: Summary) -> str:
+    """Whose token counts the routed spend rests on."""
+    parts = summary["provenance"]
+    kinds = (("provider", "the provider"), ("tokenizer", "a tokenizer"), ("estimated", "estimate"))
+    known = [f"{name} {percent(parts[f'{kind}_pct'])}" for kind, name in kinds if parts[f"{kind}_pct"] is not None]
+    return f"{', '.join(known)} of the routed spend" if known else "unknown"
+
+
+def drift(summary: Summary) -> str:
+    """Whether the prices used reproduce what the log itself says was paid."""
+    recorded, away = amount(summary["as_logged"]["recorded_usd"]), summary["as_logged"]["drift_pct"]
+    if recorded is None:
+        return "the log records none, so there is nothing to check the prices against"
+    if away is None:
+        return f"the log records {usd(recorded)}; it could not be checked"
+    if away == 0:
+        return f"the log records {usd(recorded)}; recomputed from prices, the same"
+    way = "more" if away > 0 else "less"
+    return f"the log records {usd(recorded)}; recomputed from prices, {percent(abs(away))} {way}"

@@ -1,0 +1,108 @@
+"""Figures and names as people read them: dollars, percentages, counts, dates, and text that cannot harm a page."""
+
+from datetime import date
+from decimal import ROUND_HALF_EVEN, Decimal
+
+UNKNOWN = "unknown"
+CENTS_BELOW = 100_000
+
+
+def usd(money: Decimal | None) -> str:
+    """Dollars at the precision a reader needs: $0.0042, $12.40, $1,204,300; "unknown" for null.
+
+    Whole dollars from $100,000 on, cents down to $1, three significant digits below.
+    """
+    if money is None:
+        return UNKNOWN
+    size = abs(money)
+    if size >= CENTS_BELOW:
+        said = f"{size.quantize(Decimal(1), ROUND_HALF_EVEN):,}"
+    elif size >= 1 or size == 0:
+        said = f"{size.quantize(Decimal('0.01'), ROUND_HALF_EVEN):,}"
+    else:
+        said = f"{size.quantize(Decimal(1).scaleb(size.adjusted() - 2), ROUND_HALF_EVEN):f}".rstrip("0")
+        whole, _, cents = said.partition(".")
+        said = f"{whole}.{cents:0<2}"
+    return f"-${said}" if money < 0 else f"${said}"
+
+
+def short_usd(value: float) -> str:
+    """Dollars for the ticks of an axis: $0.0002, $15, $250k, $12M."""
+    size = abs(value)
+    for unit, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if size >= unit * (10 if letter == "k" else 1):
+            said = f"{size / unit:,.4g}{letter}"
+            break
+    else:
+        said = f"{size:,.0f}" if size >= 100 or size == int(size) else usd(Decimal(f"{size:.6g}")).lstrip("$")
+    return f"-${said}" if value < 0 else f"${said}"
+
+
+def percent(value: float | None) -> str:
+    """A percentage with one decimal; never rounded into 0% or 100% when it is neither; "unknown" for null."""
+    if value is None:
+        return UNKNOWN
+    if value in (0, 100):
+        return f"{value:.0f}%"
+    for decimals in (1, 2, 3, 4):
+        said = f"{value:,.{decimals}f}"
+        if abs(float(said.replace(",", ""))) not in (0, 100):
+            return f"{said}%"
+    return "almost 0%" if abs(value) < 1 else "almost 100%"
+
+
+def chance(probability: float | None) -> str:
+    """A simulated probability, 0-1, in words that do not claim a certainty no simulation gives."""
+    if probability is None:
+        return UNKNOWN
+    if probability >= 0.9995:
+        return "over 99.9%"
+    return "under 0.1%" if probability < 0.0005 else percent(100 * probability)
+
+
+def change(pct: float | None) -> str:
+    """A saving in percent as a change of the bill: "63.1% less", "12.0% more"."""
+    if pct is None:
+        return "a share unknown"
+    if pct == 0:
+        return "the same"
+    return f"{percent(abs(pct))} {'less' if pct > 0 else 'more'}"
+
+
+def between(low: float | None, high: float | None) -> str:
+    """An interval of a saving in percent as changes of the bill: "58.0% to 67.2% less"."""
+    if low is None or high is None:
+        return UNKNOWN
+    if low == high == 0:
+        return "no change"
+    if low >= 0:
+        return f"{percent(low)} to {percent(high)} less"
+    if high <= 0:
+        return f"{percent(-high)} to {percent(-low)} more"
+    return f"{percent(-low)} more to {percent(high)} less"
+
+
+def counted(number: int, noun: str) -> str:
+    """A count and its noun: "1 request", "1,204 requests"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def period(first: str | None, last: str | None) -> str:
+    """The days a log spans, from ISO 8601 times: "2026-06-01 to 2026-06-30"."""
+    if first is None or last is None:
+        return "dates unknown"
+    start, end = date.fromisoformat(first[:10]), date.fromisoformat(last[:10])
+    return f"{start}" if start == end else f"{start} to {end}"
+
+
+def printable(text: str) -> str:
+    """Text of a log made safe to lay out: line breaks become spaces, controls and bidi overrides a visible mark."""
+    return "".join(char if char.isprintable() else " " if char.isspace() else "\ufffd" for char in text)
+
+
+def shortened(text: str, characters: int) -> str:
+    """A name cut in its middle, where names that belong together differ least."""
+    if len(text) <= characters:
+        return text
+    tail = (characters - 1) // 2
+    return f"{text[: characters - 1 - tail]}…{text[len(text) - tail :]}"

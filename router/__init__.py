@@ -1,0 +1,50 @@
+"""Decides which model answers a request: rules as data, live and in replay alike."""
+
+from router.baselines import AlwaysUse, Random
+from router.conditions import Condition
+from router.features import Features
+from router.fields import (
+    estimated_cost_usd,
+    has_images,
+    has_tools,
+    input_tokens,
+    json_mode,
+    latency_budget_ms,
+    length,
+    max_output_tokens,
+    mentions,
+    meta,
+    model,
+    n_messages,
+    user_id,
+)
+from router.rule_files import bundled_rules, dump_rules, load_rules, parse_rules
+from router.rules import Decisions, LLMRouter, Router, RoutingRule
+
+__all__ = [
+    "AlwaysUse",
+    "Condition",
+    "Decisions",
+    "Features",
+    "LLMRouter",
+    "Random",
+    "Router",
+    "RoutingRule",
+    "bundled_rules",
+    "dump_rules",
+    "estimated_cost_usd",
+    "has_images",
+    "has_tools",
+    "input_tokens",
+    "json_mode",
+    "latency_budget_ms",
+    "length",
+    "load_rules",
+    "max_output_tokens",
+    "mentions",
+    "meta",
+    "model",
+    "n_messages",
+    "parse_rules",
+    "user_id",
+]

@@ -1,0 +1,193 @@
+"""One arm over one batch: who was chosen, what it used, what it cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pricing import AsOf, Charges, PriceBook, charge
+from router import Decisions, RoutingRule
+from simulator.counts import INPUTS, THOUSAND, Array, Counts
+from simulator.models import NO_MODEL, Codes, ModelIndex
+from simulator.money import picodollars
+from simulator.rebase import Pairs, rebase
+from simulator.scenario import Scenario
+from workloads import BUCKETS
+
+PASSED_THROUGH = "not routed"  # the rule that reports name for calls that are no chat
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One arm of one batch.
+
+    Args:
+        model: int32 codes into the run's `ModelIndex`, -1 where none could be decided.
+        rule: int32 per request into the scenario's rules, -1 undecided, -2 where the call is no chat and passes through.
+        counts: tokens.
+        pico: int64 per bucket, (requests, 6) picodollars; 0 where unknown.
+        total: int64 picodollars per request; 0 where unknown.
+        priced: bool, the total is known.
+        feasible: bool, the model can serve the request.
+        pair: int32 code into `Pairs`.
+        request_sd: float64 tokens of output.
+    """
+
+    model: Codes
+    rule: Array
+    counts: Counts
+    pico: Array
+    total: Array
+    priced: Array
+    feasible: Array
+    pair: Array
+    request_sd: Array
+
+    @property
+    def usable(self) -> Array:
+        """Bool per request: priced and feasible, so that it can be compared."""
+        return np.asarray(self.priced & self.feasible)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch as every arm sees it.
+
+    Args:
+        requests: arrival columns.
+        source: int32 codes of the logged models.
+        logged: the logged tokens.
+        tier: the service tier served, else the one asked for.
+        passes: bool, calls that are no chat: they cost what was logged in every arm.
+        recorded_pico: int64, what the log says each call cost; 0 where it does not say.
+        recorded: bool, it does.
+    """
+
+    requests: pa.RecordBatch
+    source: Codes
+    logged: Counts
+    tier: pa.Array
+    passes: Array
+    recorded_pico: Array
+    recorded: Array
+
+    @classmethod
+    def of(cls, requests: pa.RecordBatch, outcomes: pa.RecordBatch, source: Codes, logged: Counts) -> Batch:
+        """The batch, from its columns."""
+        call_type = pc.fill_null(requests["call_type"], "chat")
+        return cls(
+            requests,
+            source,
+            logged,
+            pc.coalesce(outcomes["served_tier"], requests["service_tier"]),
+            pc.not_equal(call_type, "chat").to_numpy(zero_copy_only=False),
+            picodollars(outcomes["recorded_usd"]),
+            outcomes["recorded_usd"].is_valid().to_numpy(zero_copy_only=False),
+        )
+
+
+def logged_arm(batch: Batch, index: ModelIndex, book: PriceBook, as_of: AsOf) -> Arm:
+    """The arm that happened, at the prices of `as_of`."""
+    rows = batch.requests.num_rows
+    charges = _charge(batch, batch.source, batch.logged, index, book, as_of)
+    pico, total, priced = _money(charges)
+    total, priced = _pass_through(batch, total, priced)
+    ones, zeros = np.ones(rows, bool), np.zeros(rows, np.int32)
+    rule = np.where(batch.passes, -2, 0).astype(np.int32)
+    return Arm(batch.source, rule, batch.logged, pico, total, priced, ones, zeros, np.zeros(rows))
+
+
+def scenario_arm(batch: Batch, scenario: Scenario, decided: Decisions, index: ModelIndex, pairs: Pairs) -> Arm:
+    """The arm that a scenario's decisions would have led to."""
+    book = scenario.book
+    rule = np.where(batch.passes, -2, decided.chosen).astype(np.int32)
+    target, feasible = _serve(batch, scenario.router.rules, rule, index, book)
+    target = np.where(batch.passes, batch.source, target).astype(np.int32)
+    rebased = rebase(batch.logged, batch.source, target, index, book, pairs, scenario.assumptions)
+    counts = rebased.counts.where(batch.passes, batch.logged)
+    pico, total, priced = _money(_charge(batch, target, counts, index, book, scenario.as_of))
+    total, priced = _pass_through(batch, total, priced)
+    pair = np.where(batch.passes, 0, rebased.pair).astype(np.int32)
+    feasible = feasible | batch.passes
+    return Arm(target, rule, counts, pico, total, priced, feasible, pair, rebased.request_sd)
+
+
+def folded_cost(batch: Batch, arm: Arm, model: Codes, index: ModelIndex, scenario: Scenario) -> tuple[Array, Array]:
+    """An arm's tokens without cache, at another model's standard-tier prices: (picodollars, priced).
+
+    The waterfall's common ground: see CONTRACTS, Waterfall.
+    """
+    charges = charge(
+        scenario.book,
+        index.column(model),
+        arm.counts.folded().table(),
+        at=scenario.as_of,
+        arrived_at=batch.requests["arrived_at"],
+    )
+    _, total, priced = _money(charges)
+    return total, priced
+
+
+def _charge(
+    batch: Batch, model: Codes, counts: Counts, index: ModelIndex, book: PriceBook, as_of: AsOf
+) -> Charges:
+    arrived = batch.requests["arrived_at"]
+    return charge(book, index.column(model), counts.table(), at=as_of, arrived_at=arrived, tier=batch.tier)
+
+
+def _money(charges: Charges) -> tuple[Array, Array, Array]:
+    pico = np.stack([_filled(charges.buckets[bucket]) for bucket in BUCKETS], axis=1)
+    return pico, _filled(charges.total), charges.total.is_valid().to_numpy(zero_copy_only=False)
+
+
+def _filled(column: pa.Array | pa.ChunkedArray) -> Array:
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    return np.asarray(column.fill_null(0).to_numpy(zero_copy_only=False), np.int64)
+
+
+def _pass_through(batch: Batch, total: Array, priced: Array) -> tuple[Array, Array]:
+    # What a provider billed for a call we do not price by its tokens is the best that is known of it.
+    billed = batch.passes & batch.recorded
+    return np.where(billed, batch.recorded_pico, total), priced | billed
+
+
+def _serve(
+    batch: Batch, rules: tuple[RoutingRule, ...], rule: Array, index: ModelIndex, book: PriceBook
+) -> tuple[Codes, Array]:
+    """The model that serves each request: the rule's, or the first of its fallbacks that can; and whether any can."""
+    target = np.full(len(rule), NO_MODEL, np.int32)
+    feasible = np.zeros(len(rule), bool)
+    for number, each in enumerate(rules):
+        rows = rule == number
+        if not rows.any():
+            continue
+        for name in (each.target, *each.fallback):
+            canonical = book.require(name, f"rule {each.name!r}")
+            can = can_serve(batch, canonical, book)
+            take = rows & ~feasible & can
+            target[take], feasible[take] = index.code(canonical), True
+        none = rows & ~feasible
+        target[none] = index.code(book.require(each.target, f"rule {each.name!r}"))
+    return target, feasible
+
+
+def can_serve(batch: Batch, model: str, book: PriceBook) -> Array:
+    """Bool per request: the model takes its length, tools, images, JSON mode and output cap. Unknown limits bind nothing."""
+    able = book.capabilities(model)
+    requests = batch.requests
+    result = np.ones(requests.num_rows, bool)
+    for allowed, wanted in ((able.tools, "has_tools"), (able.images, "has_images"), (able.json_mode, "json_mode")):
+        if allowed is False:
+            result &= ~pc.fill_null(requests[wanted], False).to_numpy(zero_copy_only=False)
+    cap = pc.fill_null(requests["max_output_tokens"], 0).to_numpy()
+    if able.max_output_tokens is not None:
+        result &= cap <= able.max_output_tokens
+    if able.context_window is not None:
+        known = batch.logged.known[:, :INPUTS].all(axis=1)
+        fits = batch.logged.input_milli <= able.context_window * THOUSAND
+        result &= fits | ~known
+    return result

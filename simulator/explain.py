@@ -1,0 +1,135 @@
+"""One request of a replay, bucket by bucket, from its row in decisions.parquet and the price book."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pricing import BUCKETS, AsOf, PriceBook
+from problems import BackrouteError
+from simulator.decisions import ARMS
+from simulator.money import dollars
+
+
+@dataclass(frozen=True)
+class Line:
+    """One bucket: tokens x USD per million tokens = USD, with the price's source."""
+
+    bucket: str
+    tokens: float
+    usd_per_mtok: str | None
+    usd: str | None
+    since: str | None
+    source: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The line as a row of a table."""
+        tokens = f"{self.tokens:,.3f}".rstrip("0").rstrip(".")
+        return {
+            "bucket": self.bucket,
+            "tokens": tokens,
+            "usd per Mtok": self.usd_per_mtok,
+            "usd": self.usd,
+            "price since": self.since or "not stated",
+            "source": self.source,
+        }
+
+
+@dataclass(frozen=True)
+class ArmLines:
+    """One arm: its model, its total as stored, and how it came about."""
+
+    name: str
+    model: str | None
+    usd: str | None
+    feasible: bool
+    provenance: str | None
+    lines: list[Line] = field(default_factory=list)
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One request in all three arms."""
+
+    request_id: str
+    arrived_at: str | None
+    rule: str | None
+    arms: list[ArmLines]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, for JSON."""
+        return asdict(self)
+
+
+def explain(folder: Path, request_id: str, book: PriceBook, prices_as_of: str) -> Explanation:
+    """Find a request by its id or the beginning of it, and price it again.
+
+    Args:
+        folder: a replay's output folder.
+        request_id: the id, or enough of its first characters.
+        book: prices, the same as the replay's.
+        prices_as_of: the manifest's date policy.
+
+    Raises:
+        BackrouteError: no such folder or request, or several requests that begin so.
+    """
+    path = folder / "decisions.parquet"
+    if not path.exists():
+        raise BackrouteError(str(folder), "no decisions.parquet in it", fix="give the --out folder of a replay")
+    found = pq.read_table(path, filters=pc.starts_with(pc.field("request_id"), request_id))
+    exact = found.filter(pc.equal(found["request_id"], request_id))
+    found = exact if exact.num_rows else found
+    ids = list(dict.fromkeys(found["request_id"].to_pylist()))
+    if not ids:
+        raise BackrouteError(str(path), f"no request {request_id!r}", fix="ids stand in its request_id column")
+    if len(ids) > 1:
+        raise BackrouteError(str(path), f"{len(ids)} requests begin with {request_id!r}", fix=f"for example {ids[0]}")
+    row = found.slice(0, 1).to_pylist()[0]
+    as_of = AsOf.parse("latest" if prices_as_of.startswith("latest") else prices_as_of)
+    arrived: datetime | None = row["arrived_at"]
+    return Explanation(
+        row["request_id"],
+        arrived.isoformat() if arrived else None,
+        row["rule"],
+        [_arm(row, arm, book, as_of, arrived) for arm in ARMS],
+    )
+
+
+def _arm(row: dict[str, Any], arm: str, book: PriceBook, as_of: AsOf, arrived: datetime | None) -> ArmLines:
+    model, stored = row[f"{arm}_model"], row[f"{arm}_usd_pico"]
+    moment = (arrived or book.date) if as_of.policy == "request" else (as_of.moment or book.date)
+    quote = book.quote(model, moment) if model else None
+    counts = {bucket: row[f"{arm}_{bucket}"] for bucket in BUCKETS}
+    total_input = int(sum(counts[bucket] or 0 for bucket in BUCKETS[:4]))
+    lines, sums = [], 0
+    for bucket, tokens in counts.items():
+        if not tokens:
+            continue
+        rate = quote.usd_per_mtok[bucket] if quote else None
+        per_mtok = rate.at(total_input) if rate else None
+        pico = None if per_mtok is None else round(Decimal(str(tokens)) * per_mtok * 10**6)
+        sums += pico or 0
+        lines.append(
+            Line(
+                bucket,
+                tokens,
+                None if per_mtok is None else f"{per_mtok.normalize():f}",
+                None if pico is None else dollars(pico),
+                quote.effective_from.isoformat() if quote and quote.effective_from else None,
+                quote.source if quote else None,
+            )
+        )
+    note = ""
+    if not row[f"{arm}_feasible"]:
+        note = "the model cannot serve this request (its size, tools, images, JSON mode or output cap)"
+    elif stored is not None and sums != stored:
+        note = f"adds up to ${dollars(sums)}: a service tier, a cost as billed or other prices make up the difference"
+    usd = None if stored is None else dollars(stored)
+    return ArmLines(arm, model, usd, row[f"{arm}_feasible"], row[f"{arm}_provenance"], lines, note)

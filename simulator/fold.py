@@ -1,0 +1,157 @@
+"""Sums over batches of what two arms cost: mergeable, exact, and enough for savings, waterfall and intervals."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from simulator.arms import Arm
+from simulator.bootstrap import REPLICATES
+from simulator.counts import INPUTS, REASONING, TEXT, THOUSAND, Array
+from simulator.money import exact_sum, exact_sums
+
+# Bootstrap sums run in float64 on whole nanodollars: exact, and so independent of the order, up to $9 million.
+NANO = 1000
+SIDES = 3  # input, output text, reasoning
+
+Steps = tuple[str, ...]
+WATERFALL: Steps = ("token", "price", "cache", "overhead", "retry")
+
+
+@dataclass
+class Tally:
+    """Requests and money of one slice, in picodollars."""
+
+    requests: int = 0
+    logged: int = 0
+    baseline: int = 0
+    routed: int = 0
+
+    def add(self, requests: int, logged: int, baseline: int, routed: int) -> None:
+        """Add a batch's part of the slice."""
+        self.requests += requests
+        self.logged += logged
+        self.baseline += baseline
+        self.routed += routed
+
+
+@dataclass
+class ArmSums:
+    """One arm's bootstrap sums: by pair code, nanodollars (SIDES, 1 + replicates), column 0 without weights."""
+
+    by_pair: dict[int, Array] = field(default_factory=dict)
+
+    def add(self, arm: Arm, rows: Array, weights: Array) -> None:
+        """Add the rows of a mask, weighted by each replicate."""
+        sides = np.stack(
+            [arm.pico[:, :INPUTS].sum(axis=1), arm.pico[:, TEXT], arm.pico[:, REASONING]], axis=1
+        )
+        # A call billed as a whole has no buckets: it counts with the input, and is as exact.
+        sides[:, 0] += arm.total - sides.sum(axis=1)
+        nano = np.rint(sides / NANO)
+        for pair in np.unique(arm.pair[rows]).tolist():
+            here = np.flatnonzero(rows & (arm.pair == pair))
+            part = nano[here].T
+            sums = np.concatenate([part.sum(axis=1, keepdims=True), part @ weights[here]], axis=1)
+            self.by_pair[pair] = self.by_pair.get(pair, 0) + sums
+
+
+@dataclass
+class Comparison:
+    """Everything summed of a baseline arm and a routed arm over the requests usable in both."""
+
+    total: Tally = field(default_factory=Tally)
+    waterfall: dict[str, int] = field(default_factory=lambda: dict.fromkeys(WATERFALL, 0))
+    by_rule: dict[tuple[int, int], Tally] = field(default_factory=dict)
+    by_day: dict[int | None, Tally] = field(default_factory=dict)
+    model_requests: dict[str, Counter[int]] = field(default_factory=lambda: _by_arm(Counter))
+    model_usd: dict[str, Counter[int]] = field(default_factory=lambda: _by_arm(Counter))
+    baseline: ArmSums = field(default_factory=ArmSums)
+    routed: ArmSums = field(default_factory=ArmSums)
+    noise: float = 0.0  # variance of the saving from single requests' output lengths, nanodollars squared
+    routed_by_provenance: Counter[int] = field(default_factory=Counter)
+    unlike: int = 0  # picodollars saved on requests whose model is not the logged one in either arm
+    infeasible: int = 0
+    baseline_only: int = 0
+    routed_only: int = 0
+    requests: int = 0
+    covered_logged: int = 0
+
+    def add(
+        self,
+        logged: Arm,
+        baseline: Arm,
+        routed: Arm,
+        steps: tuple[Array, Array, Array],
+        days: Array,
+        weights: Array,
+    ) -> None:
+        """Add one batch; `steps` are the waterfall's token, price and cache effects in picodollars per request."""
+        rows = baseline.usable & routed.usable
+        self.requests += len(rows)
+        self.infeasible += int((~(baseline.feasible & routed.feasible)).sum())
+        self.baseline_only += int((baseline.usable & ~routed.usable).sum())
+        self.routed_only += int((routed.usable & ~baseline.usable).sum())
+        self.covered_logged += exact_sum(logged.total[rows & logged.priced])
+        if not rows.any():
+            return
+        for name, effect in zip(WATERFALL, steps, strict=False):
+            self.waterfall[name] += exact_sum(effect[rows])
+        money = [np.where(logged.priced, logged.total, 0)[rows], baseline.total[rows], routed.total[rows]]
+        self.total.add(int(rows.sum()), *(exact_sum(part) for part in money))
+        _slice(self.by_rule, routed.rule[rows].astype(np.int64) << 32 | (routed.model[rows] + 1), money, _rule_key)
+        _slice(self.by_day, days[rows], money, _day_key)
+        for name, arm, part in zip(("logged", "baseline", "routed"), (logged, baseline, routed), money, strict=True):
+            codes, where = np.unique(arm.model[rows], return_inverse=True)
+            sums = exact_sums(where, part, len(codes))
+            for code, usd, count in zip(codes.tolist(), sums, np.bincount(where).tolist(), strict=True):
+                self.model_requests[name][code] += count
+                self.model_usd[name][code] += usd
+        self.baseline.add(baseline, rows, weights)
+        self.routed.add(routed, rows, weights)
+        moved = rows & ((baseline.pair != 0) | (routed.pair != 0))
+        self.unlike += exact_sum((baseline.total - routed.total)[moved])
+        self.noise += float(np.sum((_noise(baseline) - _noise(routed))[rows] ** 2))
+        self._provenance(routed, rows)
+
+    def _provenance(self, routed: Arm, rows: Array) -> None:
+        inputs = routed.pico[:, :INPUTS].sum(axis=1)
+        for code in range(3):
+            self.routed_by_provenance[code] += exact_sum(inputs[rows & (routed.counts.input_provenance == code)])
+            here = rows & (routed.counts.output_provenance == code)
+            self.routed_by_provenance[code] += exact_sum(routed.pico[here, TEXT] + routed.pico[here, REASONING])
+
+
+def _noise(arm: Arm) -> Array:
+    """One standard deviation of a request's cost, nanodollars, from its output length alone."""
+    tokens = arm.counts.milli[:, TEXT] / THOUSAND
+    price = np.divide(arm.pico[:, TEXT], tokens, out=np.zeros(len(tokens)), where=tokens > 0)
+    return np.asarray(arm.request_sd * price / NANO)
+
+
+def _slice(slices: dict[object, Tally], keys: Array, money: list[Array], name: object) -> None:
+    distinct, where = np.unique(keys, return_inverse=True)
+    counts = np.bincount(where, minlength=len(distinct)).tolist()
+    sums = [exact_sums(where, part, len(distinct)) for part in money]
+    for i, key in enumerate(distinct.tolist()):
+        slices.setdefault(name(key), Tally()).add(counts[i], *(part[i] for part in sums))  # type: ignore[operator]
+
+
+def _rule_key(key: int) -> tuple[int, int]:
+    return key >> 32, (key & 0xFFFFFFFF) - 1
+
+
+def _day_key(key: int) -> int | None:
+    return None if key == NO_DAY else key
+
+
+NO_DAY = np.iinfo(np.int32).min
+
+
+def _by_arm(kind: type[Counter[int]]) -> dict[str, Counter[int]]:
+    return {arm: kind() for arm in ("logged", "baseline", "routed")}
+
+
+__all__ = ["NANO", "NO_DAY", "REPLICATES", "SIDES", "ArmSums", "Comparison", "Tally"]

@@ -1,0 +1,106 @@
+"""How sure a saving is: sampling of sessions joined with the token error of every pair of models, in one simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulator.bootstrap import REPLICATES
+from simulator.counts import Array
+from simulator.fold import SIDES, ArmSums, Comparison
+from simulator.rebase import Spread
+
+LEVEL = 0.90
+DRAWS = 10  # token draws beside each bootstrap replicate
+
+SAMPLING = "which requests arrived (sessions resampled)"
+REQUESTS = "answer lengths of single requests"
+SIDE_NAMES = ("input tokens on another model", "output tokens on another model", "hidden reasoning tokens")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where the saving lies.
+
+    Args:
+        low_pct, high_pct: the central `level` of the saving, in percent of the baseline.
+        probability_positive: share of the simulation in which routing is cheaper.
+        includes: the sources of uncertainty in it.
+        alone: per source, the interval it would give on its own, widest first: (source, low_pct, high_pct).
+    """
+
+    low_pct: float | None
+    high_pct: float | None
+    probability_positive: float | None
+    includes: tuple[str, ...]
+    alone: tuple[tuple[str, float, float], ...]
+
+
+def interval(comparison: Comparison, spreads: Sequence[Spread], seed: int) -> Interval:
+    """Simulate the saving of a comparison.
+
+    Every draw takes one bootstrap replicate and, for every pair of models, one log-normal factor of mean one per side:
+    the two arms share it where they share the pair. Single requests' lengths add a normal term.
+    """
+    present = {pair for sums in (comparison.baseline, comparison.routed) for pair in sums.by_pair}
+    unsure = [
+        any(_sds(spreads[pair])[side] > 0 and _has_money(comparison, pair, side) for pair in present)
+        for side in range(SIDES)
+    ]
+    sources = [SAMPLING, *(SIDE_NAMES[i] for i in range(SIDES) if unsure[i]), *([REQUESTS] if comparison.noise else [])]
+    if not comparison.total.baseline:
+        return Interval(None, None, None, tuple(sources), ())
+    rng = np.random.default_rng([seed, 0xBAC4])
+    normals = {pair: rng.standard_normal((SIDES, REPLICATES * DRAWS)) for pair in sorted(present)}
+    single = rng.standard_normal(REPLICATES * DRAWS)
+
+    def simulate(only: str | None) -> tuple[Array, Array]:
+        sampled = only in (None, SAMPLING)
+        factors = {
+            pair: _factors(normals[pair], spreads[pair], [only in (None, name) for name in SIDE_NAMES])
+            for pair in present
+        }
+        base, routed = (_totals(sums, factors, sampled) for sums in (comparison.baseline, comparison.routed))
+        if only in (None, REQUESTS):
+            routed = routed + single * np.sqrt(comparison.noise)
+        return base, routed
+
+    base, routed = simulate(None)
+    low, high = _central(_percent(base, routed))
+    alone = [(source, *_central(_percent(*simulate(source)))) for source in sources]
+    alone.sort(key=lambda row: row[1] - row[2])
+    return Interval(low, high, float(np.mean(base > routed)), tuple(sources), tuple(alone))
+
+
+def _sds(spread: Spread) -> tuple[float, float, float]:
+    return spread.input, spread.output, spread.reasoning
+
+
+def _has_money(comparison: Comparison, pair: int, side: int) -> bool:
+    arms = (comparison.baseline, comparison.routed)
+    return any(sums.by_pair[pair][side, 0] for sums in arms if pair in sums.by_pair)
+
+
+def _factors(normals: Array, spread: Spread, active: Sequence[bool]) -> Array:
+    sds = np.where(active, _sds(spread), 0.0)[:, None]
+    return np.asarray(np.exp(normals * sds - sds**2 / 2))
+
+
+def _totals(sums: ArmSums, factors: dict[int, Array], sampled: bool) -> Array:
+    total = np.zeros(REPLICATES * DRAWS)
+    for pair in sorted(sums.by_pair):
+        held = sums.by_pair[pair]
+        by_side = np.repeat(held[:, 1:], DRAWS, axis=1) if sampled else held[:, :1]
+        total += (by_side * factors[pair]).sum(axis=0)
+    return total
+
+
+def _percent(base: Array, routed: Array) -> Array:
+    return np.asarray(np.divide(base - routed, base, out=np.zeros_like(base), where=base > 0) * 100)
+
+
+def _central(percent: Array) -> tuple[float, float]:
+    low, high = np.quantile(percent, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)

@@ -1,0 +1,53 @@
+"""Picodollars in exact sums, and decimal dollars for people."""
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+PICO = 10**12
+Int64s = np.ndarray[Any, np.dtype[np.int64]]
+
+
+def exact_sum(values: Int64s) -> int:
+    """The sum of int64 values as a Python integer, exact however large."""
+    return int(np.sum(values >> 32, dtype=np.int64)) * 2**32 + int(np.sum(values & 0xFFFFFFFF, dtype=np.int64))
+
+
+def exact_sums(codes: np.ndarray[Any, Any], values: Int64s, groups: int) -> list[int]:
+    """The sum of int64 values of each group 0..groups-1 as Python integers, exact however large."""
+    high, low = np.zeros(groups, np.int64), np.zeros(groups, np.int64)
+    np.add.at(high, codes, values >> 32)
+    np.add.at(low, codes, values & 0xFFFFFFFF)
+    return [int(h) * 2**32 + int(lo) for h, lo in zip(high, low, strict=True)]
+
+
+def picodollars(usd: pa.Array) -> Int64s:
+    """Decimals of twelve places, below $9 million, as int64 picodollars; 0 where null."""
+    filled = usd.fill_null(0)
+    # A decimal128 is its unscaled integer, the low 64 bits first.
+    words = np.frombuffer(filled.buffers()[1], np.int64)[2 * filled.offset :: 2]
+    return words[: len(filled)]
+
+
+def dollars(pico: int) -> str:
+    """Picodollars as a decimal string in USD, without trailing zeros: 5_500_000_000 is "0.0055"."""
+    text = f"{Decimal(pico).scaleb(-12):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+class Scale:
+    """Sums of a sampled log, scaled to the whole traffic and rounded once to a picodollar."""
+
+    def __init__(self, sample_rate: float) -> None:
+        numerator, denominator = sample_rate.as_integer_ratio()
+        nearest = round(1 / sample_rate)
+        # 0.01 means one in a hundred, not the binary fraction next to it.
+        exact = abs(sample_rate * nearest - 1) < 1e-12
+        self.up, self.down = (nearest, 1) if exact else (denominator, numerator)
+
+    def __call__(self, pico: int) -> int:
+        """The scaled sum."""
+        return round(Fraction(pico * self.up, self.down))

@@ -1,0 +1,52 @@
+"""A scenario: who decides, at which prices, under which assumptions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pricing import AsOf, PriceBook
+from router import AlwaysUse, Router
+
+
+@dataclass(frozen=True)
+class Assumptions:
+    """What a replay supposes of tokens it cannot know.
+
+    Args:
+        output: "fitted" for the counterfactual model's expected tokens, or "as_logged" to copy the log's.
+        output_ratio: your own ratio of output tokens by target model, e.g. {"groq/llama-3.1-8b-instant": 1.3}; it wins
+            over `output` for that target and is taken as given within 5%.
+    """
+
+    output: str = "as_logged"
+    output_ratio: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One arm of a replay.
+
+    Args:
+        name: what reports call it.
+        router: decides from arrival columns only.
+        book: prices and capabilities.
+        as_of: which date's prices: `latest` (the book's own date), `request` (each request's), or a date.
+        assumptions: see `Assumptions`.
+    """
+
+    name: str
+    router: Router
+    book: PriceBook
+    as_of: AsOf = field(default_factory=lambda: AsOf.parse("latest"))
+    assumptions: Assumptions = field(default_factory=Assumptions)
+
+    @classmethod
+    def always(cls, model: str, book: PriceBook, as_of: AsOf | None = None) -> Scenario:
+        """Everything to one model: the usual baseline.
+
+        Raises:
+            BackrouteError: the book does not know the model.
+        """
+        name = book.require(model, "baseline")
+        return cls(name, AlwaysUse(name), book, as_of or AsOf.parse("latest"))

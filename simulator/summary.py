@@ -1,0 +1,221 @@
+"""summary.json: one replay in figures, as summary.schema.json describes them."""
+
+from __future__ import annotations
+
+import platform
+from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
+from importlib.metadata import version
+from typing import Any
+
+from pricing import BUCKETS
+from simulator.arms import PASSED_THROUGH
+from simulator.assumed import assumptions
+from simulator.fold import Comparison
+from simulator.interval import LEVEL, interval
+from simulator.money import Scale, dollars
+from simulator.result import Run
+
+SCHEMA = 1
+HEADLINE_SHARE = 0.95  # of logged spend on the baseline's model, for the baseline to be the headline (CONTRACTS)
+DAY_US = 86_400_000_000
+EPOCH = date(1970, 1, 1)
+VERSIONS = ("backroute", "genai-prices", "numpy", "pyarrow", "tiktoken")
+
+
+def summarise(run: Run, number: int) -> dict[str, Any]:
+    """The summary of one scenario of a run against the run's first, in summary.schema.json's shape."""
+    against, against_log = run.comparisons[number]
+    facts, scenario = run.facts, run.scenarios[number]
+    scale = Scale(run.sample_rate)
+    found = interval(against, run.pairs.spreads, run.seed)
+    saving = scale(against.total.baseline) - scale(against.total.routed)
+    return {
+        "schema": SCHEMA,
+        "log": {
+            "rows": facts.rows,
+            "problems": run.problems.set_aside,
+            "first": _instant(facts.first_us),
+            "last": _instant(facts.last_us),
+            "sessions": run.sessions,
+            "formats": facts.formats,
+            "sample_rate": run.sample_rate,
+        },
+        "coverage": _coverage(run, against),
+        "provenance": _provenance(against),
+        "as_logged": {
+            "usd": dollars(scale(facts.logged_pico)),
+            "recorded_usd": dollars(scale(run.reconciliation.recorded)) if run.reconciliation.recorded else None,
+            "drift_pct": run.reconciliation.drift_pct,
+        },
+        "baseline": {"name": run.scenarios[0].name, "usd": dollars(scale(against.total.baseline))},
+        "routed": {"name": scenario.name, "usd": dollars(scale(against.total.routed))},
+        "headline": headline(run),
+        "savings": _savings(run, against, scale),
+        "savings_vs_as_logged": _savings(run, against_log, scale),
+        "waterfall": _waterfall(against, saving, scale),
+        "period": _period(run, against, scale),
+        "by_rule": _by_rule(run, number, against, scale),
+        "by_model": _by_model(run, against, scale),
+        "by_day": _by_day(against, scale),
+        "sensitivity": [{"source": name, "low_pct": low, "high_pct": high} for name, low, high in found.alone],
+        "quality": {"checked": False, "verified_savings_usd": None, "slices": []},
+        "prices": _prices(run, number, against),
+        "assumptions": assumptions(run, number, against),
+        "manifest": {
+            "versions": {"python": platform.python_version()} | {name: version(name) for name in VERSIONS},
+            "digests": {
+                "log": facts.digest,
+                "rules": scenario.router.digest(),
+                "prices": scenario.book.digest,
+            },
+            "seed": run.seed,
+            "prices_as_of": f"latest ({scenario.book.date})" if str(scenario.as_of) == "latest" else str(scenario.as_of),
+        },
+    }
+
+
+def headline(run: Run) -> str:
+    """Which saving an invoice could show: the baseline's only where at least 95% of logged spend was its model."""
+    spent = run.facts.logged_pico
+    rules = run.scenarios[0].router.rules
+    if not spent or len(rules) != 1:
+        return "as_logged"
+    book = run.scenarios[0].book
+    own = book.resolve(rules[0].target)
+    on_it = sum(
+        pico for code, pico in run.facts.models.items() if own and code >= 0 and book.same_model(run.index.names[code], own)
+    )
+    return "baseline" if on_it >= HEADLINE_SHARE * spent else "as_logged"
+
+
+def _instant(micros: int | None) -> str | None:
+    if micros is None:
+        return None
+    when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
+    return when.isoformat().replace("+00:00", "Z")
+
+
+def _pct(part: float, whole: float) -> float | None:
+    return 100.0 * part / whole if whole else None
+
+
+def _coverage(run: Run, against: Comparison) -> dict[str, Any]:
+    return {
+        "requests_pct": _pct(against.total.requests, run.facts.rows),
+        "logged_usd_pct": _pct(against.covered_logged, run.facts.logged_pico),
+        "priced_pct": _pct(run.facts.priced, run.facts.rows),
+        "counted_pct": _pct(run.facts.counted, run.facts.rows),
+        "infeasible": against.infeasible,
+        "baseline_only": against.baseline_only,
+        "routed_only": against.routed_only,
+    }
+
+
+def _provenance(against: Comparison) -> dict[str, float | None]:
+    held = against.routed_by_provenance
+    whole = sum(held.values())
+    names = ("provider_pct", "tokenizer_pct", "estimated_pct")
+    return {name: _pct(held[code], whole) for code, name in enumerate(names)}
+
+
+def _savings(run: Run, comparison: Comparison, scale: Scale) -> dict[str, Any]:
+    found = interval(comparison, run.pairs.spreads, run.seed)
+    total = comparison.total
+    return {
+        "usd": dollars(scale(total.baseline) - scale(total.routed)),
+        "pct": _pct(total.baseline - total.routed, total.baseline),
+        "low_pct": found.low_pct,
+        "high_pct": found.high_pct,
+        "level": LEVEL,
+        "probability_positive": found.probability_positive,
+        "interval_includes": list(found.includes),
+    }
+
+
+def _waterfall(against: Comparison, saving: int, scale: Scale) -> dict[str, str]:
+    steps = {f"{name}_usd": scale(pico) for name, pico in against.waterfall.items()}
+    # Scaling rounds each step; the price step, the largest, takes what the rounding leaves, so that all add up.
+    steps["price_usd"] += saving - sum(steps.values())
+    return {name: dollars(pico) for name, pico in steps.items()}
+
+
+def _period(run: Run, against: Comparison, scale: Scale) -> dict[str, Any]:
+    first, last = run.facts.first_us, run.facts.last_us
+    days = None if first is None or last is None or first == last else (last - first) / DAY_US
+    # Less than a day says nothing of a month: nights and weekends are not in it.
+    fit = days is not None and days >= 1
+    per_30d = [
+        dollars(round(Fraction(scale(pico) * 30) / Fraction(days))) if fit and days else None
+        for pico in (against.total.baseline, against.total.routed)
+    ]
+    return {"days": days, "baseline_usd_per_30d": per_30d[0], "routed_usd_per_30d": per_30d[1]}
+
+
+def _by_rule(run: Run, number: int, against: Comparison, scale: Scale) -> list[dict[str, Any]]:
+    rules = run.scenarios[number].router.rules
+    rows = []
+    for (rule, model), tally in sorted(against.by_rule.items(), key=lambda item: (-item[1].baseline, item[0])):
+        rows.append(
+            {
+                "rule": PASSED_THROUGH if rule == -2 else rules[rule].name,
+                "model": run.index.name(model),
+                "requests": tally.requests,
+                "baseline_usd": dollars(scale(tally.baseline)),
+                "routed_usd": dollars(scale(tally.routed)),
+            }
+        )
+    return rows
+
+
+def _by_model(run: Run, against: Comparison, scale: Scale) -> list[dict[str, Any]]:
+    codes = {code for counts in against.model_requests.values() for code in counts}
+    rows = []
+    for code in sorted(codes, key=lambda code: (-sum(usd[code] for usd in against.model_usd.values()), code)):
+        row: dict[str, Any] = {"model": run.index.name(code)}
+        for arm in ("logged", "baseline", "routed"):
+            row[f"{arm}_requests"] = against.model_requests[arm][code]
+            row[f"{arm}_usd"] = dollars(scale(against.model_usd[arm][code]))
+        rows.append(row)
+    return rows
+
+
+def _by_day(against: Comparison, scale: Scale) -> list[dict[str, Any]]:
+    days = sorted(against.by_day.items(), key=lambda item: (item[0] is None, item[0]))
+    return [
+        {
+            "day": None if day is None else (EPOCH + timedelta(days=day)).isoformat(),
+            "requests": tally.requests,
+            "logged_usd": dollars(scale(tally.logged)),
+            "baseline_usd": dollars(scale(tally.baseline)),
+            "routed_usd": dollars(scale(tally.routed)),
+        }
+        for day, tally in days
+    ]
+
+
+def _prices(run: Run, number: int, against: Comparison) -> list[dict[str, Any]]:
+    """The standard-tier prices of every model in an arm, at the instant the policy asks for (the book's for `request`)."""
+    scenario = run.scenarios[number]
+    book = scenario.book
+    at = scenario.as_of.moment or book.date
+    rows = []
+    for code in sorted({code for counts in against.model_requests.values() for code in counts if code >= 0}):
+        quote = book.quote(run.index.names[code], at)
+        if quote is None:
+            continue
+        for bucket in BUCKETS:
+            rate = quote.usd_per_mtok[bucket]
+            if rate is not None:
+                steps = "".join(f"; {usd.normalize():f} above {start:,} input tokens" for start, usd in rate.above)
+                rows.append(
+                    {
+                        "model": run.index.names[code],
+                        "bucket": bucket,
+                        "usd_per_mtok": f"{rate.base.normalize():f}{steps}",
+                        "effective_from": quote.effective_from.isoformat() if quote.effective_from else None,
+                        "source": quote.source,
+                    }
+                )
+    return rows
+
