@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from pricing import PriceBook
-from problems import BackrouteError
-from simulator.audit import CASE, AuditResult, Claim, Explanation, Extent, ModelPrices, Volume, audit, load_claim
+from simulator.audit import AuditResult, Explanation, Extent, Volume, audit, list_prices
+from simulator.claim import CASE, Claim, ModelPrices, load_claim
 
 WIDTH = 80
 
@@ -53,12 +53,8 @@ def command(context: click.Context, claim: Path | None, bundled: bool, form: str
     """
     if (claim is None) != bundled:
         raise click.UsageError("give a claim's YAML file, or --case for the bundled one, and not both")
-    try:
-        read = load_claim(claim or CASE)
-        result = audit(read, list_prices(PriceBook.load(), read))
-    except BackrouteError as error:
-        click.echo(str(error), err=True)
-        context.exit(error.exit_code)
+    read = load_claim(claim or CASE)
+    result = audit(read, list_prices(PriceBook.load(), read))
     if form == "json":
         click.echo(json.dumps(as_dict(result), indent=2))
     elif form == "csv":
@@ -66,27 +62,6 @@ def command(context: click.Context, claim: Path | None, bundled: bool, form: str
     else:
         show(result, Console(width=WIDTH, highlight=False))
     context.exit(0 if result.possible else 1)
-
-
-def list_prices(book: PriceBook, claim: Claim) -> dict[str, ModelPrices]:
-    """The book's prices for the claim's models, but for those the claim prices itself, keyed as the claim names them.
-
-    List price is the standard tier's at the book's date, below any long-context threshold and outside any discounted
-    hours. Raises BackrouteError for a model that the book does not know or price.
-    """
-    prices = {}
-    for model in claim.models:
-        if model in claim.own_prices:
-            continue
-        entries = book.entries(book.require(model, claim.name))
-        now = [e for e in entries if e.tier == "standard" and e.on(book.date) and {"input", "output"} <= e.rates.keys()]
-        if not now:
-            raise BackrouteError(claim.name, f"no list price on {book.date} ({model})", fix="give its own under prices")
-        entry = max(now, key=lambda e: e.rates["input"].base) if now[-1].window else now[-1]
-        cached = entry.rates["cache_read"].base if "cache_read" in entry.rates else None
-        rates = (entry.rates["input"].base, entry.rates["output"].base, cached)
-        prices[model] = ModelPrices(*rates, entry.source, entry.effective_from)
-    return prices
 
 
 def show(result: AuditResult, console: Console) -> None:
@@ -185,17 +160,17 @@ def _words(claim: Claim, explanation: Explanation) -> str:
     times = f"{'at most' if value < 1 else 'at least'} {value:.3g} times"
     if kind == "line_usd":
         line = next(line for line in claim.routed if line.slice == explanation.slice)
-        return f"the line of {line.slice!r} was {_usd(value)}, not {_usd(line.usd)};"
+        return f"the line of {line.slice!r} was {_usd(value)}, not {_usd(line.usd)}."
     return {
-        "baseline_usd": f"the total before was {_usd(value)}, not {_usd(claim.baseline.usd)};",
-        "saving_pct": f"the saving was {value:.3g}%, not {claim.claimed_saving_pct}%;",
-        "baseline_price": f"the models used before cost {times} the prices below, the routed ones exactly those;",
-        "routed_price": f"the routed models cost {times} the prices below, those used before exactly those;",
+        "baseline_usd": f"the total before was {_usd(value)}, not {_usd(claim.baseline.usd)}.",
+        "saving_pct": f"the saving was {value:.3g}%, not {claim.claimed_saving_pct}%.",
+        "baseline_price": f"the models used before cost {times} the prices below, the routed ones exactly those.",
+        "routed_price": f"the routed models cost {times} the prices below, those used before exactly those.",
         "tokens": f"the routed side billed {times} the tokens assumed, input and output alike (wordier models, or "
-        "simply other traffic);",
-        "output_tokens": f"the routed models wrote {times} the output tokens assumed, on the same input;",
-        "baseline_cached": f"at least {value:.3g}% of the input before was read from the provider's cache;",
-        "routed_cached": f"at least {value:.3g}% of the routed input was read from the provider's cache;",
+        "simply other traffic).",
+        "output_tokens": f"the routed models wrote {times} the output tokens assumed, on the same input.",
+        "baseline_cached": f"at least {value:.3g}% of the input before was read from the provider's cache.",
+        "routed_cached": f"at least {value:.3g}% of the routed input was read from the provider's cache.",
     }[kind]
 
 

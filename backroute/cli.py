@@ -66,9 +66,17 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command; exit codes: 0 done, 1 a gate failed, 2 usage, 3 data incomplete, 130 interrupted."""
+    """The `backroute` command."""
+    sys.exit(run())
+
+
+def run(args: list[str] | None = None) -> int:
+    """Run a command line, the process's own where none is given; returns the exit code.
+
+    0 done, 1 a gate failed, 2 usage or configuration, 3 data incomplete, 130 interrupted.
+    """
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(args, prog_name="backroute", standalone_mode=False)
         sys.stdout.flush()
     except BackrouteError as error:
         click.echo(f"backroute: {error}", err=True)
@@ -83,4 +91,4 @@ def main() -> None:
         # The reader of a pipe went away (`| head`); nothing more can be said on it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0

@@ -21,7 +21,8 @@ def command(rules: str, out: Path) -> None:
     from backroute.run import run_replay
     from pricing import PriceBook
     from reports import print_report
-    from simulator.audit import CASE, audit, list_prices, load_claim
+    from simulator.audit import audit, list_prices
+    from simulator.claim import CASE, load_claim
     from workloads import read_log
 
     with as_file(files("workloads") / "presets" / "case-60-25-15.jsonl.gz") as path:
@@ -30,8 +31,7 @@ def command(rules: str, out: Path) -> None:
     print_report(summary, screen)
     claim = load_claim(CASE)
     verdict = audit(claim, list_prices(PriceBook.load(), claim))
-    after = sum(line.usd for line in claim.routed)
-    screen.print(f"\n[bold]The published claim[/bold]: ${claim.baseline.usd:,} a month becomes ${after:,}.")
-    screen.print("Some traffic at list prices costs that." if verdict.possible else "No traffic at list prices can cost that:")
-    screen.print("backroute audit --case says why.")
+    screen.print(f"\n[bold]The published claim[/bold]: ${claim.baseline.usd:,} a month becomes ${claim.routed_usd:,}.")
+    can = "Some traffic at list prices costs that" if verdict.possible else "No traffic at list prices can cost that"
+    screen.print(f"{can}: `backroute audit --case` says why.")
     click.echo(f"\nReport: {out / 'report.html'}   Charts: {out / 'charts'}")

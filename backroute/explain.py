@@ -37,7 +37,11 @@ def command(folder: Path, request_id: str, overlay: tuple[Path, ...], shape: str
         click.echo(f"reason    {rule.reason or '-'}")
     for arm in found.arms:
         click.echo("")
-        title = f"{arm.name}: {arm.model or 'no known model'}, ${arm.usd}" if arm.usd else f"{arm.name}: {arm.model}, unpriced"
+        title = (
+            f"{arm.name}: {arm.model or 'no known model'}, ${arm.usd}"
+            if arm.usd
+            else f"{arm.name}: {arm.model}, unpriced"
+        )
         rows: list[dict[str, Any]] = [line.as_dict() for line in arm.lines]
         emit(rows, "table", title=title) if rows else click.echo(f"{title}\nno tokens")
         if arm.note:

@@ -72,7 +72,11 @@ def _shares(counts: dict[str, int]) -> str:
 def _model(name: str, held: Any) -> dict[str, Any]:
     from simulator.money import dollars
 
-    drift = (held.recomputed / held.recorded - 1) * 100 if held.recorded and held.recorded_requests == held.requests else None
+    drift = (
+        (held.recomputed / held.recorded - 1) * 100
+        if held.recorded and held.recorded_requests == held.requests
+        else None
+    )
     return {
         "model": name,
         "priced as": held.canonical or "unknown",

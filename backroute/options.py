@@ -46,7 +46,9 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, width=None if watched else 100, highlight=False, soft_wrap=False)
 
 
-def emit(rows: Sequence[Mapping[str, Any]], shape: str, *, title: str = "", columns: Sequence[str] | None = None) -> None:
+def emit(
+    rows: Sequence[Mapping[str, Any]], shape: str, *, title: str = "", columns: Sequence[str] | None = None
+) -> None:
     """Print rows as a table for people, or as JSON or CSV for programs."""
     names = list(columns or (rows[0] if rows else ()))
     if shape == "json":

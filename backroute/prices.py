@@ -38,7 +38,9 @@ def show(models: tuple[str, ...], day: str | None, history: bool, overlay: tuple
             rows += [_row(canonical, entry) for entry in book.entries(canonical)]
         elif quote is None:
             launched = book.launched(canonical)
-            click.echo(f"note: {canonical} has no price on {on}{f'; first sold {launched}' if launched else ''}", err=True)
+            click.echo(
+                f"note: {canonical} has no price on {on}{f'; first sold {launched}' if launched else ''}", err=True
+            )
         else:
             rows.append(_row(canonical, quote))
     emit(rows, shape, title=f"USD per million tokens{'' if history else f', {on}'}")

@@ -24,7 +24,9 @@ from backroute.options import AS_OF, PRICES, console, log_options
 @click.option("--seed", default=0, help="Of the interval's draws. [0]")
 @click.option("--sample-rate", default=1.0, help="The share of the traffic the log holds; scales dollars. [1]")
 @click.option("--min-savings", type=float, help="Exit with 1 unless the saving's lower end reaches this many percent.")
-@click.option("--allow-incomplete", is_flag=True, help="Accept requests left out of the comparison without exit code 3.")
+@click.option(
+    "--allow-incomplete", is_flag=True, help="Accept requests left out of the comparison without exit code 3."
+)
 @click.option("--format", "shape", type=click.Choice(["table", "json"]), default="table", help="How to print. [table]")
 @click.pass_context
 def command(

@@ -41,7 +41,9 @@ def run_replay(
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BackrouteError("--out", f"cannot be written ({out}: {error.strerror})", fix="give another folder") from error
+        raise BackrouteError(
+            "--out", f"cannot be written ({out}: {error.strerror})", fix="give another folder"
+        ) from error
     _, after = replay(log, base, candidate, seed=seed, sample_rate=sample_rate, out=out)
     summary = after.summary
     (out / "rules.yaml").write_text(dump_rules(router), "utf-8")

@@ -26,7 +26,7 @@ class Charges:
     Args:
         buckets: one int64 column per bucket; null where the bucket is in use but has no count or no price.
         total: int64; null where any bucket is.
-        undated: rows that needed a time of their own and had none, so that the book's date served.
+        undated: rows without a time under the policy `request`, for which the book's date served; else 0.
     """
 
     buckets: pa.Table
@@ -65,7 +65,8 @@ def charge(
     counts = {bucket: _flat(usage[bucket]) for bucket in BUCKETS}
     filled = {bucket: _numbers(column) for bucket, column in counts.items()}
     used = {bucket: bool(filled[bucket].any()) for bucket in BUCKETS}
-    seconds, undated = _arrivals(book, arrived_at, len(pair)) if schedule.needs_times else (None, 0)
+    seconds = None if arrived_at is None or not schedule.needs_times else _seconds(_flat(arrived_at), schedule)
+    undated = len(pair) if arrived_at is None else arrived_at.null_count
     costs = {b: np.empty(len(pair), np.int64) if used[b] else np.zeros(len(pair), np.int64) for b in BUCKETS}
     missing = {b: _null_mask(counts[b]) for b in BUCKETS}
     unknown_input = _any_mask([missing[bucket] for bucket in _INPUT]) if schedule.by_size else None
@@ -159,17 +160,10 @@ def _codes(column: pa.Array | pa.ChunkedArray) -> tuple[list[str | None], NDArra
     return [*values, None], codes.astype(np.intp, copy=False)
 
 
-def _arrivals(book: PriceBook, arrived_at: pa.Array | pa.ChunkedArray | None, rows: int) -> tuple[Ints | None, int]:
-    if arrived_at is None:
-        return None, rows
-    flat = _flat(arrived_at)
-    seconds = flat.cast(pa.timestamp("us")).cast(pa.int64()) if len(flat) else pa.array([], pa.int64())
-    midnight = _midnight_us(book)
-    return np.floor_divide(pc.fill_null(seconds, midnight).to_numpy(), 1_000_000), flat.null_count
-
-
-def _midnight_us(book: PriceBook) -> int:
-    return int(np.datetime64(book.date, "us").astype(np.int64))
+def _seconds(arrived_at: pa.Array, schedule: Schedule) -> Ints:
+    """Seconds since 1970 in UTC; the book's own date at 00:00 where a request has no time."""
+    micros = arrived_at.cast(pa.timestamp("us", arrived_at.type.tz), safe=False).view(pa.int64())
+    return np.floor_divide(pc.fill_null(micros, schedule.book_seconds * 1_000_000).to_numpy(), 1_000_000)
 
 
 def _blocks(rows: int) -> Iterator[slice]:

@@ -103,7 +103,8 @@ class Names:
             for owner in (home, *(provider.fallback_model_providers or ())):
                 if owner != home and f"{owner}/{spelled}" in self._added:
                     theirs = self._added[f"{owner}/{spelled}"]
-                    return Found(f"{home}/{theirs.partition('/')[2]}", theirs, None)
+                    known = self.published.get(theirs.lower())
+                    return Found(f"{home}/{theirs.partition('/')[2]}", theirs, known.info if known else None)
                 if info := self._matching(owner, spelled):
                     return Found(f"{home}/{info.id}", f"{owner}/{info.id}", info)
         return None

@@ -42,7 +42,7 @@ def load_overlay(path: Path, *, named: str | None = None) -> Overlay:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BackrouteError(where, f"cannot read the price file ({error.strerror})", fix="check the path") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: bytes that are not UTF-8, or a 13th month
         problem = " ".join(str(error).split())
         raise BackrouteError(where, f"not valid YAML ({problem})", fix="mend the file") from None
     top = _mapping(data, where, ("as_of", "models", "service_tiers"))

@@ -57,6 +57,8 @@ class Schedule:
         self._clocks = np.array(clock_keys, np.int64)
         self._sizes = np.array(size_keys, np.int64)
         self._tiered = np.array(tiered, bool)
+        slots = np.arange(len(tiered), dtype=np.int64)
+        self._first_row = np.searchsorted(self._sizes, slots << _TOKEN_BITS).astype(np.intp)
         self._unpriced_row = len(prices) - 1
         self.by_day = len(day_keys) > len(pairs)
         self.by_clock = len(clock_keys) > len(day_keys)
@@ -85,11 +87,8 @@ class Schedule:
             slot = np.searchsorted(self._clocks, slot << _CLOCK_BITS | clock, side="right") - 1
         if not self.by_size or input_thousandths is None:
             return slot
+        row = self._first_row[slot]
         affected = np.flatnonzero(self._tiered[slot])
-        if len(affected) == 0 and len(self._sizes) == len(self._tiered):
-            return slot
-        starts = np.searchsorted(self._sizes, np.arange(len(self._tiered), dtype=np.int64) << _TOKEN_BITS)
-        row = starts.astype(np.intp)[slot]
         size = np.minimum(input_thousandths[affected], (1 << _TOKEN_BITS) - 1)
         found = np.searchsorted(self._sizes, slot[affected] << _TOKEN_BITS | np.maximum(size, 0), side="right") - 1
         row[affected] = np.where(size < 0, self._unpriced_row, found)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from reports.style import PALETTE, SIZE_PT
@@ -142,7 +143,8 @@ def title(ax: "Axes", text: str) -> None:
 def say_nothing(ax: "Axes", text: str) -> None:
     """Axes with nothing to draw say why."""
     ax.set_axis_off()
-    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color=PALETTE["muted"], fontsize=SIZE_PT)
+    said = fill(text, int(size_pt(ax)[0] / (SIZE_PT * (CHARACTER_EM + 0.04))))
+    ax.text(0.5, 0.5, said, transform=ax.transAxes, ha="center", va="center", color=PALETTE["muted"], fontsize=SIZE_PT)
 
 
 def size_pt(ax: "Axes") -> tuple[float, float]:

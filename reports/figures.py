@@ -80,7 +80,7 @@ def inline_svg(chart: Chart, summary: Summary, label: str) -> str:
         figure.patch.set_visible(False)
         (ax,) = figure.axes
         if not ax.axison:
-            return f"<p>{escape(ax.texts[0].get_text())}</p>"
+            return f"<p>{escape(' '.join(ax.texts[0].get_text().split()))}</p>"
         ax.set_title("", loc="left")
         height = figure.get_figheight() - PAGE_HEADROOM_IN
         svg = svg_of(figure)

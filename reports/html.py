@@ -44,11 +44,9 @@ def html_report(result: Summarised) -> str:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        # Markup, the charts' own SVG, is a subclass of str and passes as it is.
-        finalize=lambda value: printable(value) if type(value) is str else value,
     )
     environment.filters |= {"said": sheets.said, "dollars": lambda cell: isinstance(cell, Decimal)}
-    return environment.get_template("report.html.j2").render(
+    page = environment.get_template("report.html.j2").render(
         answer=headline(summary),
         summary=summary,
         requests=counted(summary["log"]["rows"], "request"),
@@ -60,6 +58,8 @@ def html_report(result: Summarised) -> str:
         prices=sheets.price_sheet(summary),
         manifest=sheets.manifest_sheet(summary),
     )
+    # Escaping leaves control characters and bidi overrides, which could reorder what a reader sees.
+    return "\n".join(printable(line) for line in page.split("\n"))
 
 
 def sections(summary: Summary) -> list[Section]:

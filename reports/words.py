@@ -1,10 +1,13 @@
 """Figures and names as people read them: dollars, percentages, counts, dates, and text that cannot harm a page."""
 
+import unicodedata
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
 
 UNKNOWN = "unknown"
 CENTS_BELOW = 100_000
+# What stands for a character that cannot be shown.
+MARK = "\ufffd"
 
 
 def usd(money: Decimal | None) -> str:
@@ -97,12 +100,26 @@ def period(first: str | None, last: str | None) -> str:
 
 def printable(text: str) -> str:
     """Text of a log made safe to lay out: line breaks become spaces, controls and bidi overrides a visible mark."""
-    return "".join(char if char.isprintable() else " " if char.isspace() else "\ufffd" for char in text)
+    return "".join(char if char.isprintable() else " " if char.isspace() else MARK for char in text)
 
 
-def shortened(text: str, characters: int) -> str:
-    """A name cut in its middle, where names that belong together differ least."""
-    if len(text) <= characters:
+def shortened(text: str, room: int) -> str:
+    """A name cut in its middle, where names that belong together differ least, to `room` characters of usual width."""
+    if sum(map(wide, text)) <= room:
         return text
-    tail = (characters - 1) // 2
-    return f"{text[: characters - 1 - tail]}…{text[len(text) - tail :]}"
+    tail = text[len(text) - len(filled(text[::-1], (room - 1) // 2)) :]
+    return f"{filled(text, room - 1 - sum(map(wide, tail)))}…{tail}"
+
+
+def filled(text: str, room: int) -> str:
+    """As much of the start of a text as fits."""
+    for at, char in enumerate(text):
+        room -= wide(char)
+        if room < 0:
+            return text[:at]
+    return text
+
+
+def wide(char: str) -> int:
+    """2 for a character drawn twice as wide as a letter, as Chinese and Japanese ones are; else 1."""
+    return 2 if unicodedata.east_asian_width(char) in "WF" or char == MARK else 1

@@ -21,7 +21,7 @@ class AlwaysUse:
         if not slash or not name:
             raise BackrouteError("AlwaysUse", f"not provider/model ({model!r})", fix="for example openai/gpt-4o")
         self.name = f"always {model}"
-        self.rules = (RoutingRule("always", None, provider, name),)
+        self.rules: tuple[RoutingRule, ...] = (RoutingRule("always", None, provider, name),)
 
     def route_batch(self, requests: pa.RecordBatch) -> Decisions:
         """The one model for each request."""

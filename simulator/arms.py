@@ -26,7 +26,7 @@ class Arm:
 
     Args:
         model: int32 codes into the run's `ModelIndex`, -1 where none could be decided.
-        rule: int32 per request into the scenario's rules, -1 undecided, -2 where the call is no chat and passes through.
+        rule: int32 per request into the scenario's rules, -1 undecided, -2 where a call that is no chat passes through.
         counts: tokens.
         pico: int64 per bucket, (requests, 6) picodollars; 0 where unknown.
         total: int64 picodollars per request; 0 where unknown.
@@ -131,9 +131,7 @@ def folded_cost(batch: Batch, arm: Arm, model: Codes, index: ModelIndex, scenari
     return total, priced
 
 
-def _charge(
-    batch: Batch, model: Codes, counts: Counts, index: ModelIndex, book: PriceBook, as_of: AsOf
-) -> Charges:
+def _charge(batch: Batch, model: Codes, counts: Counts, index: ModelIndex, book: PriceBook, as_of: AsOf) -> Charges:
     arrived = batch.requests["arrived_at"]
     return charge(book, index.column(model), counts.table(), at=as_of, arrived_at=arrived, tier=batch.tier)
 
@@ -176,7 +174,7 @@ def _serve(
 
 
 def can_serve(batch: Batch, model: str, book: PriceBook) -> Array:
-    """Bool per request: the model takes its length, tools, images, JSON mode and output cap. Unknown limits bind nothing."""
+    """Bool per request: the model takes its length, tools, images, JSON mode and output cap; unknown limits do not bind."""
     able = book.capabilities(model)
     requests = batch.requests
     result = np.ones(requests.num_rows, bool)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -20,11 +21,11 @@ _POISSON = np.searchsorted(_CUMULATIVE, (np.arange(65536) + 0.5) / 65536).astype
 
 def row_keys(session_id: pa.Array, request_id: pa.Array) -> Array:
     """A uint64 key per request: of its session where there is one, else of the request itself."""
-    own = pa.compute.if_else(session_id.is_valid(), session_id, request_id)
+    own = pc.if_else(session_id.is_valid(), session_id, request_id)
     encoded = own.dictionary_encode()
     names = np.asarray(encoded.dictionary.to_pylist(), dtype=object)
     hashed = pd.util.hash_array(names, categorize=False) if len(names) else np.zeros(0, np.uint64)
-    return np.asarray(hashed, np.uint64)[np.asarray(encoded.indices)]
+    return np.take(np.asarray(hashed, np.uint64), np.asarray(encoded.indices))
 
 
 def weights(keys: Array, seed: int, replicates: int = REPLICATES) -> Array:

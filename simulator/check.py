@@ -58,7 +58,7 @@ def check_rules(router: LLMRouter, book: PriceBook, log: Log | None, on: date) -
         if log is not None:
             found += _on_log(rule, int(matched[i]), int(hidden[i, i]), hidden_by, rows)
         counts = (int(matched[i]), int(hidden[i, i])) if log is not None else (None, None)
-        checks.append(RuleCheck(rule.name, rule.target, *counts, hidden_by, found))
+        checks.append(RuleCheck(rule.name, rule.target, counts[0], counts[1], hidden_by, found))
     return checks
 
 
@@ -85,7 +85,9 @@ def _same_condition(rules: tuple[RoutingRule, ...], i: int) -> list[str]:
     own = rules[i].condition
     if own is None:
         return []
-    return [f"never fires: {other.name!r} before it has the same condition" for other in rules[:i] if other.condition == own]
+    return [
+        f"never fires: {other.name!r} before it has the same condition" for other in rules[:i] if other.condition == own
+    ]
 
 
 def _on_log(rule: RoutingRule, matched: int, fired: int, hidden_by: dict[str, int], rows: int) -> list[str]:

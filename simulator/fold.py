@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
 from simulator.arms import Arm
-from simulator.bootstrap import REPLICATES
 from simulator.counts import INPUTS, REASONING, TEXT, THOUSAND, Array
 from simulator.money import exact_sum, exact_sums
 
@@ -16,8 +17,8 @@ from simulator.money import exact_sum, exact_sums
 NANO = 1000
 SIDES = 3  # input, output text, reasoning
 
-Steps = tuple[str, ...]
-WATERFALL: Steps = ("token", "price", "cache", "overhead", "retry")
+Key = TypeVar("Key")
+WATERFALL = ("token", "price", "cache", "overhead", "retry")
 
 
 @dataclass
@@ -45,9 +46,7 @@ class ArmSums:
 
     def add(self, arm: Arm, rows: Array, weights: Array) -> None:
         """Add the rows of a mask, weighted by each replicate."""
-        sides = np.stack(
-            [arm.pico[:, :INPUTS].sum(axis=1), arm.pico[:, TEXT], arm.pico[:, REASONING]], axis=1
-        )
+        sides = np.stack([arm.pico[:, :INPUTS].sum(axis=1), arm.pico[:, TEXT], arm.pico[:, REASONING]], axis=1)
         # A call billed as a whole has no buckets: it counts with the input, and is as exact.
         sides[:, 0] += arm.total - sides.sum(axis=1)
         nano = np.rint(sides / NANO)
@@ -131,12 +130,12 @@ def _noise(arm: Arm) -> Array:
     return np.asarray(arm.request_sd * price / NANO)
 
 
-def _slice(slices: dict[object, Tally], keys: Array, money: list[Array], name: object) -> None:
+def _slice(slices: dict[Key, Tally], keys: Array, money: list[Array], name: Callable[[int], Key]) -> None:
     distinct, where = np.unique(keys, return_inverse=True)
     counts = np.bincount(where, minlength=len(distinct)).tolist()
     sums = [exact_sums(where, part, len(distinct)) for part in money]
     for i, key in enumerate(distinct.tolist()):
-        slices.setdefault(name(key), Tally()).add(counts[i], *(part[i] for part in sums))  # type: ignore[operator]
+        slices.setdefault(name(key), Tally()).add(counts[i], *(part[i] for part in sums))
 
 
 def _rule_key(key: int) -> tuple[int, int]:
@@ -152,6 +151,3 @@ NO_DAY = np.iinfo(np.int32).min
 
 def _by_arm(kind: type[Counter[int]]) -> dict[str, Counter[int]]:
     return {arm: kind() for arm in ("logged", "baseline", "routed")}
-
-
-__all__ = ["NANO", "NO_DAY", "REPLICATES", "SIDES", "ArmSums", "Comparison", "Tally"]

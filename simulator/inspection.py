@@ -19,6 +19,8 @@ from simulator.models import ModelIndex
 from simulator.money import exact_sum
 from workloads import PROVENANCES, Log
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 @dataclass
 class ModelFacts:
@@ -69,7 +71,7 @@ def inspect_log(log: Log, book: PriceBook, as_of: AsOf) -> Inspection:
         seen.untimed += arrived.null_count
         ends = pc.min_max(arrived.cast(pa.int64())).as_py()
         if ends["min"] is not None:
-            first, last = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=ends[end]) for end in ("min", "max"))
+            first, last = (EPOCH + timedelta(microseconds=ends[end]) for end in ("min", "max"))
             seen.first, seen.last = min(seen.first or first, first), max(seen.last or last, last)
         seen.without_text += requests["prompt"].null_count
         sessions.update(requests["session_id"].drop_null().unique().to_pylist())

@@ -28,7 +28,7 @@ def logged_counts(requests: pa.RecordBatch, outcomes: pa.RecordBatch, models: Co
         column = outcomes[bucket]
         known[:, i] = column.is_valid().to_numpy(zero_copy_only=False)
         milli[:, i] = column.fill_null(0).to_numpy() * THOUSAND
-    inputs, outputs = known[:, :INPUTS].any(axis=1), known[:, INPUTS:].any(axis=1)
+    inputs, outputs = np.asarray(known[:, :INPUTS].any(axis=1)), np.asarray(known[:, INPUTS:].any(axis=1))
     # A provider that states part of a side states all of it: what it leaves out is none.
     known[:, :INPUTS] |= inputs[:, None]
     known[:, INPUTS:] |= outputs[:, None]

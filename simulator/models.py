@@ -44,9 +44,7 @@ class ModelIndex:
         by = np.asarray(providers.indices.fill_null(-1)).astype(np.int64)
         pairs, rows = np.unique(np.stack([at, by]), axis=1, return_inverse=True)
         names, hosts = models.dictionary.to_pylist(), providers.dictionary.to_pylist()
-        codes = [
-            self._of_pair(names[m] if m >= 0 else None, hosts[p] if p >= 0 else None) for m, p in pairs.T.tolist()
-        ]
+        codes = [self._of_pair(names[m] if m >= 0 else None, hosts[p] if p >= 0 else None) for m, p in pairs.T.tolist()]
         return np.array(codes, np.int32)[rows.reshape(-1)]
 
     def _of_pair(self, name: str | None, provider: str | None) -> int:
@@ -67,4 +65,6 @@ class ModelIndex:
 
     def column(self, codes: Codes) -> pa.DictionaryArray:
         """The names of some codes, null for -1."""
-        return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes == NO_MODEL), pa.array(self.names, pa.string()))
+        return pa.DictionaryArray.from_arrays(
+            pa.array(codes, mask=codes == NO_MODEL), pa.array(self.names, pa.string())
+        )

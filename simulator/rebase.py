@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pricing import PriceBook
-from simulator.counts import ESTIMATED, INPUTS, REASONING, TEXT, UNKNOWN, Array, Counts
+from simulator.counts import ESTIMATED, TEXT, UNKNOWN, Array, Counts
 from simulator.models import NO_MODEL, Codes, ModelIndex
 from simulator.scenario import Assumptions
 

@@ -30,7 +30,12 @@ DAY_US = 86_400_000_000
 
 
 def replay(
-    log: Log, baseline: Scenario, *candidates: Scenario, seed: int = 0, sample_rate: float = 1.0, out: Path | None = None
+    log: Log,
+    baseline: Scenario,
+    *candidates: Scenario,
+    seed: int = 0,
+    sample_rate: float = 1.0,
+    out: Path | None = None,
 ) -> tuple[ReplayResult, ...]:
     """Replay a log under a baseline and any number of candidates.
 
@@ -65,9 +70,13 @@ def _agree(scenarios: tuple[Scenario, ...], sample_rate: float) -> None:
     for other in scenarios[1:]:
         if other.as_of != first.as_of:
             what = f"{first.name!r} and {other.name!r} use prices of different dates ({first.as_of} and {other.as_of})"
-            raise BackrouteError("replay", what, effect="a change of prices would pass for a saving", fix="use one date")
+            raise BackrouteError(
+                "replay", what, effect="a change of prices would pass for a saving", fix="use one date"
+            )
     if not 0 < sample_rate <= 1:
-        raise BackrouteError("sample rate", f"not above 0 and up to 1 ({sample_rate:g})", fix="0.01 means 1% was logged")
+        raise BackrouteError(
+            "sample rate", f"not above 0 and up to 1 ({sample_rate:g})", fix="0.01 means 1% was logged"
+        )
 
 
 def _pass(run: Run, log: Log) -> None:
@@ -89,7 +98,9 @@ def _pass(run: Run, log: Log) -> None:
             run.problems.sink = None
     if not writers:
         first = str(run.problems.kept[0]) if run.problems.kept else ""
-        raise BackrouteError(log.name, "no request to replay", effect=first, fix="`backroute inspect` says what it holds")
+        raise BackrouteError(
+            log.name, "no request to replay", effect=first, fix="`backroute inspect` says what it holds"
+        )
     if run.facts.undecided == run.facts.rows:
         what = f"it holds lengths only, and the rules of {run.scenarios[-1].name!r} need the requests' text"
         raise BackrouteError(log.name, what, effect="no request can be routed", fix="use rules without text conditions")
@@ -117,7 +128,9 @@ def _batch(run: Run, requests: pa.RecordBatch, outcomes: pa.RecordBatch) -> tupl
     return logged, arms
 
 
-def _waterfall(batch: Batch, base: Arm, routed: Arm, index: ModelIndex, scenario: Scenario) -> tuple[Array, Array, Array]:
+def _waterfall(
+    batch: Batch, base: Arm, routed: Arm, index: ModelIndex, scenario: Scenario
+) -> tuple[Array, Array, Array]:
     """Token, price and cache effects per request, as CONTRACTS defines them; they add up to the saving exactly."""
     own_base, ok_base = folded_cost(batch, base, base.model, index, scenario)
     swapped, ok_swap = folded_cost(batch, routed, base.model, index, scenario)

@@ -159,7 +159,7 @@ class ReplayResult:
 
     def requests(self) -> pd.DataFrame:
         """One row per request in decisions.parquet's columns: what each arm chose, used and cost."""
-        frame = pq.read_table(self.run.decisions_path(self.number)).to_pandas()
+        frame: pd.DataFrame = pq.read_table(self.run.decisions_path(self.number)).to_pandas()
         if self.number:
             return frame
         routed = [name for name in frame.columns if name == "rule" or name.startswith("routed_")]
@@ -180,7 +180,9 @@ class ReplayResult:
         """
         if other.run is not self.run or other.number != 0:
             what = f"{self.scenario.name!r} was not replayed against {other.scenario.name!r}"
-            raise BackrouteError("savings_against", what, fix="replay(log, baseline, candidate) compares with the first")
+            raise BackrouteError(
+                "savings_against", what, fix="replay(log, baseline, candidate) compares with the first"
+            )
         return self._savings(0)
 
     def savings_against_log(self) -> Savings:

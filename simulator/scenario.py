@@ -42,11 +42,13 @@ class Scenario:
     assumptions: Assumptions = field(default_factory=Assumptions)
 
     @classmethod
-    def always(cls, model: str, book: PriceBook, as_of: AsOf | None = None) -> Scenario:
+    def always(
+        cls, model: str, book: PriceBook, as_of: AsOf | None = None, assumptions: Assumptions | None = None
+    ) -> Scenario:
         """Everything to one model: the usual baseline.
 
         Raises:
             BackrouteError: the book does not know the model.
         """
         name = book.require(model, "baseline")
-        return cls(name, AlwaysUse(name), book, as_of or AsOf.parse("latest"))
+        return cls(name, AlwaysUse(name), book, as_of or AsOf.parse("latest"), assumptions or Assumptions())

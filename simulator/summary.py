@@ -15,6 +15,7 @@ from simulator.fold import Comparison
 from simulator.interval import LEVEL, interval
 from simulator.money import Scale, dollars
 from simulator.result import Run
+from simulator.scenario import Scenario
 
 SCHEMA = 1
 HEADLINE_SHARE = 0.95  # of logged spend on the baseline's model, for the baseline to be the headline (CONTRACTS)
@@ -70,9 +71,14 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
                 "prices": scenario.book.digest,
             },
             "seed": run.seed,
-            "prices_as_of": f"latest ({scenario.book.date})" if str(scenario.as_of) == "latest" else str(scenario.as_of),
+            "prices_as_of": prices_as_of(scenario),
         },
     }
+
+
+def prices_as_of(scenario: Scenario) -> str:
+    """The date policy in words, with the book's date where that is what `latest` means."""
+    return f"latest ({scenario.book.date})" if str(scenario.as_of) == "latest" else str(scenario.as_of)
 
 
 def headline(run: Run) -> str:
@@ -84,7 +90,9 @@ def headline(run: Run) -> str:
     book = run.scenarios[0].book
     own = book.resolve(rules[0].target)
     on_it = sum(
-        pico for code, pico in run.facts.models.items() if own and code >= 0 and book.same_model(run.index.names[code], own)
+        pico
+        for code, pico in run.facts.models.items()
+        if own and code >= 0 and book.same_model(run.index.names[code], own)
     )
     return "baseline" if on_it >= HEADLINE_SHARE * spent else "as_logged"
 
@@ -195,7 +203,7 @@ def _by_day(against: Comparison, scale: Scale) -> list[dict[str, Any]]:
 
 
 def _prices(run: Run, number: int, against: Comparison) -> list[dict[str, Any]]:
-    """The standard-tier prices of every model in an arm, at the instant the policy asks for (the book's for `request`)."""
+    """The standard-tier prices of every model in an arm, on the policy's day (the book's own for `request`)."""
     scenario = run.scenarios[number]
     book = scenario.book
     at = scenario.as_of.moment or book.date
@@ -206,16 +214,17 @@ def _prices(run: Run, number: int, against: Comparison) -> list[dict[str, Any]]:
             continue
         for bucket in BUCKETS:
             rate = quote.usd_per_mtok[bucket]
-            if rate is not None:
-                steps = "".join(f"; {usd.normalize():f} above {start:,} input tokens" for start, usd in rate.above)
-                rows.append(
-                    {
-                        "model": run.index.names[code],
-                        "bucket": bucket,
-                        "usd_per_mtok": f"{rate.base.normalize():f}{steps}",
-                        "effective_from": quote.effective_from.isoformat() if quote.effective_from else None,
-                        "source": quote.source,
-                    }
-                )
+            if rate is None:
+                continue
+            steps = [(f"{bucket} above {start:,} input tokens", usd) for start, usd in rate.above]
+            rows += [
+                {
+                    "model": run.index.names[code],
+                    "bucket": name,
+                    "usd_per_mtok": f"{usd.normalize():f}",
+                    "effective_from": quote.effective_from.isoformat() if quote.effective_from else None,
+                    "source": quote.source,
+                }
+                for name, usd in [(bucket, rate.base), *steps]
+            ]
     return rows
-

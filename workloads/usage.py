@@ -174,7 +174,7 @@ def _tier(block: Block) -> str | None:
 def _recorded_usd(block: Block) -> Decimal | None:
     """OpenRouter's `cost`; with a key of the user's own, what the provider behind it charges comes on top.
 
-    openrouter.ai/docs, "Usage accounting".
+    openrouter.ai/docs/use-cases/usage-accounting.
     """
     cost = block.get("cost", block.get("total_cost"))
     if isinstance(cost, dict):

@@ -11,18 +11,18 @@ Block = Mapping[str, Any]
 def read_anthropic(block: Block) -> Usage:
     """The buckets of a Messages usage block.
 
-    platform.claude.com/docs, "Compaction": the top level leaves compaction out, and what is billed is the sum of
-    `iterations`. An advisor's iterations name their own model and are billed at its price, so they stay out.
+    platform.claude.com/docs, "Compaction at a token threshold": the top level leaves compaction out, and what is
+    billed is the sum of `iterations`. An advisor's name their own model and are billed at its price: they stay out.
 
     Raises:
         UsageError: more written for an hour than written, or more thinking than output.
     """
     notes = []
     passes = [step for step in block.get("iterations") or () if isinstance(step, dict)]
-    compactions = [step for step in passes if step.get("type") == "compaction" and not step.get("model")]
+    compactions = [step for step in passes if step.get("type") == "compaction"]
     if compactions:
         notes.append("compaction_added")
-    if any(step.get("model") for step in passes):
+    if any(step.get("type") == "advisor_message" for step in passes):
         notes.append("advisor_left_out")
     uncached, output = count(block, "input_tokens"), count(block, "output_tokens")
     if uncached is None and output is None:

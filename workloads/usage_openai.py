@@ -27,7 +27,7 @@ REASONING_WITHIN = ("reasoning_tokens", "reasoning")
 REASONING_BESIDE = ("reasoning_tokens", "reasoning_output_tokens", "native_tokens_reasoning")
 KINDS = ("audio", "image", "video")
 
-# Their completion tokens exclude the reasoning, so without a total it is added.
+# Their completion tokens exclude the reasoning, so without a total it is added; their Responses include it.
 REASONING_OUTSIDE = frozenset({"xai", "x-ai", "x_ai"})
 
 Block = Mapping[str, Any]
@@ -50,7 +50,7 @@ def read_openai(block: Block, provider: str) -> Usage:
     input_side, output_side = stated_in, stated_out
     if stated_in is not None and _cache_beside(block, stated_in, stated_out, read + written, total):
         input_side = stated_in + read + written
-    if output_side is not None and _reasoning_beside(provider, input_side, output_side, reasoning, total):
+    if output_side is not None and _reasoning_beside(block, provider, input_side, output_side, reasoning, total):
         output_side += reasoning
     if total is not None:
         input_side, output_side = _complete(input_side, output_side, total, notes)
@@ -84,11 +84,11 @@ def _cache_beside(block: Block, stated_in: int, stated_out: int | None, cached: 
 
 
 def _reasoning_beside(
-    provider: str, input_side: int | None, output_side: int, reasoning: int, total: int | None
+    block: Block, provider: str, input_side: int | None, output_side: int, reasoning: int, total: int | None
 ) -> bool:
     """Whether reasoning stands beside the completion and not in it: by the total, else by whose block it is."""
     if total is None or input_side is None:
-        return provider in REASONING_OUTSIDE
+        return provider in REASONING_OUTSIDE and "completion_tokens" in block
     return bool(reasoning) and total == input_side + output_side + reasoning
 
 

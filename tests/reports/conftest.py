@@ -1,4 +1,7 @@
+import json
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import matplotlib
 import pytest
@@ -16,3 +19,10 @@ def _no_figure_is_left_open() -> Iterator[None]:
     left = plt.get_fignums()
     plt.close("all")
     assert left == []
+
+
+@pytest.fixture(scope="session")
+def schema() -> Any:
+    """The schema every summary follows."""
+    path = Path(__file__).resolve().parents[2] / "simulator" / "summary.schema.json"
+    return json.loads(path.read_text(encoding="utf-8"))

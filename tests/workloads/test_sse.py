@@ -200,6 +200,11 @@ def test_a_counted_stream_that_was_ended_properly_needs_no_finish_reason() -> No
     assert fold([*events, DONE]).complete
 
 
+def test_counts_given_on_the_way_are_not_those_of_a_stream_cut_short() -> None:
+    events = [chunk("Hi", usage=USAGE | {"completion_tokens": 1}), chunk(" there", usage=USAGE)]
+    assert read_exchange({}, events, url=CHAT).usage.notes == ("no_usage_block", "stream_cut_short")
+
+
 def test_an_error_event_is_an_error() -> None:
     broken = {"type": "error", "error": {"type": "overloaded_error"}}
     for events in ([chunk("Hi"), {"choices": [], "error": {"code": 400}}, chunk(finish="stop")], [broken]):

@@ -172,6 +172,7 @@ def _table(raw: Fields) -> Table:
 def _column(raw: Fields) -> Cell:
     """A column is one of `number: [low, high]`, `days: date`, `running: prefix`, `sequence: [...]`, `choice: [...]`."""
     cell: Cell
+    raw.asked.extend(("number", "days", "running", "sequence"))
     if "number" in raw.raw:
         low, high = raw.pair("number")
         cell = number(low, high, int(raw.number("places", 0.0)))
@@ -182,6 +183,8 @@ def _column(raw: Fields) -> Cell:
     elif "sequence" in raw.raw:
         cell = sequence(raw.texts("sequence"))
     else:
+        raw.get("choice")
+        raw.done()
         cell = choice(raw.texts("choice"))
     raw.done()
     return cell

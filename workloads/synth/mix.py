@@ -76,11 +76,14 @@ def load_mix(mix: str | Path) -> Mix:
         raise raw.wrong("classes", None, "a mapping of at least one class")
     total = sum(one.share for one in classes)
     latency = raw.fields("latency")
+    start, days = raw.date("start"), _whole(raw, "days")
+    if days > (date.max - start).days:
+        raise raw.wrong("days", days, "a number of days that ends before the year 10000")
     loaded = Mix(
         name=raw.text("name"),
         description=raw.text("description"),
-        start=raw.date("start"),
-        days=_whole(raw, "days"),
+        start=start,
+        days=days,
         users=_whole(raw, "users"),
         weekend=raw.number("weekend", above=0),
         ttft_ms=latency.number("ttft_ms", above=0),

@@ -9,8 +9,8 @@ from typing import IO, Any
 import msgspec
 
 from problems import BackrouteError
-from workloads.synth.generate import generate
 from workloads.synth.mix import Mix
+from workloads.synth.rows import generate
 
 ROWS_AT_ONCE = 256
 

@@ -52,7 +52,7 @@ def generate(mix: Mix, rows: int, seed: int) -> Iterator[Row]:
 def _rows(mix: Mix, rows: int, seed: int) -> Iterator[Row]:
     # Only random() itself is promised to stay the same between Python versions.
     random = randomness.Random(seed).random
-    classes = [Drawn(one, mix, random) for one in mix.classes]
+    classes = [Drawn(one, random) for one in mix.classes]
     mean_turns = 1 / sum(one.share / one.mean_turns for one in mix.classes)
     rhythm = Rhythm(mix.start, mix.days, mix.weekend)
     open_talks: list[tuple[int, int, Conversation]] = []
@@ -84,17 +84,15 @@ def _rows(mix: Mix, rows: int, seed: int) -> Iterator[Row]:
 class Drawn:
     """A traffic class, its choices laid out for drawing, and how many rows it has been given so far."""
 
-    def __init__(self, traffic: TrafficClass, mix: Mix, random: Random) -> None:
+    def __init__(self, traffic: TrafficClass, random: Random) -> None:
         self.traffic = traffic
         self.random = random
         self.planned = 0
-        self.mean_turns = traffic.mean_turns
         self.spread = completion_spread()
         self.turn_counts = [turns for turns, _ in traffic.turns]
         self.turn_weights = list(accumulate(weight for _, weight in traffic.turns))
         self.models = [model for model, _ in traffic.models]
         self.model_weights = list(accumulate(weight for _, weight in traffic.models))
-        self.mix = mix
 
     def turns(self) -> int:
         """How many rows a new conversation will have."""
@@ -107,7 +105,7 @@ class Drawn:
 
 def _owed(classes: list[Drawn], planned: int, random: Random) -> Drawn:
     """A class by how many rows it is owed, so that shares of rows hold although conversations differ in length."""
-    owed = [max(0.0, one.traffic.share * (planned + OWED_AHEAD) - one.planned) / one.mean_turns for one in classes]
+    owed = [max(0.0, one.traffic.share * (planned + OWED_AHEAD) - one.planned) for one in classes]
     at = random() * sum(owed)
     for one, amount in zip(classes, owed, strict=True):
         at -= amount

@@ -1,0 +1,33 @@
+# Everything a newcomer needs: `make demo`, `make test`. Both install into .venv what is missing.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test test-fast lint bench-fidelity clean
+
+demo: .venv/installed
+	$(BIN)/backroute demo --out demo-out
+
+test: lint
+	$(BIN)/python -m pytest
+
+test-fast: .venv/installed
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# Leaves whole tasks and whole models out, and compares the counterfactual model with the simple ways.
+bench-fidelity: .venv/installed
+	$(BIN)/python -m benchmarks.fidelity
+
+# The pinned versions are those the tests last ran with.
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Backroute needs Python 3.11 or newer; name one: make PYTHON=python3.12 demo")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv demo-out

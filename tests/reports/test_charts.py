@@ -1,0 +1,203 @@
+import sys
+from collections.abc import Callable
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+import reports
+from reports.bars import fitted
+from reports.days import daily, weeks
+from reports.figures import CHARTS, figure_of, inline_svg, svg_of
+from reports.style import WIDTH_IN, style
+from tests.reports.samples import HOSTILE_RULE, LONG_MODEL, SAMPLES, as_logged, good, large, loss, nothing, one_day
+
+Draw = Callable[..., Axes]
+DRAWN: list[Draw] = [
+    reports.cost_chart,
+    reports.rule_chart,
+    reports.model_chart,
+    reports.waterfall_chart,
+    reports.day_chart,
+    reports.caught_chart,
+    reports.sensitivity_chart,
+]
+
+
+def texts(ax: Axes) -> list[str]:
+    return [text.get_text() for text in ax.texts]
+
+
+def drawn(draw: Draw, summary: object, size: tuple[float, float] = (8, 5)) -> Axes:
+    with style():
+        return draw(summary, Figure(figsize=size).add_subplot())
+
+
+@pytest.mark.parametrize("draw", DRAWN)
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_chart_returns_the_axes_it_was_given(draw: Draw, name: str) -> None:
+    ax = Figure(figsize=(6, 4)).add_subplot()
+    assert draw(SAMPLES[name](), ax) is ax
+
+
+@pytest.mark.parametrize("draw", DRAWN)
+def test_a_chart_without_axes_makes_one_figure_and_leaves_it_to_its_caller(draw: Draw) -> None:
+    ax = draw(good())
+    assert plt.get_fignums() == [plt.gcf().number]
+    plt.close(ax.get_figure(root=True))
+
+
+@pytest.mark.parametrize("draw", DRAWN)
+def test_charts_name_their_axis_and_its_unit(draw: Draw) -> None:
+    ax = drawn(draw, good())
+    named = ax.get_xlabel() + ax.get_ylabel()
+    assert "US dollars" in named or named in ("requests", "saving, % of the baseline's spend")
+
+
+def test_charts_leave_the_settings_of_matplotlib_alone() -> None:
+    before = dict(mpl.rcParams)
+    inline_svg(CHARTS[0], good(), "spend")
+    assert dict(mpl.rcParams) == before
+
+
+@pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.name)
+def test_a_chart_is_the_same_bytes_each_time(chart: reports.figures.Chart) -> None:
+    with style():
+        first, again = (svg_of(figure_of(chart, good(), WIDTH_IN)) for _ in range(2))
+    assert first == again
+    assert "<dc:date>" not in first
+    assert "<text" in first
+
+
+@pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.name)
+@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("width", [4.3, 8.0])
+def test_no_text_leaves_the_figure(chart: reports.figures.Chart, name: str, width: float) -> None:
+    with style():
+        figure = figure_of(chart, SAMPLES[name](), width)
+        figure.canvas.draw()
+        (ax,) = figure.axes
+        edge = figure.get_figwidth() * figure.dpi
+        ticks = [*ax.get_xticklabels(), *ax.get_yticklabels()] if ax.axison else []
+        for text in (*ax.texts, ax.title, *ticks):
+            box = text.get_window_extent()
+            low, high = ax.get_xlim()
+            if text in ax.get_xticklabels() and not low <= text.get_position()[0] <= high:
+                continue
+            assert box.x0 >= -1, text.get_text()
+            assert box.x1 <= edge + 1, text.get_text()
+
+
+def test_spend_shows_all_three_arms_and_the_interval_of_the_routed_one() -> None:
+    """4,812.33 x (1 - 67.21%) = 1,577.96 and 4,812.33 x (1 - 58.02%) = 2,020.22 USD are the whisker's ends."""
+    ax = drawn(reports.cost_chart, good())
+    assert texts(ax)[1::2] == ["$4,812.33", "$4,812.33", "$1,771.02 (90% interval)"]
+    assert list(np.asarray(ax.lines[0].get_xdata())) == pytest.approx([1577.96, 2020.22], abs=0.01)
+
+
+def test_a_hypothetical_baseline_is_called_so_on_every_chart_that_shows_it() -> None:
+    assert "Baseline: always openai/gpt-4o (hypothetical)" in texts(drawn(reports.cost_chart, as_logged()))
+    assert "$9,000,000 baseline, hypothetical" in texts(drawn(reports.rule_chart, as_logged()))
+    assert "hypothetical" in drawn(reports.sensitivity_chart, as_logged()).get_xlabel()
+
+
+def test_models_are_compared_with_the_arm_of_the_headline() -> None:
+    assert "$4,812.33 baseline" in texts(drawn(reports.model_chart, good()))
+    assert "$7,000,000 as logged" in texts(drawn(reports.model_chart, as_logged()))
+
+
+def test_forty_models_become_the_largest_and_the_others_together() -> None:
+    shown = texts(drawn(reports.model_chart, large(), (8, 8)))
+    assert "other (32 more)" in shown
+    assert shown[0].startswith("openrouter/vendor-00/")
+
+
+def test_low_axes_show_fewer_rows_rather_than_overlap() -> None:
+    assert "other (38 more)" in texts(drawn(reports.model_chart, large(), (8, 2)))
+
+
+def test_the_waterfall_walks_from_the_baseline_to_the_routed_spend() -> None:
+    """4,812.33 + 211.40 - 3,310.11 + 44.90 + 12.50 + 0 = 1,771.02 USD."""
+    bars = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in drawn(reports.waterfall_chart, good()).patches]  # type: ignore[attr-defined]
+    assert bars[0] == pytest.approx((0, 4812.33))
+    assert bars[1] == pytest.approx((4812.33, 5023.73))
+    assert bars[2] == pytest.approx((1713.62, 5023.73))
+    assert bars[-1] == pytest.approx((0, 1771.02))
+    assert bars[-2][1] == pytest.approx(1771.02)
+
+
+def test_steps_say_whether_they_save_or_add() -> None:
+    shown = texts(drawn(reports.waterfall_chart, good()))
+    assert {"adds $211.40", "saves $3,310.11", "no change"} <= set(shown)
+
+
+def test_each_rule_shows_the_requests_it_caught_and_their_share() -> None:
+    """487,458 / 812,430 = 60.0%."""
+    assert "487,458 (60.0%)" in texts(drawn(reports.caught_chart, good()))
+
+
+def test_a_range_below_zero_is_drawn_as_the_extra_cost_it_is() -> None:
+    ax = drawn(reports.sensitivity_chart, loss())
+    assert "9.2% to 14.9% more" in texts(ax)
+    assert ax.get_xlim()[0] < -14.9
+
+
+def test_requests_without_a_time_are_counted_where_days_are_drawn() -> None:
+    ax = drawn(reports.day_chart, one_day())
+    assert ax.get_title(loc="left") == "Spend per day (31 requests without a time left out)"
+
+
+def test_a_day_without_requests_costs_nothing_and_one_without_a_price_is_left_out() -> None:
+    rows: list[dict[str, str | None]] = [
+        {"day": "2026-06-01", "usd": "1.5"},
+        {"day": "2026-06-03", "usd": None},
+        {"day": "2026-06-04", "usd": "2.5"},
+    ]
+    assert [(str(day), money) for day, money in daily(rows, "usd")] == [
+        ("2026-06-01", 1.5), ("2026-06-02", 0.0), ("2026-06-04", 2.5),
+    ]  # fmt: skip
+
+
+def test_a_year_is_drawn_as_the_mean_of_each_week() -> None:
+    ax = drawn(reports.day_chart, large())
+    assert ax.get_ylabel() == "US dollars per day, mean of each week"
+    assert len(ax.lines[0].get_xdata()) == 53  # type: ignore[arg-type]
+    points = daily(large()["by_day"], "routed_usd")
+    assert weeks(points)[0][1] == pytest.approx(sum(money for _, money in points[:7]) / 7)
+
+
+@pytest.mark.parametrize("draw", DRAWN)
+def test_a_chart_with_nothing_to_draw_says_why(draw: Draw) -> None:
+    (said,) = texts(drawn(draw, nothing()))
+    assert said.endswith((".",))
+
+
+def test_dollar_signs_and_markup_in_names_are_drawn_as_they_are() -> None:
+    shown = texts(drawn(reports.caught_chart, loss()))
+    assert shown[0].startswith("<script>alert('x')</script> & [red]$a^2$")
+    assert shown[0] != HOSTILE_RULE
+    with style():
+        svg = svg_of(figure_of(CHARTS[5], loss(), WIDTH_IN))
+    assert "<script" not in svg
+    assert "&lt;script&gt;" in svg
+
+
+def test_a_rule_and_its_model_are_cut_evenly() -> None:
+    assert fitted("code → openai/gpt-4o", 30) == "code → openai/gpt-4o"
+    cut = fitted(f"a_rule → {LONG_MODEL}", 40)
+    assert cut.startswith("a_rule → openai/")
+    assert len(cut) == 40
+    assert len(fitted(f"{'r' * 60} → {'m' * 60}", 43)) == 43
+
+
+def test_importing_the_reports_does_not_load_matplotlib() -> None:
+    import subprocess
+
+    code = "import sys, reports; print('matplotlib' in sys.modules, 'pandas' in sys.modules, 'jinja2' in sys.modules)"
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=reports.__path__[0] + "/.."
+    )
+    assert run.stdout.split() == ["False", "False", "False"]

@@ -1,0 +1,81 @@
+from decimal import Decimal
+
+from reports.headline import headline
+from reports.summary import amount
+from tests.reports.samples import as_logged, good, loss, nothing, one_day, savings
+
+
+def test_a_saving_says_what_was_spent_what_it_would_have_been_and_how_sure_that_is() -> None:
+    """4,812.33 - 1,771.02 = 3,041.31 USD; 3,041.31 / 4,812.33 = 63.198%."""
+    said = headline(good())
+    assert said.verdict == "Routing would have saved 63.2%"
+    assert [figure.money for figure in said.figures] == [Decimal("4812.33"), Decimal("1771.02")]
+    assert (said.saving.label, said.saving.money) == ("Saving", Decimal("3041.31"))
+    assert said.figures[0].money == said.figures[1].money + said.saving.money  # type: ignore[operator]
+    assert said.interval == "90% interval: 58.0% to 67.2% less"
+    assert said.coverage == "98.7% of 812,430 requests, 99.96% of the logged spend"
+    assert said.hypothetical == ""
+
+
+def test_the_three_assumptions_that_carry_most_come_first_with_their_share() -> None:
+    rests_on = headline(good()).rests_on
+    assert len(rests_on) == 3
+    assert rests_on[0].endswith("(58.3% of the saving rests on it)")
+
+
+def test_a_loss_is_said_plainly() -> None:
+    """0.0042 - 0.004704 = -0.000504 USD, that is -12%."""
+    said = headline(loss())
+    assert said.verdict == "Routing would have cost 12.0% more"
+    assert (said.saving.label, said.saving.money, said.saving.note) == ("Extra cost", Decimal("0.000504"), "12.0% more")
+    assert said.interval == "90% interval: 9.0% to 15.1% more"
+
+
+def test_quality_that_nobody_checked_is_said_to_be_unknown() -> None:
+    assert headline(good()).quality == "not checked: whether the answers would have been as good is not known"
+    assert headline(loss()).quality == "checked on 2 slices of the traffic; an extra cost of $0.0004 is verified"
+    unpriced = loss() | {"quality": {"checked": True, "verified_savings_usd": None, "slices": [{"rule": "default"}]}}
+    assert headline(unpriced).quality == "checked on 1 slice of the traffic"
+
+
+def test_a_log_of_many_models_is_compared_with_itself_and_the_baseline_called_hypothetical() -> None:
+    said = headline(as_logged())
+    assert said.saving.money == amount(as_logged()["savings_vs_as_logged"]["usd"])
+    assert said.hypothetical.startswith("Hypothetical: with always openai/gpt-4o")
+    assert "always openai/gpt-4o" not in "".join(figure.label for figure in said.figures)
+    assert "scaled up from a 1.0% sample" in said.coverage
+
+
+def test_spend_left_out_of_the_comparison_is_told_from_the_spend_compared() -> None:
+    """11,300,000 routed + 660,000 saved = 11,960,000 compared, of 12,204,300.11 logged."""
+    assert headline(as_logged()).figures[0].note == "$11,960,000 of it on the requests compared"
+
+
+def test_an_interval_around_nothing_makes_the_verdict_a_might() -> None:
+    said = headline(as_logged())
+    assert said.verdict == "Routing might have saved 5.5%"
+    assert said.interval == "90% interval: 1.2% more to 11.8% less, so it may be no saving at all"
+
+
+def test_a_baseline_that_is_not_what_was_spent_has_its_own_figure_and_both_savings() -> None:
+    said = headline(one_day())
+    assert [figure.label for figure in said.figures] == [
+        "Spent, as logged", "Baseline (always openai/gpt-4o)", "With routing (the same again)",
+    ]  # fmt: skip
+    assert said.verdict == "Routing would have changed nothing on the bill"
+    assert said.beside == "Against the spend as logged: 4.6% less (4.2% to 5.0% less)."
+
+
+def test_unknown_money_makes_an_unknown_answer_and_no_zero() -> None:
+    said = headline(nothing())
+    assert said.verdict == "What routing would have saved is unknown"
+    assert [figure.money for figure in (*said.figures, said.saving)] == [None, None, None]
+    assert said.interval == "no interval could be computed"
+    assert said.coverage == "no requests were replayed"
+
+
+def test_a_saving_of_an_unknown_share_is_said_in_dollars() -> None:
+    assert (
+        headline(good() | {"savings": savings("3.5", None, None, None, None)}).verdict
+        == "Routing would have saved $3.50"
+    )

@@ -1,0 +1,110 @@
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reports.words import between, chance, change, percent, period, printable, short_usd, shortened, usd, wide
+
+money = st.decimals(min_value="-1e9", max_value="1e9", places=12, allow_nan=False, allow_infinity=False)
+
+
+@pytest.mark.parametrize(
+    ("exact", "said"),
+    [
+        ("0", "$0.00"),
+        ("0.0042", "$0.0042"),
+        ("0.00042449", "$0.000424"),
+        ("0.4", "$0.40"),
+        ("0.9999", "$1.00"),
+        ("12.4", "$12.40"),
+        ("18204.11", "$18,204.11"),
+        ("1204300.25", "$1,204,300"),
+        ("-105", "-$105.00"),
+        ("-0.000504", "-$0.000504"),
+        ("0.000000000001", "$0.000000000001"),
+    ],
+)
+def test_dollars_are_said_at_the_precision_a_reader_needs(exact: str, said: str) -> None:
+    assert usd(Decimal(exact)) == said
+
+
+@given(money)
+def test_what_is_said_of_an_amount_is_within_half_a_percent_of_it_or_half_a_cent(exact: Decimal) -> None:
+    said = Decimal(usd(exact).replace("$", "").replace(",", ""))
+    assert abs(said - exact) <= abs(exact) * Decimal("0.005")
+
+
+@given(money.filter(bool))
+def test_an_amount_that_is_not_zero_is_never_said_to_be_zero(exact: Decimal) -> None:
+    assert set(usd(exact)) & set("123456789")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(0, "$0"), (0.0002, "$0.0002"), (2.5, "$2.50"), (1000, "$1,000"), (150_000, "$150k"), (12e6, "$12M"), (-5, "-$5")],
+)
+def test_ticks_are_short(value: float, said: str) -> None:
+    assert short_usd(value) == said
+
+
+@given(st.floats(min_value=-1_000, max_value=1_000))
+def test_a_percentage_is_rounded_to_nothing_or_everything_only_when_it_is(value: float) -> None:
+    assert (percent(value) in ("0%", "-0%")) == (value == 0)
+    assert (percent(value) == "100%") == (value == 100)
+
+
+def test_percentages_keep_one_decimal_and_more_near_the_ends() -> None:
+    assert [percent(value) for value in (63.1982, 99.96, 0.004, -12.0, 99.9999999)] == [
+        "63.2%", "99.96%", "0.004%", "-12.0%", "almost 100%",
+    ]  # fmt: skip
+
+
+def test_unknown_is_said_and_never_zero() -> None:
+    assert usd(None) == percent(None) == chance(None) == between(None, 3.0) == "unknown"
+
+
+def test_a_change_says_which_way_the_bill_goes() -> None:
+    assert [change(63.2), change(-12.0), change(0), change(None)] == [
+        "63.2% less",
+        "12.0% more",
+        "the same",
+        "a share unknown",
+    ]
+
+
+def test_an_interval_says_which_way_each_end_goes() -> None:
+    assert between(58.02, 67.21) == "58.0% to 67.2% less"
+    assert between(-15.1, -9.04) == "9.0% to 15.1% more"
+    assert between(-1.2, 11.8) == "1.2% more to 11.8% less"
+    assert between(0, 0) == "no change"
+
+
+def test_a_simulated_chance_claims_no_certainty() -> None:
+    assert [chance(p) for p in (1.0, 0.913, 0.0)] == ["over 99.9%", "91.3%", "under 0.1%"]
+
+
+def test_a_period_of_one_day_is_one_date() -> None:
+    assert period("2026-06-03T08:00:00Z", "2026-06-03T19:00:00Z") == "2026-06-03"
+    assert period("2026-06-01T00:00:00Z", "2026-06-30T00:00:00Z") == "2026-06-01 to 2026-06-30"
+    assert period(None, None) == "dates unknown"
+
+
+@given(st.text())
+def test_printable_text_is_one_line_without_controls_and_as_long_as_before(text: str) -> None:
+    safe = printable(text)
+    assert safe.isprintable()
+    assert len(safe) == len(text)
+    safe.encode()
+
+
+@given(st.text(), st.integers(3, 60))
+def test_a_shortened_name_keeps_its_ends_and_fits(text: str, room: int) -> None:
+    cut = shortened(text, room)
+    assert sum(map(wide, cut)) <= room
+    head, _, tail = cut.partition("…")
+    assert cut == text or (text.startswith(head) and text.endswith(tail) and "…" in cut)
+
+
+def test_wide_characters_take_the_room_of_two() -> None:
+    assert shortened("日本語の規則", 7) == "日本…則"
