@@ -23,7 +23,7 @@ from pricing.overlay import load_overlay
 from pricing.published import published_entries, snapshot_providers, source_name
 from problems import BackrouteError, nearest
 
-_DATA = Path(__file__).parent / "data" / "prices"
+_DATA = Path(__file__).parent / "data"
 _FIELDS = tuple(field.name for field in fields(Capabilities))
 
 # What providers call ordinary, list-price service: OpenAI default, auto and scale (capacity bought apart); Anthropic
@@ -58,7 +58,7 @@ class PriceBook:
         Raises:
             BackrouteError: a price file is missing or wrong.
         """
-        bundled = [load_overlay(path, named=f"prices/{path.name}") for path in sorted(_DATA.glob("*.yaml"))]
+        bundled = [load_overlay(path, named=path.name) for path in sorted(_DATA.glob("prices-*.yaml"))]
         return cls(snapshot_providers(), bundled + [load_overlay(Path(path)) for path in overlay])
 
     @cached_property
@@ -211,7 +211,7 @@ class PriceBook:
     def stale(self, today: dt.date) -> list[SourceAge]:
         """The age of every source of prices on a day, oldest first; genai-prices is as old as our check against it."""
         ages = [SourceAge(o.source, o.as_of, _days(o.as_of, today), len(o.models)) for o in self._overlays]
-        checked = max((o.as_of for o in self._overlays if o.as_of and o.source.startswith("prices/")), default=None)
+        checked = max((o.as_of for o in self._overlays if o.as_of and o.source.startswith("prices-")), default=None)
         ages.append(SourceAge(source_name(), checked, _days(checked, today), len(self._names.published)))
         return sorted(ages, key=lambda age: -1 if age.days is None else age.days, reverse=True)
 

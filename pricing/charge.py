@@ -163,7 +163,8 @@ def _codes(column: pa.Array | pa.ChunkedArray) -> tuple[list[str | None], NDArra
 def _seconds(arrived_at: pa.Array, schedule: Schedule) -> Ints:
     """Seconds since 1970 in UTC; the book's own date at 00:00 where a request has no time."""
     micros = arrived_at.cast(pa.timestamp("us", arrived_at.type.tz), safe=False).view(pa.int64())
-    return np.floor_divide(pc.fill_null(micros, schedule.book_seconds * 1_000_000).to_numpy(), 1_000_000)
+    filled: Ints = pc.fill_null(micros, schedule.book_seconds * 1_000_000).to_numpy()
+    return np.floor_divide(filled, 1_000_000)
 
 
 def _blocks(rows: int) -> Iterator[slice]:

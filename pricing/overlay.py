@@ -31,7 +31,7 @@ def load_overlay(path: Path, *, named: str | None = None) -> Overlay:
     """Read one price file.
 
     Args:
-        path: YAML with `as_of`, `models` and `service_tiers`; see docs and `pricing/data/openai.yaml`.
+        path: YAML with `as_of`, `models` and `service_tiers`; see `pricing/data/prices-openai.yaml`.
         named: how errors and sources call the file; its path when None.
 
     Raises:

@@ -39,8 +39,8 @@ def published_entries(name: str, info: Any) -> Iterator[PriceEntry]:
     # The package lets its first matching variant win; here the last one does.
     for variant in reversed(info.price_variants or []):
         tier = next((variant.when[key] for key in _TIER_KEYS if set(variant.when) == {key}), None)
-        if tier is not None and (entry := _entry(name, variant.constraint, variant.prices, tier.lower(), note)).rates:
-            yield entry
+        if tier is not None:  # even without prices: it then says that the tier costs the same
+            yield _entry(name, variant.constraint, variant.prices, tier.lower(), note)
 
 
 def _entry(name: str, constraint: Any, prices: Any, tier: str, note: str) -> PriceEntry:

@@ -1,5 +1,6 @@
 """A row that could not be read as it stands: set aside with its place, its value and its fix, and counted."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import IO
@@ -7,6 +8,24 @@ from typing import IO
 import msgspec
 
 SHOWN_CHARACTERS = 200
+MASK = "***"
+
+# What a key is called, and how the providers' own keys look: a problem is printed and pasted into reports.
+_SECRET_NAME = (
+    r"api[-_ ]?key|apikey|authorization|password|passwd|secret|credential|cookie|private[-_ ]?key|access[-_ ]?key"
+    r"|(?:auth|access|refresh|bearer|session|id|security)[-_ ]?token"
+)
+_SECRETS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"""((?:{_SECRET_NAME})[\w-]*\\*["']?\s*[:=]\s*\\*["'])[^"'\\]+""",  # a quoted value, JSON in JSON too
+        rf"((?:{_SECRET_NAME})[\w-]*\s*[:=]\s*)[^\s\"',;&{{}}\[\]]+",
+        r"(\b(?:bearer|basic)\s+)[\w.~+/=-]{6,}",
+        r"(\b(?:sk|pk|rk|gsk|xai|hf|r8|pplx|gh[opsu]|github_pat|glpat|lsv2|xox[abp])[-_])[\w-]{8,}",
+        r"(\b(?:AIza|AKIA|ASIA))[\w-]{12,}",
+        r"(\beyJ)[\w-]{8,}(?:\.[\w-]+)*",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +87,23 @@ class ProblemLog:
 
 
 def shown(value: object) -> str:
-    """A value as a problem quotes it: its JSON or text, cut to 200 characters."""
+    """A value as a problem quotes it: its JSON or text, cut to 200 characters, with what looks like a key masked."""
     try:
-        text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    except (TypeError, ValueError, RecursionError):
-        text = repr(value)
-    text = text.encode("utf-8", "backslashreplace").decode()
-    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
+        if isinstance(value, bytes):
+            text = value.decode("utf-8", "backslashreplace")
+        else:
+            text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        text = _described(value)
+    cut = text[: 4 * SHOWN_CHARACTERS].encode("utf-8", "backslashreplace").decode()
+    for secret in _SECRETS:
+        cut = secret.sub(rf"\1{MASK}", cut)
+    whole = len(cut) <= SHOWN_CHARACTERS and len(text) <= 4 * SHOWN_CHARACTERS
+    return cut if whole else cut[:SHOWN_CHARACTERS] + "…"
+
+
+def _described(value: object) -> str:
+    try:
+        return repr(value)
+    except (ValueError, RecursionError):  # nested too deep, or a number of more digits than Python prints
+        return f"a {type(value).__name__}"

@@ -15,7 +15,7 @@ HEIGHT_IN = 3.6
 # Room for the dollars left of the axes and the names right of them.
 MONEY_IN, NAMES_IN = 0.9, 1.0
 MARKED_DAYS = 45
-# Beyond this many days a line of single days is all weekends; the mean of each week reads better.
+# Beyond this many days a line of single days is all weekends; the mean of seven reads better.
 MOST_DAYS = 120
 
 
@@ -23,7 +23,7 @@ def day_chart(result: Summarised, ax: "Axes | None" = None) -> "Axes":
     """Spend a day, before (baseline, or as logged where that is the headline) and with routing, USD.
 
     Requests without a time are left out, and counted in the title. A day without requests costs nothing. A log of many
-    months is drawn as the mean of each week.
+    months is drawn as the mean of the last seven days.
     """
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -35,9 +35,9 @@ def day_chart(result: Summarised, ax: "Axes | None" = None) -> "Axes":
         ("with routing", "routed", daily(summary["by_day"], "routed_usd")),
     ]
     lines = [line for line in lines if line[2]]
-    weekly = any(len(points) > MOST_DAYS for _, _, points in lines)
-    if weekly:
-        lines = [(name, colour, weeks(points)) for name, colour, points in lines]
+    smooth = any(len(points) > MOST_DAYS for _, _, points in lines)
+    if smooth:
+        lines = [(name, colour, smoothed(points)) for name, colour, points in lines]
     if not lines:
         say_nothing(ax, "No spend over time to show: no request has both a time and a price.")
         return ax
@@ -52,7 +52,7 @@ def day_chart(result: Summarised, ax: "Axes | None" = None) -> "Axes":
         ax.annotate(
             name, (1, end), xycoords=("axes fraction", "data"), xytext=(5, 0), textcoords="offset points",
             va="center", fontsize=SIZE_PT, fontweight="bold",
-            color=PALETTE["muted" if colour == "baseline" else colour], annotation_clip=False,
+            color=PALETTE["muted" if colour == "baseline" else colour], annotation_clip=False, parse_math=False,
         )  # fmt: skip
     first, last = lines[0][2][0][0], lines[0][2][-1][0]
     pad = timedelta(days=max(1, (last - first).days * 0.02))
@@ -62,9 +62,10 @@ def day_chart(result: Summarised, ax: "Axes | None" = None) -> "Axes":
     date_ticks(ax, [day for day, _ in lines[0][2]], most=max(2, int(width / 72)))
     ax.yaxis.set_major_locator(MaxNLocator(nbins=5))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short_usd(value)))
+    ax.tick_params(axis="x", pad=8)
     ax.tick_params(axis="y", length=0, labelsize=SIZE_PT, labelcolor=PALETTE["muted"])
     ax.set_ylabel(
-        "US dollars per day" + (", mean of each week" if weekly else ""), fontsize=SIZE_PT, color=PALETTE["muted"]
+        "US dollars per day" + (", mean of 7 days" if smooth else ""), fontsize=SIZE_PT, color=PALETTE["muted"]
     )
     ax.grid(visible=False, axis="x")
     ax.grid(axis="y", color=PALETTE["grid"], linewidth=0.7)
@@ -96,10 +97,10 @@ def daily(rows: list[dict[str, str | None]], column: str) -> list[tuple[date, fl
     return [(day, spent.get(day, 0.0)) for day in between if day in spent or day not in listed]
 
 
-def weeks(points: list[tuple[date, float]]) -> list[tuple[date, float]]:
-    """The mean spend a day of each seven points, at the first of them; the last may be of fewer."""
-    blocks = [points[at : at + 7] for at in range(0, len(points), 7)]
-    return [(block[0][0], sum(money for _, money in block) / len(block)) for block in blocks]
+def smoothed(points: list[tuple[date, float]]) -> list[tuple[date, float]]:
+    """The mean of each point and the six before it, from the seventh on."""
+    spent = [money for _, money in points]
+    return [(day, sum(spent[at - 6 : at + 1]) / 7) for at, (day, _) in enumerate(points) if at >= 6]
 
 
 def top(points: list[tuple[date, float]]) -> float:

@@ -80,7 +80,7 @@ def verdict(saved: Decimal | None, savings: Summary) -> str:
     if saved is None:
         return "What routing would have saved is unknown"
     if saved == 0:
-        return "Routing would have changed nothing on the bill"
+        return "Routing would have changed nothing"
     size = usd(abs(saved)) if savings["pct"] is None else percent(abs(savings["pct"]))
     sure = "might" if unsure(savings) else "would"
     return f"Routing {sure} have saved {size}" if saved > 0 else f"Routing {sure} have cost {size} more"

@@ -78,8 +78,8 @@ def sections(summary: Summary) -> list[Section]:
         ),
         "by-rule": (
             "Spend by rule and model",
-            "Each rule sends the requests it catches to one model. The bars compare the cost of those requests with "
-            "the baseline and with routing." + aside,
+            "Each rule sends the requests it catches to a model of its choice. The bars compare the cost of those "
+            "requests with the baseline and with routing." + aside,
             sheets.rule_sheet(summary),
         ),
         "by-model": (

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from reports.summary import Summary, amount
-from reports.words import counted, percent, usd
+from reports.words import UNKNOWN, counted, percent, usd
 
 # The steps from the baseline's spend to the routed one, in the order of CONTRACTS: waterfall.
 STEPS = (
@@ -36,11 +36,16 @@ def notes(summary: Summary) -> list[tuple[str, str]]:
     for arm, alone in (("baseline", "with the baseline"), ("routed", "with routing")):
         if number := covered[f"{arm}_only"]:
             said.append(("Left out", f"{counted(number, 'request')} that can be priced and served only {alone}"))
-    said.append(("Priced", f"{percent(covered['priced_pct'])} of requests have a price in every arm"))
-    said.append(("Counted", f"{percent(covered['counted_pct'])} of requests have known token counts in every arm"))
+    said.append(("Priced", share(covered["priced_pct"], "have a price in every arm")))
+    said.append(("Counted", share(covered["counted_pct"], "have known token counts in every arm")))
     said.append(("Counted by", provenance(summary)))
     said.append(("Recorded cost", drift(summary)))
     return said
+
+
+def share(pct: float | None, what: str) -> str:
+    """How many of the requests something holds for."""
+    return UNKNOWN if pct is None else f"{percent(pct)} of requests {what}"
 
 
 def listed(problems: int) -> str:
@@ -53,7 +58,7 @@ def provenance(summary: Summary) -> str:
     parts = summary["provenance"]
     kinds = (("provider", "the provider"), ("tokenizer", "a tokenizer"), ("estimated", "estimate"))
     known = [f"{name} {percent(parts[f'{kind}_pct'])}" for kind, name in kinds if parts[f"{kind}_pct"] is not None]
-    return f"{', '.join(known)} of the routed spend" if known else "unknown"
+    return f"{', '.join(known)} of the routed spend" if known else UNKNOWN
 
 
 def drift(summary: Summary) -> str:

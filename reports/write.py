@@ -1,5 +1,7 @@
 """The report and its charts as files."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from problems import BackrouteError
@@ -22,34 +24,36 @@ def write_report(result: Summarised, out_dir: str | Path) -> list[Path]:
         BackrouteError: the folder cannot be written, or `result` is no summary.
     """
     summary = summary_of(result)
-    page = folder(out_dir) / "report.html"
-    page.write_bytes(html_report(summary).encode("utf-8", "replace"))
-    return [page, *write_charts(summary, page.parent)]
+    page = Path(out_dir) / "report.html"
+    with written_to(page.parent):
+        page.write_bytes(html_report(summary).encode())
+    return [page, *write_charts(summary, out_dir)]
 
 
 def write_charts(result: Summarised, out_dir: str | Path) -> list[Path]:
     """Write every chart into `out_dir/charts`, as PNG for slides and as SVG; returns the files written."""
     summary = summary_of(result)
-    charts, written = folder(Path(out_dir) / "charts"), []
+    charts, written = Path(out_dir) / "charts", []
     for chart in CHARTS:
-        with style():
+        with written_to(charts), style():
             figure = figure_of(chart, summary, WIDTH_IN)
             image, drawing = charts / f"{chart.name}.png", charts / f"{chart.name}.svg"
             figure.savefig(image, dpi=DPI)
-            drawing.write_bytes(svg_of(figure).encode("utf-8", "replace"))
+            drawing.write_bytes(svg_of(figure).encode())
         written += [image, drawing]
     return written
 
 
-def folder(path: str | Path) -> Path:
-    """The folder, made if it is not there."""
+@contextmanager
+def written_to(folder: Path) -> Iterator[None]:
+    """Make the folder if it is not there; what cannot be written is the user's to mend."""
     try:
-        Path(path).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
     except OSError as error:
         raise BackrouteError(
-            str(path),
-            f"no folder can be made here ({error.strerror})",
-            effect="the report was not written",
+            str(error.filename or folder),
+            f"cannot be written ({error.strerror})",
+            effect="the report is not complete",
             fix="Choose another output folder",
         ) from error
-    return Path(path)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from functools import cache, cached_property
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -11,105 +12,202 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pricing import PriceBook, count_messages
-from problems import BackrouteError
-from workloads import MESSAGE, REQUEST
+from problems import BackrouteError, nearest
+from problems.problem import shown
+from workloads import REQUEST
+
+NUMBERS = ("length", "input_tokens", "estimated_cost_usd", "latency_budget_ms", "n_messages", "max_output_tokens")
+FLAGS = ("has_tools", "has_images", "json_mode")
+NAMES = ("user_id", "model")
+
+# Derived from the text, so unknown, not absent, where the log does not hold it.
+NEED_TEXT = frozenset({"length", "input_tokens", "estimated_cost_usd"})
 
 # The median answer of gpt-4o to AlpacaEval's 805 open-ended prompts is near 300 o200k tokens: alpaca_eval, Apache-2.0.
 TYPICAL_OUTPUT_TOKENS = 300
+
+TYPES: dict[str, pa.DataType] = {field.name: field.type for field in REQUEST}
 
 
 class Features:
     """The columns of some requests: those of `workloads.REQUEST` as they are, the others derived on first use.
 
+    A column that is not given is filled as the log reader would: flags are false, the messages are the system prompt
+    and the routing text, whatever else is null.
+
     Args:
-        columns: arrival columns by name, each an Arrow array of the same length; a missing one is all null.
+        columns: arrival columns by name, each an Arrow array of `rows` values.
         rows: how many requests.
-        book: prices, for `estimated_cost_usd`; the bundled ones are loaded on first use when left out.
-        cost_model: the model whose prices `estimated_cost_usd` uses.
+        cost_model: the model, "provider/model", whose prices `estimated_cost_usd` uses.
+        book: those prices; the bundled ones when left out.
     """
 
-    NEED_TEXT: ClassVar[frozenset[str]] = frozenset({"length", "prompt", "input_tokens", "estimated_cost_usd"})
-
     def __init__(
-        self,
-        columns: Mapping[str, pa.Array],
-        rows: int,
-        *,
-        book: PriceBook | None = None,
-        cost_model: str | None = None,
+        self, columns: Mapping[str, pa.Array], rows: int, cost_model: str, book: PriceBook | None = None
     ) -> None:
-        self._columns = dict(columns)
         self.rows = rows
-        self._book = book
+        self._columns = dict(columns)
+        self._request: Mapping[str, Any] = {}
         self._cost_model = cost_model
+        self._book = book
+        self._metas: dict[str, Mapping[str, Any]] = {}
 
     @classmethod
-    def of_batch(
-        cls, requests: pa.RecordBatch, *, book: PriceBook | None = None, cost_model: str | None = None
-    ) -> Features:
+    def of_batch(cls, requests: pa.RecordBatch, cost_model: str, book: PriceBook | None = None) -> Features:
         """The features of a record batch in `workloads.REQUEST`'s columns."""
         columns = dict(zip(requests.schema.names, requests.columns, strict=True))
-        return cls(columns, requests.num_rows, book=book, cost_model=cost_model)
+        return cls(columns, requests.num_rows, cost_model, book)
 
     @classmethod
-    def of_request(
-        cls, request: Mapping[str, Any], *, book: PriceBook | None = None, cost_model: str | None = None
-    ) -> Features:
-        """The features of one live request, given as arrival columns by name; `meta` may be a mapping."""
-        columns: dict[str, pa.Array] = {}
-        for name, value in request.items():
-            if name not in REQUEST.names:
-                known = ", ".join(REQUEST.names)
-                raise BackrouteError("route", f"unknown request field {name!r}", fix=f"the fields are {known}")
-            if name == "meta" and isinstance(value, Mapping):
-                value = msgspec.json.encode(value, enc_hook=str).decode() if value else None
-            columns[name] = pa.array([value], REQUEST.field(name).type)
-        if "messages" not in columns and request.get("prompt") is not None:
-            message = [{"role": "user", "name": None, "text": request["prompt"]}]
-            columns["messages"] = pa.array([message], pa.list_(MESSAGE))
-        return cls(columns, 1, book=book, cost_model=cost_model)
+    def of_request(cls, request: Mapping[str, Any], cost_model: str, book: PriceBook | None = None) -> Features:
+        """The features of one live request, given as arrival columns by name; `meta` may be a mapping.
+
+        Raises:
+            BackrouteError: an unknown field; on use, a field whose value its column cannot hold.
+        """
+        for name in request:
+            if name not in TYPES:
+                fix = nearest(str(name), TYPES) or f"the fields are {', '.join(TYPES)}"
+                raise BackrouteError("route", f"unknown request field {name!r}", fix=fix)
+        features = cls({}, 1, cost_model, book)
+        features._request = request
+        return features
 
     def __getitem__(self, name: str) -> pa.Array:
         """One column, one value per request; null where the request does not state it or the log does not hold it."""
         column = self._columns.get(name)
         if column is None:
-            column = self._derive(name)
-            self._columns[name] = column
+            column = self._columns[name] = self._given(name) if name in self._request else self._derived(name)
         return column
 
-    def _derive(self, name: str) -> pa.Array:
+    def _given(self, name: str) -> pa.Array:
+        value = self._request[name]
+        try:
+            return _column(name, [value])
+        except UnicodeEncodeError:
+            return _column(name, [_mended(value)])
+
+    def _derived(self, name: str) -> pa.Array:
         if name == "length":
             return pc.utf8_length(self["prompt"])
         if name == "input_tokens":
             return pc.divide(pc.cast(count_messages("openai/gpt-4o", self["messages"]).tokens, pa.float64()), 1000.0)
         if name == "estimated_cost_usd":
             return self._estimated_cost()
-        return pa.nulls(self.rows, REQUEST.field(name).type)
+        if name == "n_messages":
+            return pc.list_value_length(self["messages"])
+        if name == "messages":
+            return self._spelled_out()
+        if name == "latency_budget_ms":  # the log reader finds it there, too
+            metas = self["meta"].to_pylist()
+            return _column(name, [None if text is None else self._meta(text).get(name) for text in metas])
+        if name in FLAGS:
+            return pa.array(np.zeros(self.rows, bool))
+        return pa.nulls(self.rows, TYPES[name])
+
+    def _spelled_out(self) -> pa.Array:
+        """The messages of requests given as a routing text and maybe a system prompt."""
+        both = zip(self["system"].to_pylist(), self["prompt"].to_pylist(), strict=True)
+        said = [
+            None if prompt is None else [("system", None, system)] * (system is not None) + [("user", None, prompt)]
+            for system, prompt in both
+        ]
+        return pa.array(said, TYPES["messages"])
 
     def _estimated_cost(self) -> pa.Array:
-        if self._cost_model is None:
-            raise BackrouteError("estimated_cost_usd", "no rule set says whose price to use", fix="route with a rule set")
-        book = self._book or PriceBook.load()
-        quote = book.quote(self._cost_model, book.date)
+        """List prices of the book's own date: a rough size of the request, not what replay charges it."""
+        book = self._book or _bundled_book()
+        quote = book.quote(book.require(self._cost_model, "estimated_cost_usd"), book.date)
         rates = quote.usd_per_mtok if quote else {}
-        per_input, per_output = rates.get("input_uncached"), rates.get("output_text")
-        if per_input is None or per_output is None:
-            return pa.nulls(self.rows, pa.float64())
+        if "input_uncached" not in rates or "output_text" not in rates:
+            what = f"the last rule's model has no price on {book.date} ({self._cost_model})"
+            raise BackrouteError("estimated_cost_usd", what, fix="end with a priced model, or add it to a price file")
         output = pc.fill_null(self["max_output_tokens"], TYPICAL_OUTPUT_TOKENS)
         return pc.add(
-            pc.multiply(self["input_tokens"], float(per_input.base) / 1e6),
-            pc.multiply(pc.cast(output, pa.float64()), float(per_output.base) / 1e6),
+            pc.multiply(self["input_tokens"], float(rates["input_uncached"].base) / 1e6),
+            pc.multiply(pc.cast(output, pa.float64()), float(rates["output_text"].base) / 1e6),
         )
 
+    @cached_property
+    def folded_text(self) -> bytes | None:
+        """The one request's routing text in UTF-8, lower case wherever that is an ASCII letter; null without text.
+
+        RE2 folds by Unicode's simple case folding, in which two letters beyond ASCII fall on an ASCII one: the Kelvin
+        sign and the long s.
+        """
+        text = self["prompt"][0].as_py()
+        if text is None:
+            return None
+        if not text.isascii():
+            text = text.replace("\u212a", "k").replace("\u017f", "s")
+        return text.encode().lower()  # type: ignore[no-any-return]
+
     def meta_matches(self, key: str, matches: Callable[[Mapping[str, Any]], bool]) -> pa.BooleanArray:
-        """Where a test of one meta key holds. Each distinct meta is parsed once, and only where the key occurs."""
+        """Where meta holds a key and a test of it is true. A meta is parsed once, and only where the key may occur."""
         column = self["meta"]
         if column.null_count == self.rows:
             return pa.array(np.zeros(self.rows, bool))
         encoded = column.dictionary_encode()
-        occurs = pc.match_substring(encoded.dictionary, msgspec.json.encode(key).decode())
+        quoted = f'"{key}"'
+        # Whoever wrote the JSON may have escaped any letter of the key.
         found = [
-            bool(here) and matches(msgspec.json.decode(text))
-            for text, here in zip(encoded.dictionary.to_pylist(), occurs.to_pylist(), strict=True)
+            (quoted in text or "\\" in text) and key in (meta := self._meta(text)) and matches(meta)
+            for text in encoded.dictionary.to_pylist()
         ]
-        return pc.fill_null(pa.array(found, pa.bool_()).take(encoded.indices), False)
+        result = pa.array(found, pa.bool_()).take(encoded.indices)
+        return result.fill_null(False) if result.null_count else result
+
+    def _meta(self, text: str) -> Mapping[str, Any]:
+        if text not in self._metas:
+            self._metas[text] = parsed_meta(text)
+        return self._metas[text]
+
+
+def parsed_meta(text: str) -> dict[str, Any]:
+    """A request's meta from its JSON.
+
+    Raises:
+        BackrouteError: it is no JSON object.
+    """
+    try:
+        meta = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        meta = None
+    if not isinstance(meta, dict):
+        raise BackrouteError("meta", f"no JSON object ({shown(text)})", fix="give meta as a mapping")
+    return meta
+
+
+def _column(name: str, values: list[Any]) -> pa.Array:
+    try:
+        if name == "meta":
+            values = [_json(value) if isinstance(value, Mapping) else value for value in values]
+        return pa.array(values, TYPES[name])
+    except UnicodeEncodeError:
+        raise
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        what = f"`{name}` cannot be {shown(values[0])}"
+        raise BackrouteError("route", what, fix=f"give {TYPES[name]}, or None") from error
+
+
+def _json(meta: Mapping[str, Any]) -> str | None:
+    """A mapping as the log would hold it: numpy's numbers as numbers, what JSON has no form for as text."""
+    return msgspec.json.encode(dict(meta), enc_hook=_plain).decode() if meta else None
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else str(value)
+
+
+def _mended(value: Any) -> Any:
+    """Half a surrogate pair, as JavaScript cuts strings, becomes U+FFFD, as in the log reader."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, Mapping):
+        return {_mended(key): _mended(held) for key, held in value.items()}
+    return [_mended(held) for held in value] if isinstance(value, list | tuple) else value
+
+
+@cache
+def _bundled_book() -> PriceBook:
+    return PriceBook.load()

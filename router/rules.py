@@ -15,9 +15,10 @@ import pyarrow as pa
 from pricing import PriceBook
 from problems import BackrouteError
 from router.conditions import Condition
-from router.features import Features
+from router.features import Features, parsed_meta
 
-Test = Callable[[str, Mapping[str, Any]], bool]
+Test = Callable[[str, dict[str, Any]], bool]
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class RoutingRule:
 
     Args:
         name: unique within its router.
-        condition: a condition of `router`, any callable `(text, meta) -> bool`, or None to match always.
+        condition: a condition of `router`, any callable `(text, meta) -> bool`, or None to match always. A callable
+            sees meta as a log would hold it, that is, as JSON.
         provider: for example "groq".
         model: the provider's name for it, for example "llama-3.1-8b-instant".
         reason: why, in words, for reports.
@@ -81,7 +83,7 @@ class LLMRouter:
         book: prices for `estimated_cost_usd` conditions; the bundled ones when left out.
 
     Raises:
-        BackrouteError: no rule, or two of one name.
+        BackrouteError: no rule, two of one name, or one that no request can get past though others follow.
     """
 
     def __init__(
@@ -94,19 +96,16 @@ class LLMRouter:
         self.rules = tuple(rules)
         self.name = name
         self._book = book
-        if not self.rules:
-            raise BackrouteError(name, "the rule set is empty", fix="add at least one rule; the last is the default")
-        seen: set[str] = set()
-        for rule in self.rules:
-            if rule.name in seen:
-                raise BackrouteError(name, f"two rules are named {rule.name!r}", fix="give each rule its own name")
-            seen.add(rule.name)
+        check_order(self.rules, name)
 
     def route(self, text: str, meta: Mapping[str, Any] | None = None) -> RoutingRule:
         """The rule for one text, the last user message, with the caller's meta.
 
+        What else rules may ask is taken as in a log that holds nothing more: one message, no tools, no cap. Use
+        `route_one` to say more.
+
         Raises:
-            BackrouteError: a rule needs something else of the request: use `route_one`.
+            BackrouteError: the text or the meta is none, or a callable condition fails.
         """
         return self.route_one({"prompt": text, "meta": meta})
 
@@ -114,55 +113,45 @@ class LLMRouter:
         """The rule for one request, given as arrival columns by name: `workloads.REQUEST` lists them.
 
         Raises:
-            BackrouteError: an unknown field, or a rule that needs the text of a request given without one.
+            BackrouteError: an unknown field or a wrong value, a rule that needs the text of a request given without
+                one, or a callable condition that fails.
         """
-        decided = self._route(Features.of_request(request, book=self._book, cost_model=self.rules[-1].target))
-        if decided.chosen[0] < 0:
-            raise BackrouteError(
-                self.name, "a rule needs the request's text, which was not given", fix="pass prompt= and messages="
-            )
-        return self.rules[decided.chosen[0]]
+        chosen = self._route(Features.of_request(request, self.rules[-1].target, self._book)).chosen[0]
+        if chosen < 0:
+            raise BackrouteError(self.name, "a rule needs the request's text, which is not there", fix="give prompt")
+        return self.rules[chosen]
 
     def route_batch(self, requests: pa.RecordBatch) -> Decisions:
         """Decide a batch; see `Decisions`."""
-        return self._route(Features.of_batch(requests, book=self._book, cost_model=self.rules[-1].target))
+        return self._route(Features.of_batch(requests, self.rules[-1].target, self._book))
 
     def matches(self, requests: pa.RecordBatch) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Bool (rules, requests): which conditions hold, whatever came before them; for `backroute check`."""
-        features = Features.of_batch(requests, book=self._book, cost_model=self.rules[-1].target)
+        features = Features.of_batch(requests, self.rules[-1].target, self._book)
         everywhere = np.ones(features.rows, bool)
-        return np.stack([self._evaluate(rule, features, everywhere, {})[0] for rule in self.rules])
+        return np.stack([_flags(_holds(rule, features, everywhere).fill_null(False)) for rule in self.rules])
 
     def _route(self, features: Features) -> Decisions:
         chosen = np.full(features.rows, len(self.rules) - 1, np.int32)
-        undecided = np.ones(features.rows, bool)
+        waiting = np.ones(features.rows, bool)
         seconds: dict[str, float] = {}
-        for index, rule in enumerate(self.rules):
-            matches, unknown = self._evaluate(rule, features, undecided, seconds)
-            chosen[undecided & matches] = index
-            chosen[undecided & unknown] = -1
-            undecided &= ~(matches | unknown)
-            if not undecided.any():
+        for index, rule in enumerate(self.rules[:-1]):
+            started = time.perf_counter()
+            holds = _holds(rule, features, waiting)
+            if not isinstance(rule.condition, Condition):
+                seconds[rule.name] = time.perf_counter() - started
+            if holds.null_count:
+                unknown = waiting & _flags(holds.is_null())
+                chosen[unknown] = -1
+                waiting &= ~unknown
+                holds = holds.fill_null(False)
+            if holds.true_count:
+                matched = waiting & _flags(holds)
+                chosen[matched] = index
+                waiting &= ~matched
+            if not waiting.any():
                 break
         return Decisions(chosen, seconds)
-
-    def _evaluate(
-        self, rule: RoutingRule, features: Features, undecided: np.ndarray[Any, Any], seconds: dict[str, float]
-    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        none = np.zeros(features.rows, bool)
-        if rule.condition is None:
-            return ~none, none
-        if not hasattr(rule.condition, "evaluate"):
-            started = time.perf_counter()
-            result = _row_by_row(rule, rule.condition, features, undecided)  # type: ignore[arg-type]
-            seconds[rule.name] = time.perf_counter() - started
-        else:
-            result = rule.condition.evaluate(features)
-        if isinstance(result, pa.ChunkedArray):
-            result = result.combine_chunks()
-        if not result.null_count:
-            return result.to_numpy(zero_copy_only=False), none
-        return result.fill_null(False).to_numpy(zero_copy_only=False), result.is_null().to_numpy(zero_copy_only=False)
 
     def digest(self) -> str:
         """Sha256 over the rules as YAML; a callable counts by its qualified name alone."""
@@ -172,7 +161,7 @@ class LLMRouter:
                 rule.target,
                 list(rule.fallback),
                 rule.condition.to_yaml()
-                if hasattr(rule.condition, "to_yaml")
+                if isinstance(rule.condition, Condition)
                 else getattr(rule.condition, "__qualname__", None),
             ]
             for rule in self.rules
@@ -182,21 +171,68 @@ class LLMRouter:
     def __repr__(self) -> str:
         lines = [f"LLMRouter({self.name!r}):"]
         for rule in self.rules:
-            when = "otherwise" if rule.condition is None else str(rule.condition)
+            when = "otherwise" if rule is self.rules[-1] else str(rule.condition)
             lines.append(f"  {rule.name}: {when} -> {rule.target}")
         return "\n".join(lines)
 
 
-def _row_by_row(rule: RoutingRule, test: Test, features: Features, undecided: np.ndarray[Any, Any]) -> pa.BooleanArray:
+def check_order(rules: Sequence[RoutingRule], where: str) -> None:
+    """Raise when the rules cannot stand together; `where` is what the error calls them."""
+    if not rules:
+        raise BackrouteError(where, "no rules in it", fix="add at least one; the last is the default")
+    seen: set[str] = set()
+    for rule in rules:
+        if not isinstance(rule, RoutingRule):
+            raise BackrouteError(where, f"not a RoutingRule ({rule!r})", fix="see RoutingRule(name, condition, ...)")
+        here = f"{where}: rule {rule.name!r}"
+        if rule.name in seen:
+            raise BackrouteError(here, "an earlier rule has the same name", fix="give each rule its own")
+        seen.add(rule.name)
+        if rule.condition is None and rule is not rules[-1]:
+            what = "no condition, though it is not the last rule"
+            raise BackrouteError(here, what, effect="no rule after it could fire", fix="give it a condition (`when`)")
+        if rule.condition is not None and not callable(rule.condition) and not isinstance(rule.condition, Condition):
+            what = f"its condition is neither a condition nor a callable ({rule.condition!r})"
+            raise BackrouteError(here, what, fix="for example length() < 200, or a function (text, meta) -> bool")
+
+
+def split_target(value: Any, where: str) -> tuple[str, str]:
+    """ "provider/model" as its two parts.
+
+    Raises:
+        BackrouteError: it is not of that form; `where` names the place that holds it.
+    """
+    provider, _, model = value.partition("/") if isinstance(value, str) else ("", "", "")
+    if not provider or not model or value.split() != [value]:
+        raise BackrouteError(where, f"not provider/model ({value!r})", fix="for example openai/gpt-4o")
+    return provider, model
+
+
+def _holds(rule: RoutingRule, features: Features, waiting: Flags) -> pa.BooleanArray:
+    if isinstance(rule.condition, Condition):
+        return rule.condition.evaluate(features)
+    if rule.condition is None:
+        return pa.array(np.ones(features.rows, bool))
+    return _row_by_row(rule.name, rule.condition, features, waiting)
+
+
+def _flags(column: pa.BooleanArray) -> Flags:
+    return column.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+
+
+def _row_by_row(name: str, test: Test, features: Features, waiting: Flags) -> pa.BooleanArray:
     texts, metas = features["prompt"].to_pylist(), features["meta"].to_pylist()
     result: list[bool | None] = [False] * features.rows
-    for row in np.flatnonzero(undecided):
-        if texts[row] is None:
+    for row in np.flatnonzero(waiting):
+        text, meta = texts[row], metas[row]
+        if text is None:
             result[row] = None
             continue
+        known = parsed_meta(meta) if meta else {}
         try:
-            result[row] = bool(test(texts[row], msgspec.json.decode(metas[row]) if metas[row] else {}))
+            result[row] = bool(test(text, known))
         except Exception as error:
             what = f"its condition failed ({type(error).__name__}: {error})"
-            raise BackrouteError(f"rule {rule.name!r}", what, fix="make it return True or False for any text") from error
+            fix = "make it return True or False for any text"
+            raise BackrouteError(f"rule {name!r}", what, fix=fix) from error
     return pa.array(result, pa.bool_())

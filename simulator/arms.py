@@ -106,7 +106,8 @@ def scenario_arm(batch: Batch, scenario: Scenario, decided: Decisions, index: Mo
     rule = np.where(batch.passes, -2, decided.chosen).astype(np.int32)
     target, feasible = _serve(batch, scenario.router.rules, rule, index, book)
     target = np.where(batch.passes, batch.source, target).astype(np.int32)
-    rebased = rebase(batch.logged, batch.source, target, index, book, pairs, scenario.assumptions)
+    messages = batch.requests["messages"]
+    rebased = rebase(batch.logged, messages, batch.source, target, index, book, pairs, scenario.assumptions)
     counts = rebased.counts.where(batch.passes, batch.logged)
     pico, total, priced = _money(_charge(batch, target, counts, index, book, scenario.as_of))
     total, priced = _pass_through(batch, total, priced)

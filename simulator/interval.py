@@ -10,7 +10,7 @@ import numpy as np
 from simulator.bootstrap import REPLICATES
 from simulator.counts import Array
 from simulator.fold import SIDES, ArmSums, Comparison
-from simulator.rebase import Spread
+from simulator.rebase import Pairs, Spread
 
 LEVEL = 0.90
 DRAWS = 10  # token draws beside each bootstrap replicate
@@ -38,12 +38,13 @@ class Interval:
     alone: tuple[tuple[str, float, float], ...]
 
 
-def interval(comparison: Comparison, spreads: Sequence[Spread], seed: int) -> Interval:
+def interval(comparison: Comparison, pairs: Pairs, seed: int) -> Interval:
     """Simulate the saving of a comparison.
 
     Every draw takes one bootstrap replicate and, for every pair of models, one log-normal factor of mean one per side:
     the two arms share it where they share the pair. Single requests' lengths add a normal term.
     """
+    spreads = pairs.spreads
     present = {pair for sums in (comparison.baseline, comparison.routed) for pair in sums.by_pair}
     unsure = [
         any(_sds(spreads[pair])[side] > 0 and _has_money(comparison, pair, side) for pair in present)
@@ -52,9 +53,8 @@ def interval(comparison: Comparison, spreads: Sequence[Spread], seed: int) -> In
     sources = [SAMPLING, *(SIDE_NAMES[i] for i in range(SIDES) if unsure[i]), *([REQUESTS] if comparison.noise else [])]
     if not comparison.total.baseline:
         return Interval(None, None, None, tuple(sources), ())
-    rng = np.random.default_rng([seed, 0xBAC4])
-    normals = {pair: rng.standard_normal((SIDES, REPLICATES * DRAWS)) for pair in sorted(present)}
-    single = rng.standard_normal(REPLICATES * DRAWS)
+    normals = {pair: _normals(seed, pairs.seeds[pair]) for pair in present}
+    single = _normals(seed, -1)[0]
 
     def simulate(only: str | None) -> tuple[Array, Array]:
         sampled = only in (None, SAMPLING)
@@ -72,6 +72,10 @@ def interval(comparison: Comparison, spreads: Sequence[Spread], seed: int) -> In
     alone = [(source, *_central(_percent(*simulate(source)))) for source in sources]
     alone.sort(key=lambda row: row[1] - row[2])
     return Interval(low, high, float(np.mean(base > routed)), tuple(sources), tuple(alone))
+
+
+def _normals(seed: int, own: int) -> Array:
+    return np.random.default_rng([seed, own + 1]).standard_normal((SIDES, REPLICATES * DRAWS))
 
 
 def _sds(spread: Spread) -> tuple[float, float, float]:

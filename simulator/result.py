@@ -195,7 +195,7 @@ class ReplayResult:
         pico = scale(comparison.total.baseline) - scale(comparison.total.routed)
         base = comparison.total.baseline
         pct = 100.0 * (base - comparison.total.routed) / base if base else None
-        found = interval(comparison, self.run.pairs.spreads, self.run.seed)
+        found = interval(comparison, self.run.pairs, self.run.seed)
         return Savings(Decimal(pico).scaleb(-12), pct, found, LEVEL, comparison, self.summary)
 
     def __repr__(self) -> str:

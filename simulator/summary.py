@@ -29,7 +29,7 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
     against, against_log = run.comparisons[number]
     facts, scenario = run.facts, run.scenarios[number]
     scale = Scale(run.sample_rate)
-    found = interval(against, run.pairs.spreads, run.seed)
+    found = interval(against, run.pairs, run.seed)
     saving = scale(against.total.baseline) - scale(against.total.routed)
     return {
         "schema": SCHEMA,
@@ -128,7 +128,7 @@ def _provenance(against: Comparison) -> dict[str, float | None]:
 
 
 def _savings(run: Run, comparison: Comparison, scale: Scale) -> dict[str, Any]:
-    found = interval(comparison, run.pairs.spreads, run.seed)
+    found = interval(comparison, run.pairs, run.seed)
     total = comparison.total
     return {
         "usd": dollars(scale(total.baseline) - scale(total.routed)),

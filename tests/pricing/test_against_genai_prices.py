@@ -101,3 +101,22 @@ def test_every_published_price_equals_genai_prices_at_a_few_instants(book: Price
                 assert abs(Decimal(ours) - theirs * 1_000_000) <= Decimal("0.3"), (provider.id, model.id)
                 told += 1
     assert told > 4_000
+
+
+@pytest.mark.parametrize("moment", ["2026-11-23T12:00", "2027-01-02T12:00"])
+def test_every_published_service_tier_equals_genai_prices(book: PriceBook, moment: str) -> None:
+    at = datetime.fromisoformat(moment).replace(tzinfo=UTC)
+    told = 0
+    for provider in get_snapshot().providers:
+        for model in provider.models:
+            for key, tier in (("processing", "batch"), ("service_tier", "flex"), ("service_tier", "priority")):
+                quote = book.quote(f"{provider.id}/{model.id}", at, tier)
+                variants = [v for v in model.price_variants or [] if v.when == {key: tier}]
+                if quote is None or not any(v.constraint is None or v.constraint.active(at) for v in variants):
+                    continue
+                theirs = model.get_prices(at, {key: tier})
+                for name, rate in quote.rates.items():
+                    price = getattr(theirs, f"{name}_mtok")
+                    assert rate.base == round(getattr(price, "base", price), 6), (provider.id, model.id, tier, name)
+                told += 1
+    assert told > 120

@@ -72,6 +72,11 @@ def test_a_bucket_without_a_rate_is_charged_as_the_wider_one_it_is_part_of(book:
     assert claude.usd_per_mtok["input_uncached"] == Rate(Decimal("3.000000"), ((200_000, Decimal("6.000000")),))
 
 
+def test_a_step_is_crossed_by_strictly_more_tokens() -> None:
+    rate = Rate(Decimal(3), ((200_000, Decimal(6)), (400_000, Decimal(9))))
+    assert [rate.at(tokens) for tokens in (0, 200_000, 200_001, 400_000, 400_001)] == [3, 3, 6, 6, 9]
+
+
 @pytest.mark.parametrize(
     ("model", "tier", "day", "price"),
     [

@@ -193,6 +193,8 @@ def test_the_largest_charge_that_fits_is_exact_and_the_next_raises(book_of: Call
         total: int | None = charge(book, pa.array(["acme/a"]), usage, at=AsOf()).total[0].as_py()
         return total
 
+    assert cost(9_223_372) == 9_223_372_000_000_000
+    assert cost(92_233_721) == 92_233_721_000_000_000
     assert cost(9_223_372_036) == 9_223_372_036_000_000_000
     for over in ((9_223_372_037, 0), (9_223_372_036, 1), (2**62, 0)):
         with pytest.raises(BackrouteError, match=r"more than \$9\.2 million"):

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 import reports
 from reports.bars import fitted
-from reports.days import daily, weeks
+from reports.days import daily, smoothed
 from reports.figures import CHARTS, figure_of, inline_svg, svg_of
 from reports.style import WIDTH_IN, style
 from tests.reports.samples import HOSTILE_RULE, LONG_MODEL, SAMPLES, as_logged, good, large, loss, nothing, one_day
@@ -161,12 +161,21 @@ def test_a_day_without_requests_costs_nothing_and_one_without_a_price_is_left_ou
     ]  # fmt: skip
 
 
-def test_a_year_is_drawn_as_the_mean_of_each_week() -> None:
+def test_a_year_is_drawn_as_the_mean_of_seven_days() -> None:
     ax = drawn(reports.day_chart, large())
-    assert ax.get_ylabel() == "US dollars per day, mean of each week"
-    assert len(ax.lines[0].get_xdata()) == 53  # type: ignore[arg-type]
+    assert ax.get_ylabel() == "US dollars per day, mean of 7 days"
     points = daily(large()["by_day"], "routed_usd")
-    assert weeks(points)[0][1] == pytest.approx(sum(money for _, money in points[:7]) / 7)
+    assert len(smoothed(points)) == 365 - 6
+    day, mean = smoothed(points)[0]
+    assert day == points[6][0]
+    assert mean == pytest.approx(sum(money for _, money in points[:7]) / 7)
+
+
+@pytest.mark.parametrize("draw", DRAWN)
+def test_no_text_is_read_as_a_formula_on_axes_that_somebody_else_made(draw: Draw) -> None:
+    ax = draw(loss(), Figure(figsize=(8, 5)).add_subplot())
+    titled = ax.set_title(ax.get_title(loc="left"), loc="left")
+    assert not any(text.get_parse_math() for text in (*ax.texts, titled))
 
 
 @pytest.mark.parametrize("draw", DRAWN)

@@ -62,7 +62,7 @@ def test_a_baseline_that_is_not_what_was_spent_has_its_own_figure_and_both_savin
     assert [figure.label for figure in said.figures] == [
         "Spent, as logged", "Baseline (always openai/gpt-4o)", "With routing (the same again)",
     ]  # fmt: skip
-    assert said.verdict == "Routing would have changed nothing on the bill"
+    assert said.verdict == "Routing would have changed nothing"
     assert said.beside == "Against the spend as logged: 4.6% less (4.2% to 5.0% less)."
 
 

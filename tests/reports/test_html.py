@@ -160,6 +160,8 @@ def test_the_page_says_where_the_baseline_is_hypothetical(pages: dict[str, str])
 def test_rows_that_a_chart_folds_are_all_in_the_table_behind_it(pages: dict[str, str]) -> None:
     for row in large()["by_model"]:
         assert f'<th scope="row">{row["model"]}</th>' in pages["large"]
+    for row in large()["by_day"]:
+        assert f'<th scope="row">{row["day"]}</th>' in pages["large"]
 
 
 def test_charts_take_their_colours_from_the_page_so_that_dark_mode_reads(pages: dict[str, str]) -> None:

@@ -17,7 +17,7 @@ def test_a_report_is_a_page_and_every_chart_twice(tmp_path: Path) -> None:
     assert all(path.stat().st_size > 1_000 for path in written)
 
 
-def test_writing_again_gives_the_same_bytes_but_for_nothing(tmp_path: Path) -> None:
+def test_writing_again_gives_the_same_bytes(tmp_path: Path) -> None:
     first = [path.read_bytes() for path in write_report(loss(), tmp_path)]
     assert [path.read_bytes() for path in write_report(loss(), tmp_path)] == first
 
@@ -30,5 +30,11 @@ def test_images_are_twice_as_dense_as_a_screen(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_a_file_is_said_to_be_one(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("taken")
-    with pytest.raises(BackrouteError, match=r"out: no folder can be made here .* Choose another"):
+    with pytest.raises(BackrouteError, match=r"out: cannot be written \(File exists\).*Choose another"):
         write_report(good(), tmp_path / "out")
+
+
+def test_a_page_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "report.html").mkdir()
+    with pytest.raises(BackrouteError, match=r"report\.html: cannot be written \(Is a directory\)"):
+        write_report(good(), tmp_path)

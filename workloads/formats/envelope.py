@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, tzinfo
+from collections.abc import Callable, Mapping
+from datetime import tzinfo
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
+from workloads.formats.times import read_time
 from workloads.rows import Row, RowError
 
 Record = Mapping[str, Any]
+T = TypeVar("T")
 
 ID = ("request_id", "id", "req_id", "uuid", "custom_id")
 TIME = ("timestamp", "time", "ts", "arrived_at", "request_time", "start_time", "created_at", "created", "datetime", "date")
@@ -25,20 +26,24 @@ COST = ("recorded_usd", "cost_usd", "cost", "total_cost", "spend", "response_cos
 LATENCY = ("latency_ms", "duration_ms", "response_time_ms")
 TTFT = ("ttft_ms", "time_to_first_token_ms")
 FEEDBACK = ("feedback", "rating", "score")
+STATUS = ("status", "status_code", "http_status")
 CALLS = {"chat", "embedding", "image", "audio", "other"}
-STATUSES = {"success": "ok", "succeeded": "ok", "completed": "ok", "failure": "error", "failed": "error"}
+STATUSES = {name: "ok" for name in ("ok", "success", "succeeded", "successful", "completed", "complete", "done")}
+STATUSES |= {name: "error" for name in ("error", "failure", "failed", "fail", "exception", "timeout", "timed_out")}
+STATUSES |= {name: "error" for name in ("rate_limited", "cancelled", "canceled", "aborted", "rejected")}
+STATUSES |= {"cached": "cached", "cache_hit": "cached"}
 
 MOST_USD = 9_000_000  # what int64 picodollars hold
-FIRST_YEAR, LAST_YEAR = 2015, 2100
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
-# Epoch numbers by size: seconds, milliseconds, microseconds or nanoseconds.
-UNITS = ((1e11, 1_000_000), (1e14, 1_000), (1e17, 1), (1e20, 0.001))
+MOST_MS = 10**10  # four months
 
 
 def pick(record: Record, names: tuple[str, ...]) -> tuple[str, Any]:
     """The first of some names that the record states, and its value; ("", None) when it states none."""
-    return next(((name, record[name]) for name in names if record.get(name) is not None), ("", None))
+    for name in names:
+        value = record.get(name)
+        if value is not None:
+            return name, value
+    return "", None
 
 
 def read_envelope(record: Record, zone: tzinfo) -> Row:
@@ -49,53 +54,58 @@ def read_envelope(record: Record, zone: tzinfo) -> Row:
         zone: what a time without a zone means.
 
     Raises:
-        RowError: a time, cost or latency that cannot be meant.
+        RowError: a time, cost, provider, metadata or latency budget that cannot be meant. Prices or rules rest on
+            these; of anything else that cannot be read, the row is kept without it, and noted.
     """
-    row = Row(
-        request_id=text(*pick(record, ID)),
-        session_id=text(*pick(record, SESSION)),
-        user_id=text(*pick(record, USER)),
-        provider=text(*pick(record, PROVIDER)),
-        label=text(*pick(record, LABEL)),
-        recorded_usd=money(*pick(record, COST)),
-        latency_ms=milliseconds(*pick(record, LATENCY)),
-        ttft_ms=milliseconds(*pick(record, TTFT)),
-        status=_status(record),
-    )
-    _time(*pick(record, TIME), zone, row)
+    row = Row(provider=text(*pick(record, PROVIDER)), recorded_usd=money(*pick(record, COST)))
+    row.request_id = kept(row, text, *pick(record, ID))
+    row.session_id = kept(row, text, *pick(record, SESSION))
+    row.user_id = kept(row, text, *pick(record, USER))
+    row.label = kept(row, text, *pick(record, LABEL))
+    row.latency_ms = kept(row, milliseconds, *pick(record, LATENCY))
+    row.ttft_ms = kept(row, milliseconds, *pick(record, TTFT))
+    row.status = kept(row, _status, *pick(record, STATUS)) or ("error" if record.get("error") else "ok")
+    if record.get("cache_hit") in (True, "True", "true"):
+        row.status = "cached"
+    row.arrived_at = read_time(*pick(record, TIME), zone, row)
     _meta(*pick(record, META), record, row)
-    name, held = pick(record, FEEDBACK)
+    _, held = pick(record, FEEDBACK)
     row.feedback = None if held is None else held if isinstance(held, str) else msgspec.json.encode(held).decode()
-    name, call_type = pick(record, ("call_type",))
-    if call_type is not None:
-        row.call_type = call_type if call_type in CALLS else _call_type(name, call_type)
+    row.call_type = kept(row, _call_type, *pick(record, ("call_type",))) or "chat"
     return row
 
 
+def kept(row: Row, read: Callable[[str, Any], T | None], name: str, value: Any) -> T | None:
+    """A field that no money rests on: where it cannot be read, the row is kept without it and a note says so."""
+    try:
+        return read(name, value)
+    except RowError as error:
+        row.notes.append((error.kind, name, value, f"kept, without its {name}", error.fix))
+        return None
+
+
 def text(name: str, value: Any) -> str | None:
-    """A text or number as text.
+    """A text or number as text; a table with gaps writes the number 7 as 7.0.
 
     Raises:
         RowError: something else.
     """
-    if value is None or (isinstance(value, str) and value):
-        return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if value == "":
-        return None
-    raise RowError(name, value, "not_text", "give a text")
+    if value is None or isinstance(value, str):
+        return value or None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise RowError(name, value, "not_text", "give a text")
+    return str(int(value) if value == int(value) else value)
 
 
 def milliseconds(name: str, value: Any) -> float | None:
     """A duration in milliseconds.
 
     Raises:
-        RowError: no number, or one below zero.
+        RowError: no number, or one below zero or above four months.
     """
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < MOST_MS:
         raise RowError(name, value, "bad_duration", "give milliseconds of 0 or more")
     return float(value)
 
@@ -106,45 +116,59 @@ def money(name: str, value: Any) -> Decimal | None:
     Raises:
         RowError: no number, or one below zero or above $9 million.
     """
-    if value is None:
+    if value is None or value == "":
         return None
     try:
         usd = Decimal(value if isinstance(value, str) else repr(value))
         if isinstance(value, bool) or not 0 <= usd < MOST_USD:
-            raise RowError(name, value, "bad_cost", "give USD of 0 or more")
+            raise RowError(name, value, "bad_cost", f"give USD from 0 to {MOST_USD:,}")
         return usd.quantize(Decimal("1e-12"))
-    except (InvalidOperation, TypeError, ValueError) as error:
+    except (InvalidOperation, ValueError) as error:
         raise RowError(name, value, "bad_cost", "give USD as a number") from error
 
 
-def _status(record: Record) -> str:
-    if record.get("cache_hit") in (True, "True", "true"):
-        return "cached"
-    status = record.get("status")
-    if record.get("error") and status is None:
-        return "error"
-    if isinstance(status, int) and not isinstance(status, bool):
-        return "error" if status >= 400 else "ok"
-    if isinstance(status, str):
-        said = STATUSES.get(status.lower(), status.lower())
-        return said if said in ("ok", "error", "cached") else "ok"
-    return "ok"
+def decoded(name: str, value: Any) -> Any:
+    """A value, or what its JSON text holds: tables keep objects as text.
+
+    Raises:
+        RowError: a text that is no JSON.
+    """
+    if not isinstance(value, str):
+        return value
+    try:
+        return msgspec.json.decode(value) if value.strip() else None
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise RowError(name, value, "not_json", "give it as JSON") from error
 
 
-def _call_type(name: str, value: Any) -> str:
-    said = str(value).lower()
-    for call_type in ("embedding", "image", "audio"):
-        if call_type in said or (call_type == "audio" and ("speech" in said or "transcription" in said)):
-            return call_type
-    return "chat" if "completion" in said or "chat" in said or "message" in said or "response" in said else "other"
+def _status(name: str, value: Any) -> str | None:
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value[:9])
+    if isinstance(value, bool):
+        return "ok" if value else "error"
+    if isinstance(value, int | float):
+        return "error" if value >= 400 else "ok"
+    if value is None or value == "":
+        return None
+    known = STATUSES.get(value.strip().lower()) if isinstance(value, str) else None
+    if known is None:
+        raise RowError(name, value, "unknown_status", "give ok, error, cached or an HTTP status")
+    return known
+
+
+def _call_type(name: str, value: Any) -> str | None:
+    said = (text(name, value) or "").lower()
+    if not said or said in CALLS:
+        return said or None
+    if any(mark in said for mark in ("embedding", "image")):
+        return "embedding" if "embedding" in said else "image"
+    if any(mark in said for mark in ("audio", "speech", "transcription")):
+        return "audio"
+    return "chat" if any(mark in said for mark in ("completion", "chat", "message", "response")) else "other"
 
 
 def _meta(name: str, value: Any, record: Record, row: Row) -> None:
-    if isinstance(value, str):
-        try:
-            value = msgspec.json.decode(value)
-        except msgspec.DecodeError:
-            value = None
+    value = decoded(name, value)
     budget = record.get("latency_budget_ms")
     if value is not None:
         if not isinstance(value, Mapping):
@@ -154,36 +178,3 @@ def _meta(name: str, value: Any, record: Record, row: Row) -> None:
         if budget is None:
             budget = value.get("latency_budget_ms")
     row.latency_budget_ms = milliseconds("latency_budget_ms", budget)
-
-
-def _time(name: str, value: Any, zone: tzinfo, row: Row) -> None:
-    if value is None or value == "":
-        return
-    try:
-        when = _parse(value)
-        if when.tzinfo is None:
-            when = when.replace(tzinfo=zone)
-            row.notes.append(
-                ("no_time_zone", name, str(value), f"times without a zone were read as {zone}", "--timezone says another")
-            )
-        # The calendar's ends overflow when moved to UTC.
-        when = when.astimezone(UTC)
-    except (ValueError, OverflowError, TypeError) as error:
-        raise RowError(name, value, "bad_time", "give ISO 8601, or seconds or milliseconds since 1970") from error
-    if not FIRST_YEAR <= when.year < LAST_YEAR:
-        raise RowError(name, value, "absurd_time", f"give a time between {FIRST_YEAR} and {LAST_YEAR}")
-    row.arrived_at = (when - EPOCH) // MICROSECOND
-
-
-def _parse(value: Any) -> datetime:
-    if isinstance(value, str):
-        try:
-            return datetime.fromisoformat(value.strip())
-        except ValueError:
-            value = float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(value)
-    scale = next((scale for limit, scale in UNITS if abs(value) < limit), None)
-    if scale is None:
-        raise ValueError(value)
-    return EPOCH + timedelta(microseconds=round(value * scale))

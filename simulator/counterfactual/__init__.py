@@ -1,0 +1,17 @@
+"""What another model would have answered in tokens: predicted from public outcomes, with how unsure that is."""
+
+from simulator.counterfactual.calibrate import PairedSample, calibrate
+from simulator.counterfactual.parameters import Parameters, Support
+from simulator.counterfactual.predict import TASKS, Prediction, predict_output
+from simulator.counterfactual.reasoning import predict_reasoning
+
+__all__ = [
+    "TASKS",
+    "PairedSample",
+    "Parameters",
+    "Prediction",
+    "Support",
+    "calibrate",
+    "predict_output",
+    "predict_reasoning",
+]

@@ -1,0 +1,250 @@
+"""The fitted parameters: public measurements with their sources, the scales of the model, and what follows from them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+from problems import BackrouteError
+from simulator.counterfactual.kernel import Floats, Ints, Points, Scales, covariance
+from simulator.counterfactual.names import Known, family_of, known
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Task:
+    """A public task: its source, its class, the independent kind it belongs to, and its prompts' mean log tokens."""
+
+    name: str
+    source: str
+    label: str
+    kind: str
+    mean_log_prompt: float
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Mean answer lengths per model on each third of each task's prompts.
+
+    Args:
+        model, task, third: indices per cell.
+        log_mean: log of the mean o200k tokens of the answers that did not run into the output cap.
+        variance: sampling variance of `log_mean`.
+        rows: answers behind it.
+        level: the third's level, log tokens, shared by all models.
+    """
+
+    model: Ints
+    task: Ints
+    third: Ints
+    log_mean: Floats
+    variance: Floats
+    rows: Ints
+    level: Floats
+
+
+@dataclass(frozen=True)
+class Runaway:
+    """Answers that run into the output cap: a Gamma-Poisson model of a model's propensity times a task's intensity.
+
+    Args:
+        rate: share of capped answers of the average model on the average task, at level `at_level`.
+        at_level: log tokens.
+        level_slope: change of the log rate per unit of level.
+        shape: Gamma shape of both effects; small is heavy-tailed.
+        cap: tokens, the cap of the measured answers; assumed where a request states none.
+        models: propensity per model, mean 1 a priori.
+    """
+
+    rate: float
+    at_level: float
+    level_slope: float
+    shape: float
+    cap: float
+    models: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Within:
+    """Inside a task: `spread`, a model's log-length loading relative to the average; `noise`, its noise-to-signal variance."""
+
+    spread: float
+    noise: float
+
+
+@dataclass(frozen=True)
+class Live:
+    """What paired live samples say of one pair: shift of the log mean, the sd left, and the pairs behind it."""
+
+    shift: float
+    log_sd: float
+    pairs: int
+
+
+@dataclass(frozen=True)
+class Support:
+    """What stands behind a pair: the tasks both models answered, how many are independent, answers, sources, date."""
+
+    tasks: tuple[str, ...]
+    independent: int
+    rows: int
+    sources: tuple[str, ...]
+    fitted_on: str
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Everything `predict_output` and `predict_reasoning` need; read from JSON and written back unchanged."""
+
+    fitted_on: str
+    sources: tuple[dict[str, Any], ...]
+    models: tuple[str, ...]
+    tasks: tuple[Task, ...]
+    scales: Scales
+    cells: Cells
+    runaway: Runaway
+    within: Mapping[str, Within]
+    prompt_slope: float
+    reasoning: Mapping[str, Mapping[str, Any]]
+    live: Mapping[str, Live] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, path: str | Path | None = None) -> Parameters:
+        """Read a parameter file, the packaged one by default.
+
+        Raises:
+            BackrouteError: the file cannot be read, is not JSON, or has another schema.
+        """
+        if path is None:
+            with as_file(files("simulator.counterfactual").joinpath("parameters.json")) as packaged:
+                return cls.load(packaged)
+        try:
+            raw = json.loads(Path(path).read_text("utf-8"))
+            if raw["schema"] != SCHEMA:
+                raise BackrouteError(
+                    str(path),
+                    f"parameter schema {raw['schema']!r} is not {SCHEMA}",
+                    effect="nothing was predicted",
+                    fix="refit the parameters with this version",
+                )
+            return cls.of_json(raw)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BackrouteError(
+                str(path),
+                f"not a parameter file ({error!r})",
+                effect="nothing was predicted",
+                fix="name a file written by `backroute calibrate`, or none for the packaged one",
+            ) from error
+
+    @classmethod
+    def of_json(cls, raw: Mapping[str, Any]) -> Parameters:
+        """The inverse of `as_json`."""
+        whole = {name: np.array(raw["cells"][name], np.int64) for name in ("model", "task", "third", "rows")}
+        real = {name: np.array(raw["cells"][name], float) for name in ("log_mean", "variance", "level")}
+        return cls(
+            fitted_on=raw["fitted_on"],
+            sources=tuple(raw["sources"]),
+            models=tuple(raw["models"]),
+            tasks=tuple(Task(**task) for task in raw["tasks"]),
+            scales=Scales(**raw["scales"]),
+            cells=Cells(**whole, **real),
+            runaway=Runaway(**raw["runaway"]),
+            within={name: Within(**value) for name, value in raw["within"].items()},
+            prompt_slope=raw["prompt_slope"],
+            reasoning=raw["reasoning"],
+            live={name: Live(**value) for name, value in raw["live"].items()},
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        cells = {name: value.tolist() for name, value in vars(self.cells).items()}
+        return {
+            "schema": SCHEMA,
+            "fitted_on": self.fitted_on,
+            "sources": list(self.sources),
+            "models": list(self.models),
+            "tasks": [asdict(task) for task in self.tasks],
+            "scales": asdict(self.scales),
+            "runaway": {**vars(self.runaway), "models": dict(self.runaway.models)},
+            "within": {name: asdict(value) for name, value in self.within.items()},
+            "prompt_slope": self.prompt_slope,
+            "reasoning": dict(self.reasoning),
+            "live": {name: asdict(value) for name, value in self.live.items()},
+            "cells": cells,
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write the parameters as JSON, one top-level entry a line."""
+        lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in self.as_json().items())
+        Path(path).write_text("{\n" + lines + "\n}\n", "utf-8")
+
+    def known(self, name: str) -> Known:
+        """What the data holds of a canonical model name."""
+        return known(name, self.models, self.families)
+
+    @cached_property
+    def families(self) -> tuple[str, ...]:
+        """The families of the measured models."""
+        return tuple(sorted({family for model in self.models if (family := family_of(model))}))
+
+    def support(self, source: str, target: str) -> Support:
+        """What stands behind the pair, by canonical names; empty where either model was never measured."""
+        codes = [self.models.index(k.model) if (k := self.known(name)).model else -1 for name in (source, target)]
+        rows = [np.bincount(self.cells.task, self.cells.rows * (self.cells.model == c), len(self.tasks)) for c in codes]
+        both = np.minimum(*rows)
+        shared = [task for task, n in zip(self.tasks, both, strict=True) if n]
+        return Support(
+            tasks=tuple(task.name for task in shared),
+            independent=len({task.kind for task in shared}),
+            rows=int(both.sum()),
+            sources=tuple(sorted({task.source for task in shared})),
+            fitted_on=self.fitted_on,
+        )
+
+    @cached_property
+    def span(self) -> tuple[float, float]:
+        """Lowest and highest level of the cells, log tokens."""
+        return float(self.cells.level.min()), float(self.cells.level.max())
+
+    @cached_property
+    def points(self) -> Points:
+        """The cells as the kernel sees them. A model without a family is a family of its own."""
+        return points_of(self.models, self.tasks, self.cells, self.families)
+
+    @cached_property
+    def _factor(self) -> tuple[Floats, bool]:
+        prior = covariance(self.scales, self.points, self.points, self.span)
+        prior[np.diag_indices_from(prior)] += self.scales.residual**2 + self.cells.variance
+        lower: tuple[Floats, bool] = cho_factor(prior, lower=True)
+        return lower
+
+    @cached_property
+    def _weights(self) -> Floats:
+        return self.solve(self.cells.log_mean - self.cells.level)
+
+    def solve(self, right: Floats) -> Floats:
+        """The cells' inverse covariance times `right`."""
+        solved: Floats = cho_solve(self._factor, right)
+        return solved
+
+    def deviation(self, cross: Floats) -> Floats:
+        """Posterior mean deviations of new points whose covariance with the cells is `cross` (points, cells)."""
+        mean: Floats = cross @ self._weights
+        return mean
+
+
+def points_of(models: tuple[str, ...], tasks: tuple[Task, ...], cells: Cells, families: tuple[str, ...]) -> Points:
+    """Kernel points of the cells."""
+    own = {model: len(families) + i for i, model in enumerate(models)}
+    codes = [families.index(f) if (f := family_of(m)) in families else own[m] for m in models]
+    prompts = np.array([task.mean_log_prompt for task in tasks])
+    return Points(cells.model, np.array(codes, np.int64)[cells.model], cells.task, cells.level, prompts[cells.task])

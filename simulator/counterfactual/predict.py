@@ -1,0 +1,255 @@
+"""One source model's answers in, the other model's expected answers out, with two kinds of spread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import norm, t
+
+from simulator.counterfactual.group import Group, observe
+from simulator.counterfactual.kernel import Floats, Ints, Points, covariance, new_task_covariance
+from simulator.counterfactual.names import Known, Level
+from simulator.counterfactual.parameters import Live, Parameters, Support, Within
+
+TASKS = ("chat", "analytics", "code", "reasoning")  # the codes of `tasks`; -1 is unlabelled
+
+ENOUGH_TASKS = 5  # independent tasks behind a figure; with fewer the interval widens
+LEVELS = np.arange(1.0, 9.01, 0.1)  # log tokens, the grid on which a new task's level is integrated out
+LEVEL_MEAN, LEVEL_SD = 5.6, 1.0  # a weak prior on that level
+UNKNOWN_WITHIN = Within(1.0, 0.35)
+AVERAGE_PROPENSITY = 1.0
+CERTAIN = 0.5  # a task's share of runaways is never put above this
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the target would have answered.
+
+    Args:
+        expected: mean tokens per request, the output cap included; the middle of the group's uncertainty.
+        request_sd: sd of one request's tokens around `expected`, independent between requests.
+        group_log_sd: sd of the log of the whole group's factor: multiply every request by exp(group_log_sd x z).
+        source_note: what the figures rest on.
+        level: "pair", "family" or "prior".
+    """
+
+    expected: Floats
+    request_sd: Floats
+    group_log_sd: float
+    source_note: str
+    level: Level
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One task of a group: expected tokens, their sd per request, and the log sd of the common factor."""
+
+    expected: Floats
+    sd: Floats
+    log_sd: float
+
+
+def predict_output(
+    params: Parameters,
+    source: str,
+    target: str,
+    tasks: Ints | None,
+    output_tokens: Floats,
+    input_tokens: Floats,
+    cap: Floats | None,
+) -> Prediction:
+    """Predict the visible output tokens of `target` on requests that `source` answered.
+
+    Args:
+        source, target: canonical names; answers to all of a pair's requests belong in one call, since the group's own
+            level is what places its task among the public ones.
+        tasks: codes into `TASKS`, -1 where unlabelled; None for no labels.
+        output_tokens: what `source` answered, tokens.
+        input_tokens: of the prompt, NaN where unknown.
+        cap: `max_output_tokens` per request, NaN where there was none; None for none at all.
+
+    Raises:
+        ValueError: the arrays differ in length.
+    """
+    n = len(output_tokens)
+    cap = np.full(n, np.nan) if cap is None else np.asarray(cap, float)
+    if not n == len(input_tokens) == len(cap) == (n if tasks is None else len(tasks)):
+        raise ValueError(f"arrays of one length are needed, not {n}, {len(input_tokens)}, {len(cap)} and tasks")
+    pair = _Pair(params, params.known(source), params.known(target), params.support(source, target))
+    live = params.live.get(live_key(source, target))
+    labels = np.full(n, -1) if tasks is None else np.asarray(tasks)
+    expected, sd = np.zeros(n), np.zeros(n)
+    log_sd = 0.0
+    for label in np.unique(labels):
+        rows = labels == label
+        part = pair.predict(
+            np.asarray(output_tokens, float)[rows], np.asarray(input_tokens, float)[rows], cap[rows], int(label), live
+        )
+        expected[rows], sd[rows] = part.expected, part.sd
+        # Tasks share the pair's error, so their errors add up rather than cancel.
+        log_sd += part.log_sd * float(part.expected.sum())
+    total = float(expected.sum())
+    note = pair.note + (f"; shifted by {live.pairs:,} paired live answers" if live else "")
+    return Prediction(expected, sd, log_sd / total if total else 0.0, note, pair.level)
+
+
+def live_key(source: str, target: str) -> str:
+    """The key of `Parameters.live`."""
+    return f"{source} -> {target}"
+
+
+@dataclass(frozen=True)
+class _Pair:
+    params: Parameters
+    source: Known
+    target: Known
+    support: Support
+
+    @property
+    def level(self) -> Level:
+        levels: tuple[Level, ...] = ("prior", "family", "pair")
+        return min(self.source.level, self.target.level, key=levels.index)
+
+    @property
+    def note(self) -> str:
+        stands = {
+            side.level: f"{side.name} by {side.model or side.family or 'the general prior'}"
+            for side in (self.source, self.target)
+            if side.level != "pair"
+        }
+        if self.level != "pair":
+            return f"{self.level}: " + ", ".join(stands.values()) + f"; fitted {self.params.fitted_on}"
+        s = self.support
+        return (
+            f"pair: {self.source.model} and {self.target.model}, {len(s.tasks)} tasks ({s.independent} independent), "
+            f"{s.rows:,} shared answers; {', '.join(s.sources) or 'no shared task'}; fitted {s.fitted_on}"
+        )
+
+    @property
+    def same(self) -> bool:
+        """Whether both names stand for one measured, or one unmeasured, model."""
+        a, b = self.source, self.target
+        return a.model == b.model if a.model and b.model else a.name == b.name
+
+    def predict(self, output: Floats, inputs: Floats, cap: Floats, label: int, live: Live | None) -> _Part:
+        group = observe(output, inputs, cap)
+        mean, variance = self._target_level(group, label)
+        propensity, p_sd = self._runaway(group, len(output))
+        long_cap = np.where(np.isfinite(cap), np.minimum(cap, self.params.runaway.cap), self.params.runaway.cap)
+        shape, residual = self._shape(group)
+        log_sd = float(np.sqrt(variance)) * self._widening()
+        regular = np.exp(mean) * shape / shape.mean() if len(shape) else shape
+        expected = _mixture(regular, residual, cap, propensity, long_cap)
+        if live is not None:
+            expected = np.fmin(expected * np.exp(live.shift), cap)
+            log_sd = live.log_sd
+        elif len(expected):
+            log_sd = float(np.hypot(log_sd * (1 - propensity), p_sd * long_cap.mean() / expected.mean()))
+        shifted = regular * (np.exp(live.shift) if live else 1.0)
+        second = np.exp(residual**2) * (1 - propensity) * shifted**2 + propensity * long_cap**2
+        sd = np.sqrt(np.maximum(second - expected**2, 0.0))
+        # No answer leaves [0, cap], so its sd cannot exceed what that range allows.
+        bound = np.where(np.isfinite(cap), np.sqrt(np.maximum(expected * (np.nan_to_num(cap) - expected), 0.0)), np.inf)
+        return _Part(expected, np.minimum(sd, bound), log_sd)
+
+    def _target_level(self, group: Group, label: int) -> tuple[float, float]:
+        """Posterior mean and variance of the target's level on this task, log tokens."""
+        params, scales = self.params, self.params.scales
+        n = len(LEVELS)
+        prompt = _placed(params, group.prompt, label)
+        points = Points(
+            np.repeat([self._code(self.source), self._code(self.target)], n),
+            np.repeat([self._family(self.source), self._family(self.target)], n),
+            np.full(2 * n, -1),
+            np.tile(LEVELS, 2),
+            np.full(2 * n, prompt),
+        )
+        cross = covariance(scales, points, params.points, params.span)
+        solved = params.solve(cross.T)
+        mean = np.tile(LEVELS, 2) + params.deviation(cross)
+        family = self._family(self.source) == self._family(self.target)
+        variance, shared = new_task_covariance(scales, LEVELS, self.same, family, params.span)
+        known = (cross * solved.T).sum(axis=1)
+        v_source = np.maximum(variance - known[:n], scales.residual**2) + group.level_variance
+        v_target = np.maximum(variance - known[n:], scales.residual**2)
+        covaries = shared - (cross[:n] * solved.T[n:]).sum(axis=1)
+        gap = group.level - mean[:n]
+        log_weight = -0.5 * (gap**2 / v_source + np.log(v_source) + ((LEVELS - LEVEL_MEAN) / LEVEL_SD) ** 2)
+        weight = np.exp(log_weight - log_weight.max())
+        weight /= weight.sum()
+        at = mean[n:] + covaries / v_source * gap
+        centre = float(weight @ at)
+        left = np.maximum(v_target - covaries**2 / v_source, 0.0)
+        return centre, float(weight @ (left + (at - centre) ** 2))
+
+    def _code(self, side: Known) -> int:
+        if side.model:
+            return self.params.models.index(side.model)
+        return -1 if side is self.source or self.same else -2
+
+    def _family(self, side: Known) -> int:
+        if side.family:
+            return self.params.families.index(side.family)
+        if side.model:
+            return len(self.params.families) + self.params.models.index(side.model)
+        return -1 if side is self.source or self.same else -2
+
+    def _shape(self, group: Group) -> tuple[Floats, float]:
+        """Relative expected lengths within the task, and the sd of a log length around them.
+
+        The lengths of all models share one factor per prompt: the slope is the ratio of the two models' loadings times
+        the reliability of the source's length as a reading of that factor.
+        """
+        a, b = (self.params.within.get(side.model or "", UNKNOWN_WITHIN) for side in (self.source, self.target))
+        if self.same:
+            a = b
+        ratio, reliability = b.spread / a.spread, 1 / (1 + a.noise)
+        slope = ratio * reliability
+        signal = (ratio * group.spread) ** 2 * reliability
+        residual = float(np.sqrt(max(signal * (1 + b.noise) - (slope * group.spread) ** 2, 0.0)))
+        prompt = group.log_prompt - (group.log_prompt.mean() if len(group.log_prompt) else 0.0)
+        centred = group.log_tokens - (group.log_tokens.mean() if len(group.log_tokens) else 0.0)
+        return np.exp(slope * centred + self.params.prompt_slope * prompt), residual
+
+    def _runaway(self, group: Group, n: int) -> tuple[float, float]:
+        """Expected share of the target's answers that run into the cap, and its sd: a Gamma-Poisson posterior mean."""
+        r = self.params.runaway
+        a, b = (r.models.get(side.model or "", AVERAGE_PROPENSITY) for side in (self.source, self.target))
+        prior = r.rate * np.exp(r.level_slope * (group.level - r.at_level))
+        share = b * (r.shape + group.runaway) / (r.shape / prior + n * a)
+        return min(share, CERTAIN), min(share, CERTAIN) / float(np.sqrt(r.shape + group.runaway))
+
+    def _widening(self) -> float:
+        """Student's t over the normal at 90%: a variance read from k independent tasks is itself uncertain."""
+        k = self.support.independent
+        if k >= ENOUGH_TASKS or (self.same and self.source.model):
+            return 1.0
+        return float(t.ppf(0.95, max(k, 1) + 1) / norm.ppf(0.95))
+
+
+def _placed(params: Parameters, prompt: float, label: int) -> float:
+    """The group's mean log prompt, moved among the tasks that carry its label; NaN for a label no task carries."""
+    if label < 0:
+        return prompt
+    alike = [task.mean_log_prompt for task in params.tasks if task.label == TASKS[label]]
+    if not alike:
+        return float("nan")
+    return float(np.clip(prompt, min(alike), max(alike))) if np.isfinite(prompt) else float(np.mean(alike))
+
+
+def _mixture(mean: Floats, sd: float, cap: Floats, share: float, long_cap: Floats) -> Floats:
+    """Mean tokens of a lognormal answer of mean `mean` cut at `cap`, mixed with `share` of answers at the cap."""
+    cut = np.where(np.isfinite(cap), cap, np.inf)
+    spread = max(sd, 1e-6)
+    with np.errstate(divide="ignore"):
+        over = (np.log(cut) - np.log(np.maximum(mean, 1e-9)) + spread**2 / 2) / spread
+    kept = mean * norm.cdf(over - spread) + np.where(np.isfinite(cap), cut, 0.0) * norm.sf(over)
+    result: Floats = (1 - share) * kept + share * long_cap
+    return result
+
+
+def as_codes(labels: list[Any]) -> Ints:
+    """Task labels as codes into `TASKS`; anything else is unlabelled."""
+    return np.array([TASKS.index(label) if label in TASKS else -1 for label in labels], np.int64)

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+from router import AlwaysUse
+from simulator.scenario import Assumptions
+from tests.simulator.conftest import Replayed, call
+
+
+def test_two_equal_arms_differ_by_nothing_whatever_is_drawn(replayed: Replayed) -> None:
+    """Both arms move to the same other model: they share its token error, so the saving is 0 for sure."""
+    haiku = "anthropic/claude-3-haiku"
+    before, after = replayed([call(n) for n in range(20)], AlwaysUse(haiku), baseline=haiku)
+    found = after.savings_against(before).interval
+    assert (found.low_pct, found.high_pct, found.probability_positive) == (0, 0, 0)
+
+
+def test_an_arm_on_the_logged_model_has_no_token_error(replayed: Replayed) -> None:
+    """All on gpt-4o as logged, except the code requests; without any of those nothing is uncertain but the sampling."""
+    before, after = replayed([call(n) for n in range(20)])
+    assert after.savings_against(before).interval.includes == ("which requests arrived (sessions resampled)",)
+
+
+def test_the_interval_carries_the_known_token_error_and_not_sampling_alone(replayed: Replayed) -> None:
+    """Every request alike, so sampling alone says nothing: what is left is the error of copied output tokens.
+
+    On claude-sonnet-4-5 the output costs 100 x $15 = $0.0015 of the routed $0.0045 against a baseline of $0.0035; a
+    factor with a log deviation of .34 moves the saving by about 1.645 x .34 x 15/35 = 24 points either way.
+    """
+    rows = [call(n) for n in range(400)]
+    before, after = replayed(rows, AlwaysUse("anthropic/claude-sonnet-4-5"))
+    savings = after.savings_against(before)
+    assert "output tokens on another model" in savings.interval.includes
+    low, high = savings.interval.low_pct, savings.interval.high_pct
+    assert low is not None
+    assert high is not None
+    assert high - low == pytest.approx(2 * 1.645 * 0.34 * 100 * 15 / 35, rel=0.2)
+
+
+def test_sensitivity_names_every_source_widest_first(replayed: Replayed) -> None:
+    before, after = replayed([call(n, prompt="code" if n % 2 else "talk") for n in range(60)])
+    found = after.savings_against(before).interval
+    widths = [high - low for _, low, high in found.alone]
+    assert widths == sorted(widths, reverse=True)
+    assert {name for name, _, _ in found.alone} == set(found.includes)
+
+
+def test_sessions_are_resampled_whole(replayed: Replayed) -> None:
+    """40 sessions of 25 like requests hold the information of 40 draws, not of 1,000: the interval is 5 times wider."""
+    same = [call(n, prompt="code" if (n // 25) % 2 else "talk", session_id=f"s{n // 25}") for n in range(1000)]
+    own = [row | {"session_id": f"own{number}"} for number, row in enumerate(same)]
+    widths = []
+    for rows in (same, own):
+        before, after = replayed(rows, assumptions=Assumptions(output="as_logged"))
+        alone = {name: high - low for name, low, high in after.savings_against(before).interval.alone}
+        widths.append(alone["which requests arrived (sessions resampled)"])
+    assert widths[0] / widths[1] == pytest.approx(5, rel=0.35)
+
+
+def test_a_sure_loss_has_probability_zero_of_being_a_saving(replayed: Replayed) -> None:
+    before, after = replayed([call(n) for n in range(20)], AlwaysUse("anthropic/claude-opus-4-1"))
+    savings = after.savings_against(before)
+    assert savings.usd < 0
+    assert savings.interval.probability_positive == 0
+
+
+def test_another_seed_gives_nearly_the_same_interval(replayed: Replayed) -> None:
+    rows = [call(n, prompt="code" if n % 2 else "talk") for n in range(200)]
+    ends = []
+    for seed in range(4):
+        before, after = replayed(rows, seed=seed)
+        found = after.savings_against(before).interval
+        ends.append((found.low_pct, found.high_pct))
+    assert np.ptp(np.array(ends), axis=0).max() < 3

@@ -1,0 +1,39 @@
+"""Every notebook equals its text source, carries no output, and runs from top to bottom."""
+
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+SOURCES = sorted(NOTEBOOKS.glob("[0-9]*.py"))
+
+
+def test_there_are_notebooks_to_run() -> None:
+    assert SOURCES
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_a_notebook_says_what_its_source_says(source: Path) -> None:
+    notebook = nbformat.read(source.with_suffix(".ipynb"), as_version=4)
+    text = jupytext.read(source)
+    assert [(cell.cell_type, cell.source) for cell in notebook.cells] == [
+        (cell.cell_type, cell.source) for cell in text.cells
+    ], f"run: jupytext --to ipynb {source}"
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert not cell.outputs, "strip outputs before committing"
+            assert cell.execution_count is None
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the kernel's own start
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_notebook_runs_from_top_to_bottom(source: Path) -> None:
+    notebook = jupytext.read(source)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(NOTEBOOKS)}}).execute()
+    shown = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert any("image/png" in output.get("data", {}) for output in shown), "it shows a chart"
+    assert not [output for output in shown if output.output_type == "error"]
