@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from problems import BackrouteError
-from router.rules import Decisions, RoutingRule
+from router.rules import Decisions, RoutingRule, split_target
 
 
 class AlwaysUse:
     """Every request to one model, given as "provider/model"."""
 
     def __init__(self, model: str) -> None:
-        provider, slash, name = model.partition("/")
-        if not slash or not name:
-            raise BackrouteError("AlwaysUse", f"not provider/model ({model!r})", fix="for example openai/gpt-4o")
+        provider, name = split_target(model, "AlwaysUse")
         self.name = f"always {model}"
         self.rules: tuple[RoutingRule, ...] = (RoutingRule("always", None, provider, name),)
 
@@ -38,15 +37,19 @@ class Random:
     Args:
         shares: probability per "provider/model"; normalised to one.
         seed: another seed, another lottery.
+
+    Raises:
+        BackrouteError: a share below zero or no share above it, or a name that is not provider/model.
     """
 
-    def __init__(self, shares: dict[str, float], *, seed: int = 0) -> None:
-        total = sum(shares.values())
-        if not shares or total <= 0 or min(shares.values()) < 0:
-            raise BackrouteError("Random", f"shares must be positive ({shares!r})", fix="for example {'openai/gpt-4o': 1}")
+    def __init__(self, shares: Mapping[str, float], *, seed: int = 0) -> None:
+        total = math.fsum(shares.values())
+        if not 0 < total < math.inf or min(shares.values()) < 0:
+            what = f"shares must be 0 or more, and not all 0 ({dict(shares)!r})"
+            raise BackrouteError("Random", what, fix="for example {'openai/gpt-4o': 1}")
         self.name = "random " + ", ".join(f"{share / total:.0%} {model}" for model, share in shares.items())
-        self.rules = tuple(
-            RoutingRule(f"random {model}", None, *model.partition("/")[::2]) for model in shares
+        self.rules: tuple[RoutingRule, ...] = tuple(
+            RoutingRule(f"random {model}", None, *split_target(model, "Random")) for model in shares
         )
         self._edges = np.cumsum([share / total for share in shares.values()])[:-1]
         self._seed = seed
@@ -58,11 +61,15 @@ class Random:
 
     def digest(self) -> str:
         """See `Router.digest`."""
-        return hashlib.sha256(f"{self.name} {self._edges.tolist()} {self._seed}".encode()).hexdigest()
+        targets = [rule.target for rule in self.rules]
+        return hashlib.sha256(f"{targets} {self._edges.tolist()} {self._seed}".encode()).hexdigest()
 
 
 def uniform(keys: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, np.dtype[np.float64]]:
     """A number in [0, 1) for each key (strings), the same wherever and in whatever order it is asked for."""
+    import pandas as pd  # here, as live routing starts without it: it takes half a second to load
+
     salt = hashlib.blake2b(str(seed).encode(), digest_size=8).hexdigest()
     hashed = pd.util.hash_array(keys, hash_key=salt)
-    return np.asarray(hashed, np.uint64) / np.float64(2**64)
+    # A float holds 53 bits; more would round up to 1.
+    return (np.asarray(hashed, np.uint64) >> np.uint64(11)) / np.float64(2**53)

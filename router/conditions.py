@@ -280,7 +280,8 @@ class Meta(Condition):
     def __eq__(self, other: object) -> Any:
         # meta("tier") == "gold" makes a condition; two conditions compare as data.
         if isinstance(other, Meta):
-            return (self.key, self.value, type(self.value) is bool) == (other.key, other.value, type(other.value) is bool)
+            same_kind = isinstance(self.value, bool) == isinstance(other.value, bool)
+            return same_kind and (self.key, self.value) == (other.key, other.value)
         return False if other is None or isinstance(other, Condition) else Meta(self.key, other)  # type: ignore[arg-type]
 
     def __ne__(self, other: object) -> Any:

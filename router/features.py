@@ -119,13 +119,14 @@ class Features:
         book = self._book or _bundled_book()
         quote = book.quote(book.require(self._cost_model, "estimated_cost_usd"), book.date)
         rates = quote.usd_per_mtok if quote else {}
-        if "input_uncached" not in rates or "output_text" not in rates:
+        per_input, per_output = rates.get("input_uncached"), rates.get("output_text")
+        if per_input is None or per_output is None:
             what = f"the last rule's model has no price on {book.date} ({self._cost_model})"
             raise BackrouteError("estimated_cost_usd", what, fix="end with a priced model, or add it to a price file")
         output = pc.fill_null(self["max_output_tokens"], TYPICAL_OUTPUT_TOKENS)
         return pc.add(
-            pc.multiply(self["input_tokens"], float(rates["input_uncached"].base) / 1e6),
-            pc.multiply(pc.cast(output, pa.float64()), float(rates["output_text"].base) / 1e6),
+            pc.multiply(self["input_tokens"], float(per_input.base) / 1e6),
+            pc.multiply(pc.cast(output, pa.float64()), float(per_output.base) / 1e6),
         )
 
     @cached_property

@@ -35,6 +35,9 @@ class Name:
     def __eq__(self, values: object) -> Any:
         return OneOf(self.column, tuple(values) if isinstance(values, list | tuple) else (values,))
 
+    def __ne__(self, values: object) -> Any:
+        return ~(self == values)
+
     __hash__ = None  # type: ignore[assignment]
 
 
@@ -69,7 +72,7 @@ def max_output_tokens() -> Number:
 
 
 def mentions(*words: str, whole_word: bool = False) -> Mentions:
-    """The routing text holds one of the words, in any case."""
+    """The routing text holds one of the words, in any case; with `whole_word`, not as part of a longer one."""
     return Mentions(words, whole_word)
 
 
@@ -78,19 +81,19 @@ def meta(key: str) -> Meta:
     return Meta(key)
 
 
-def has_tools() -> OneOf:
-    """The request offers tools."""
-    return OneOf("has_tools", (True,))
+def has_tools(wanted: bool = True) -> OneOf:
+    """The request offers tools; with False, it says that it does not."""
+    return OneOf("has_tools", (wanted,))
 
 
-def has_images() -> OneOf:
-    """The request holds images."""
-    return OneOf("has_images", (True,))
+def has_images(wanted: bool = True) -> OneOf:
+    """The request holds images; with False, it says that it does not."""
+    return OneOf("has_images", (wanted,))
 
 
-def json_mode() -> OneOf:
-    """The request asks for JSON."""
-    return OneOf("json_mode", (True,))
+def json_mode(wanted: bool = True) -> OneOf:
+    """The request asks for JSON; with False, it says that it does not."""
+    return OneOf("json_mode", (wanted,))
 
 
 def user_id() -> Name:
@@ -99,5 +102,5 @@ def user_id() -> Name:
 
 
 def model() -> Name:
-    """The model as logged, or as the caller asked for it."""
+    """The model in the log's own words, or as the caller asked for it: no alias is resolved."""
     return Name("model")

@@ -93,7 +93,7 @@ class LLMRouter:
             from router.rule_files import load_rules
 
             rules, name = load_rules("starter").rules, "starter"
-        self.rules = tuple(rules)
+        self.rules: tuple[RoutingRule, ...] = tuple(rules)
         self.name = name
         self._book = book
         check_order(self.rules, name)
@@ -116,7 +116,8 @@ class LLMRouter:
             BackrouteError: an unknown field or a wrong value, a rule that needs the text of a request given without
                 one, or a callable condition that fails.
         """
-        chosen = self._route(Features.of_request(request, self.rules[-1].target, self._book)).chosen[0]
+        decided = self._route(Features.of_request(request, self.rules[-1].target, self._book))
+        chosen = int(decided.chosen[0])
         if chosen < 0:
             raise BackrouteError(self.name, "a rule needs the request's text, which is not there", fix="give prompt")
         return self.rules[chosen]

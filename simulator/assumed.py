@@ -6,14 +6,15 @@ from typing import Any
 
 from simulator.counts import ESTIMATED
 from simulator.fold import NANO, SIDES, Comparison
+from simulator.interval import Interval
 from simulator.rebase import COPY_LOG_SD
 from simulator.result import Run
 
 INPUT, OUTPUT, REASONING = range(3)
 
 
-def assumptions(run: Run, number: int, against: Comparison) -> list[dict[str, Any]]:
-    """The assumptions in force: those about tokens, the one with most money on it first, and the prices.
+def assumptions(run: Run, number: int, against: Comparison, found: Interval) -> list[dict[str, Any]]:
+    """The assumptions in force: those about tokens, the one that widens the interval most first, and the prices.
 
     `saving_resting_on_it_pct` is the money computed with an assumption, in the arm that has more of it, as a share of
     the saving, at most 100; None where there is no saving to share.
@@ -47,7 +48,8 @@ def assumptions(run: Run, number: int, against: Comparison) -> list[dict[str, An
             against.routed_by_provenance[ESTIMATED] - moved[OUTPUT],
         ),
     ]
-    tokens = sorted((row for row in tokens if row[3] > 0), key=lambda row: -row[3])
+    width = {source: high - low for source, low, high in found.alone}
+    tokens = sorted((row for row in tokens if row[3] > 0), key=lambda row: (-width.get(row[0].lower(), 0), -row[3]))
     day = (
         f"list prices of {scenario.book.date}"
         if str(scenario.as_of) == "latest"

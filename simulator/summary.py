@@ -62,7 +62,7 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
         "sensitivity": [{"source": name, "low_pct": low, "high_pct": high} for name, low, high in found.alone],
         "quality": {"checked": False, "verified_savings_usd": None, "slices": []},
         "prices": _prices(run, number, against),
-        "assumptions": assumptions(run, number, against),
+        "assumptions": assumptions(run, number, against, found),
         "manifest": {
             "versions": {"python": platform.python_version()} | {name: version(name) for name in VERSIONS},
             "digests": {
@@ -163,7 +163,9 @@ def _period(run: Run, against: Comparison, scale: Scale) -> dict[str, Any]:
 def _by_rule(run: Run, number: int, against: Comparison, scale: Scale) -> list[dict[str, Any]]:
     rules = run.scenarios[number].router.rules
     rows = []
-    for (rule, model), tally in sorted(against.by_rule.items(), key=lambda item: (-item[1].baseline, item[0])):
+    for (rule, model), tally in sorted(
+        against.by_rule.items(), key=lambda item: (-item[1].baseline, item[0][0], run.index.name(item[0][1]) or "")
+    ):
         rows.append(
             {
                 "rule": PASSED_THROUGH if rule == -2 else rules[rule].name,
@@ -179,7 +181,9 @@ def _by_rule(run: Run, number: int, against: Comparison, scale: Scale) -> list[d
 def _by_model(run: Run, against: Comparison, scale: Scale) -> list[dict[str, Any]]:
     codes = {code for counts in against.model_requests.values() for code in counts}
     rows = []
-    for code in sorted(codes, key=lambda code: (-sum(usd[code] for usd in against.model_usd.values()), code)):
+    for code in sorted(
+        codes, key=lambda code: (-sum(usd[code] for usd in against.model_usd.values()), run.index.name(code) or "")
+    ):
         row: dict[str, Any] = {"model": run.index.name(code)}
         for arm in ("logged", "baseline", "routed"):
             row[f"{arm}_requests"] = against.model_requests[arm][code]
@@ -208,8 +212,9 @@ def _prices(run: Run, number: int, against: Comparison) -> list[dict[str, Any]]:
     book = scenario.book
     at = scenario.as_of.moment or book.date
     rows = []
-    for code in sorted({code for counts in against.model_requests.values() for code in counts if code >= 0}):
-        quote = book.quote(run.index.names[code], at)
+    codes = {code for counts in against.model_requests.values() for code in counts if code >= 0}
+    for model in sorted(run.index.names[code] for code in codes):
+        quote = book.quote(model, at)
         if quote is None:
             continue
         for bucket in BUCKETS:
@@ -219,7 +224,7 @@ def _prices(run: Run, number: int, against: Comparison) -> list[dict[str, Any]]:
             steps = [(f"{bucket} above {start:,} input tokens", usd) for start, usd in rate.above]
             rows += [
                 {
-                    "model": run.index.names[code],
+                    "model": model,
                     "bucket": name,
                     "usd_per_mtok": f"{usd.normalize():f}",
                     "effective_from": quote.effective_from.isoformat() if quote.effective_from else None,

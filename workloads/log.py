@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import msgspec
 import pyarrow as pa
 
-from problems import BackrouteError, Problem, ProblemLog
-from problems.problem import shown
-from workloads.counts import UsageError
-from workloads.formats import Format, format_named, recognise
-from workloads.rows import Row, RowError, to_batches
+from problems import BackrouteError, ProblemLog
+from workloads.formats import Format, format_named
+from workloads.reading import Line, Reading
+from workloads.rows import Row, to_batches
+from workloads.schema import OUTCOME, REQUEST
 from workloads.sources import RecordSource, Source, as_records, open_source
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ONCE_A_FILE = {"no_time_zone"}
 BATCH_ROWS = 8_192
 BATCH_BYTES = 32 * 2**20
 
@@ -38,7 +35,7 @@ def read_log(
     """A log to replay; nothing is read until it is used.
 
     Args:
-        source: a path (`-` for standard input; `.gz` and `.zst` are unpacked), several paths, a DataFrame with a row
+        source: a path (`-` for standard input; gzip and zstd are unpacked), several paths, a DataFrame with a row
             per call, or a list of dicts.
         log_format: a name in `workloads.formats.FORMATS`; recognised record by record when left out.
         timezone: what times without a zone mean, for example "Europe/Berlin".
@@ -77,75 +74,29 @@ class Log:
         return ", ".join(source.name for source in self._sources)
 
     def batches(self, *, problems: ProblemLog | None = None, rows: int = BATCH_ROWS) -> Batches:
-        """(requests, outcomes) in the columns of `workloads.REQUEST` and `workloads.OUTCOME`, row by row the same calls.
+        """(requests, outcomes) in the columns of `workloads.REQUEST` and `workloads.OUTCOME`, row by row the same call.
 
         Args:
             problems: where rows that cannot be read go; forgotten when left out.
             rows: at most this many in a batch.
         """
-        problems = ProblemLog() if problems is None else problems
-        self.formats.clear()
-        digest, waiting, size = hashlib.blake2b(digest_size=16), list[Row](), 0
-        seen: dict[int, int] = {}
+        reading = Reading(self._format, self._zone, ProblemLog() if problems is None else problems)
+        digest, waiting, size = blake2b(digest_size=16), list[Row](), 0
         for source in self._sources:
-            noted: set[str] = set()
-            for number, line in source.lines(problems):
-                line_digest = hashlib.blake2b(line, digest_size=16).digest()
-                digest.update(line_digest)
-                row = self._row(source, number, line, line_digest, problems, seen, noted)
+            for number, content in source.lines(reading.problems):
+                line = Line(source.name, number, content, blake2b(content, digest_size=16).digest())
+                digest.update(line.digest)
+                row = reading.row(line)
                 if row is None:
                     continue
                 waiting.append(row)
-                size += len(line)
+                size += len(content)
                 if len(waiting) >= rows or size >= BATCH_BYTES:
                     yield to_batches(waiting)
                     waiting, size = [], 0
-        self.digest = digest.hexdigest()
+        self.formats, self.recognised, self.digest = reading.formats, reading.recognised, digest.hexdigest()
         if waiting:
             yield to_batches(waiting)
-
-    def _row(
-        self,
-        source: Source,
-        number: int,
-        line: bytes,
-        line_digest: bytes,
-        problems: ProblemLog,
-        seen: dict[int, int],
-        noted: set[str],
-    ) -> Row | None:
-        try:
-            record = decode(line)
-            chosen, why = (self._format, "--log-format") if self._format else recognise(record)
-            if chosen is None:
-                raise RowError("", record, "nothing_to_replay", "give messages or prompt, or usage counts")
-            row = chosen.read(record, self._zone)
-        except RowError as error:
-            said = (error.field, shown(error.value), "row set aside", error.fix, error.kind)
-            problems.add(Problem(source.name, number, *said), line)
-            return None
-        except UsageError as error:
-            fix = f"{error.why}; {error.fix}"
-            said = (f"usage.{error.field}", shown(error.value), "row set aside", fix, "impossible_count")
-            problems.add(Problem(source.name, number, *said), line)
-            return None
-        row.request_id = row.request_id or line_digest.hex()
-        key, content = hash_of(row.request_id.encode()), int.from_bytes(line_digest[:8])
-        held = seen.get(key)
-        seen.setdefault(key, content)
-        if held == content:
-            fix = "nothing, if the line was logged twice; else give each request an id or a time"
-            problems.add(Problem(source.name, number, "request_id", row.request_id, "row set aside", fix, "duplicate"), line)
-            return None
-        if held is not None:
-            row.notes.append(("id_reused", "request_id", row.request_id, "both rows kept", "give each request its own id"))
-        for kind, field, value, effect, fix in row.notes:
-            if kind not in noted:
-                noted |= {kind} & ONCE_A_FILE
-                problems.add(Problem(source.name, number, field, value, effect, fix, kind, set_aside=False), line)
-        self.formats[chosen.NAME] += 1
-        self.recognised.setdefault(chosen.NAME, f"{source.name}:{number}: {why}")
-        return row
 
     @cached_property
     def problems(self) -> ProblemLog:
@@ -157,52 +108,16 @@ class Log:
 
     def requests(self) -> pd.DataFrame:
         """What was known when each request arrived, one row each; the whole log in memory."""
-        return self._frame(0)
+        return _frame([requests for requests, _ in self.batches()], REQUEST)
 
     def outcomes(self) -> pd.DataFrame:
         """What was known afterwards, in the order of `requests`."""
-        return self._frame(1)
-
-    def _frame(self, which: int) -> pd.DataFrame:
-        from workloads.schema import OUTCOME, REQUEST
-
-        batches = [both[which] for both in self.batches()]
-        return pa.Table.from_batches(batches, schema=(REQUEST, OUTCOME)[which]).to_pandas()
+        return _frame([outcomes for _, outcomes in self.batches()], OUTCOME)
 
     def __repr__(self) -> str:
         return f"Log({self.name})"
 
 
-def hash_of(identity: bytes) -> int:
-    """A 64-bit hash, the same in every process."""
-    return int.from_bytes(hashlib.blake2b(identity, digest_size=8).digest())
-
-
-def decode(line: bytes) -> Mapping[str, Any]:
-    """One JSON object.
-
-    Raises:
-        RowError: no JSON, or not an object.
-    """
-    try:
-        record = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        record = _lenient(line, error)
-    if not isinstance(record, dict):
-        raise RowError("", record, "not_an_object", "give one JSON object a line")
-    return record
-
-
-def _lenient(line: bytes, error: Exception) -> Any:
-    # Only one thing is forgiven: half a surrogate pair, as JavaScript cuts strings. It becomes U+FFFD.
-    if b"\\u" in line and isinstance(error, msgspec.DecodeError):
-        try:
-            held = json.dumps(json.loads(line, parse_constant=_refuse), ensure_ascii=False)
-            return msgspec.json.decode(held.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
-        except (ValueError, RecursionError):
-            pass
-    raise RowError("", line[:400], "not_json", f"give one JSON object a line ({error})") from error
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(constant)
+def _frame(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> pd.DataFrame:
+    frame: pd.DataFrame = pa.Table.from_batches(batches, schema=schema).to_pandas()
+    return frame

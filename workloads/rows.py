@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -48,7 +49,7 @@ class Row:
     status: str = "ok"
     recorded_usd: Decimal | None = None
     feedback: str | None = None
-    notes: list[tuple[str, str, str, str, str]] = field(default_factory=list)
+    notes: list[tuple[str, str, object, str, str]] = field(default_factory=list)
 
 
 class RowError(Exception):
@@ -82,6 +83,7 @@ def _messages(rows: Sequence[Row]) -> pa.Array:
 
 def _outcome(rows: Sequence[Row], column: pa.Field) -> pa.Array:
     name = column.name
+    values: list[Any]
     if name == "input_provenance":
         values = [row.usage.provenance if row.usage.input_total is not None else None for row in rows]
     elif name == "output_provenance":

@@ -62,7 +62,7 @@ class FileSource:
         """See `Source.lines`. A line above 32 MiB is set aside without being held in memory."""
         number, fault = 0, ""
         try:
-            with self.path.open("rb", buffering=BUFFER) as file:
+            with io.BufferedReader(io.FileIO(self.path), BUFFER) as file:
                 begins = file.peek(4)
                 fresh = next((fresh for magic, fresh in UNPACKERS if begins.startswith(magic)), None)
                 packed = Unpacked(file, fresh) if fresh else None
@@ -164,7 +164,7 @@ def _as_json(record: object) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """A value that JSON lacks as one that it has: numpy's, pandas', times, and the answers of the providers' clients."""
+    """A value that JSON lacks as one that it has: numpy's, pandas', times, the providers' own objects."""
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     if isinstance(value, Mapping):

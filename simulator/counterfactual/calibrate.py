@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -32,7 +32,7 @@ def calibrate(params: Parameters, pairs: Iterable[PairedSample]) -> Parameters:
     predicted totals, whose variance comes from the residuals of the requests. Earlier live samples are replaced.
     """
     live = dict(params.live)
-    plain = replace(params, live={})
+    plain = params.with_live({})
     for pair in pairs:
         told = predict_output(
             plain, pair.source, pair.target, pair.tasks, pair.source_tokens, pair.input_tokens, pair.cap
@@ -49,4 +49,4 @@ def calibrate(params: Parameters, pairs: Iterable[PairedSample]) -> Parameters:
         weight = prior / (prior + sampling) if prior + sampling else 0.0
         left = float(np.sqrt(weight * sampling))
         live[live_key(pair.source, pair.target)] = Live(float(weight * np.log(ratio)), left, n)
-    return replace(params, live=live)
+    return params.with_live(live)

@@ -18,7 +18,12 @@ FEWEST = 8  # answers a cell needs
 
 ZEROEVAL, ALPACA = "ZeroEval", "AlpacaEval"
 SOURCES = (
-    {"name": ZEROEVAL, "file": "zeroeval_outcomes.csv.gz", "licence": "Apache-2.0", "url": "github.com/WildEval/ZeroEval"},
+    {
+        "name": ZEROEVAL,
+        "file": "zeroeval_outcomes.csv.gz",
+        "licence": "Apache-2.0",
+        "url": "github.com/WildEval/ZeroEval",
+    },
     {
         "name": ALPACA,
         "file": "alpaca_eval_lengths.csv.gz",
@@ -26,6 +31,13 @@ SOURCES = (
         "url": "github.com/tatsu-lab/alpaca_eval",
     },
 )
+NAMES = {
+    "out_o200k": "tokens",
+    "output_o200k": "tokens",
+    "prompt_o200k": "prompt_tokens",
+    "dataset": "task",
+    "idx": "id",
+}
 CLASSES = {"gsm": "reasoning", "math-l5": "reasoning"}  # the rest of these two sources is chat
 # One model under several names. Runs under another cap are left out, since their lengths are other lengths.
 ONE_MODEL = {
@@ -50,13 +62,11 @@ def read_outcomes(folder: Path) -> pd.DataFrame:
             raise BackrouteError(
                 str(path), "no such file", effect="nothing was fitted", fix="name the folder of the public outcomes"
             )
-        table = pd.read_csv(path).rename(
-            columns={"out_o200k": "tokens", "output_o200k": "tokens", "prompt_o200k": "prompt_tokens"}
-        )
-        table = table.rename(columns={"dataset": "task", "idx": "id"}).assign(source=source["name"])
+        # Some tasks number their prompts and some name them.
+        table = pd.read_csv(path, dtype={"id": str, "idx": str}).rename(columns=NAMES).assign(source=source["name"])
         if "max_tokens" in table:
             table = table[table["max_tokens"] == CAP]
-        tables.append(table[["task", "id", "model", "source", "tokens", "prompt_tokens"]].astype({"id": str}))
+        tables.append(table[["task", "id", "model", "source", "tokens", "prompt_tokens"]])
     frame = pd.concat(tables, ignore_index=True)
     frame["model"] = frame["model"].replace(ONE_MODEL)
     frame["tokens"] = frame["tokens"].clip(lower=1)
@@ -157,7 +167,9 @@ def _one_factor(cov: Floats) -> tuple[Floats, Floats]:
         noise = np.maximum(variance - loading**2, 0.02 * variance)
         scale = 1 / np.sqrt(noise)
         values, vectors = np.linalg.eigh(cov * scale[:, None] * scale[None])
-        loading = np.maximum(np.abs(vectors[:, -1]) * np.sqrt(max(values[-1] - 1, 0.0)) / scale, 0.1 * np.sqrt(variance))
+        loading = np.maximum(
+            np.abs(vectors[:, -1]) * np.sqrt(max(values[-1] - 1, 0.0)) / scale, 0.1 * np.sqrt(variance)
+        )
     return loading, np.sqrt(noise)
 
 
@@ -169,5 +181,3 @@ def _prompt_slope(logs: Floats, prompt: Floats) -> float:
     free = variance * of_prompt - with_prompt**2
     slope = (with_prompt[None] * variance[:, None] - cross * with_prompt[:, None]) / free[:, None]
     return float(np.median(slope[~np.eye(len(variance), dtype=bool)]))
-
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -186,6 +186,13 @@ class Parameters:
         """Write the parameters as JSON, one top-level entry a line."""
         lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in self.as_json().items())
         Path(path).write_text("{\n" + lines + "\n}\n", "utf-8")
+
+    def with_live(self, live: Mapping[str, Live]) -> Parameters:
+        """The same parameters with other live shifts; what is costly to derive is kept."""
+        changed = replace(self, live=dict(live))
+        derived = {name: value for name, value in vars(self).items() if name not in vars(changed)}
+        vars(changed).update(derived)
+        return changed
 
     def known(self, name: str) -> Known:
         """What the data holds of a canonical model name."""

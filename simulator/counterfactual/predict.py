@@ -16,7 +16,7 @@ from simulator.counterfactual.parameters import Live, Parameters, Support, Withi
 TASKS = ("chat", "analytics", "code", "reasoning")  # the codes of `tasks`; -1 is unlabelled
 
 ENOUGH_TASKS = 5  # independent tasks behind a figure; with fewer the interval widens
-LEVELS = np.arange(1.0, 9.01, 0.1)  # log tokens, the grid on which a new task's level is integrated out
+LEVELS = np.arange(1.0, 9.01, 0.2)  # log tokens, the grid on which a new task's level is integrated out
 LEVEL_MEAN, LEVEL_SD = 5.6, 1.0  # a weak prior on that level
 UNKNOWN_WITHIN = Within(1.0, 0.35)
 AVERAGE_PROPENSITY = 1.0
@@ -73,12 +73,12 @@ def predict_output(
     Raises:
         ValueError: the arrays differ in length.
     """
+    live = params.live.get(live_key(source, target))
     n = len(output_tokens)
     cap = np.full(n, np.nan) if cap is None else np.asarray(cap, float)
     if not n == len(input_tokens) == len(cap) == (n if tasks is None else len(tasks)):
         raise ValueError(f"arrays of one length are needed, not {n}, {len(input_tokens)}, {len(cap)} and tasks")
     pair = _Pair(params, params.known(source), params.known(target), params.support(source, target))
-    live = params.live.get(live_key(source, target))
     labels = np.full(n, -1) if tasks is None else np.asarray(tasks)
     expected, sd = np.zeros(n), np.zeros(n)
     log_sd = 0.0

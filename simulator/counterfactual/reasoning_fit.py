@@ -84,7 +84,10 @@ def _hidden(usage: Mapping[str, Any]) -> tuple[float, float] | None:
     if "thoughtsTokenCount" in usage:
         # Gemini's candidates exclude the thoughts; a final event without candidates had no visible text.
         return float(usage["thoughtsTokenCount"]), float(usage.get("candidatesTokenCount") or 0)
-    for details, total in (("completion_tokens_details", "completion_tokens"), ("output_tokens_details", "output_tokens")):
+    for details, total in (
+        ("completion_tokens_details", "completion_tokens"),
+        ("output_tokens_details", "output_tokens"),
+    ):
         hidden = (usage.get(details) or {}).get("reasoning_tokens")
         if hidden is not None and usage.get(total) is not None:
             return float(hidden), max(float(usage[total]) - float(hidden), 0.0)

@@ -117,7 +117,6 @@ def dearer(tmp_path_factory: pytest.TempPathFactory) -> PriceBook:
 
 DEARER = """
 as_of: 2026-11-23
-source: a test
 models:
   openai/gpt-4o-mini:
     prices:

@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from datetime import tzinfo
 from typing import Any
 
-from workloads.bodies import read_exchange
-from workloads.formats.envelope import Record, pick, read_envelope, text
+from workloads.bodies import Exchange, read_exchange
+from workloads.counts import Usage
+from workloads.formats.envelope import Record, decoded, fill, kept, pick, read_envelope, text
 from workloads.rows import Row, RowError
 from workloads.usage import read_usage
 
 NAME = "chat JSONL"
 
 MODEL = ("model", "model_name", "model_id", "engine", "deployment")
-PROMPT = ("prompt", "query", "question", "user_message", "input", "text")
+PROMPT = ("prompt", "query", "question", "user_message", "input", "request", "text")
 SYSTEM = ("system", "system_prompt", "instructions")
 ANSWER = ("response", "completion", "output", "answer", "response_text")
 USAGE = ("usage", "token_usage", "tokens")
@@ -23,15 +24,22 @@ CAPS = ("max_completion_tokens", "max_output_tokens", "max_tokens")
 FLAT = (
     *("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens", "total_tokens", "tokens_in", "tokens_out"),
     *("cached_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "reasoning_tokens"),
+    *("prompt_tokens_details", "completion_tokens_details", "input_tokens_details", "output_tokens_details"),
 )
+MOST_CAP = 10**9
+# Only chat is routed, so a call of another kind has to be known by its model where nothing else says so.
+KINDS = (("embed", "embedding"), ("dall-e", "image"), ("gpt-image", "image"), ("whisper", "audio"), ("tts-", "audio"))
+# LangChain's names of the roles.
+ROLES = {"human": "user", "ai": "assistant", "system": "system", "tool": "tool"}
 
 
 def detect(record: Record) -> str | None:
     """Why this record is plain chat JSONL; None when it is not."""
     name, _ = pick(record, ("messages", *PROMPT))
-    if name:
+    # Any log has lines of `text`: only one with a model, an answer or counts beside it is a call.
+    if name and (name != "text" or pick(record, MODEL + ANSWER + USAGE + FLAT)[0]):
         return f"it has `{name}`"
-    name, _ = pick(record, (*USAGE, *FLAT))
+    name, _ = pick(record, USAGE + FLAT)
     return f"it has `{name}` and no text: lengths only" if name else None
 
 
@@ -44,59 +52,111 @@ def read(record: Record, zone: tzinfo) -> Row:
     row = read_envelope(record, zone)
     row.model = text(*pick(record, MODEL))
     name, answer = pick(record, ANSWER)
-    exchange = read_exchange(_request(record), _answer(answer), provider=row.provider)
-    row.provider = row.provider or (exchange.provider if isinstance(answer, Mapping) else None)
+    body = _body(answer)
+    exchange = read_exchange(_request(record, row), body, provider=row.provider)
     row.model = row.model or exchange.model
-    if exchange.messages:
-        row.system, row.prompt, row.messages = exchange.system, exchange.prompt or "", exchange.messages
-        row.n_messages = exchange.n_messages
-    row.has_tools, row.has_images, row.json_mode = exchange.has_tools, exchange.has_images, exchange.json_mode
-    row.max_output_tokens, row.service_tier = exchange.max_output_tokens, exchange.service_tier
-    row.completion = answer if isinstance(answer, str) else exchange.completion
-    if exchange.status == "error" and row.status == "ok" and isinstance(answer, Mapping):
-        row.status = "error"
-    name, block = pick(record, USAGE)
-    if block is None:
-        block = {name: record[name] for name in FLAT if record.get(name) is not None}
-    if not isinstance(block, Mapping):
-        raise RowError(name, block, "not_an_object", "give usage as a JSON object of counts")
-    row.usage = read_usage(block, provider=row.provider, api="openai_chat") if block else exchange.usage
+    if body is not None:
+        row.provider = row.provider or exchange.provider
+        row.status = "error" if exchange.status == "error" and row.status == "ok" else row.status
+    fill(row, exchange)
+    row.completion = exchange.completion if body is not None else kept(row, text, name, answer)
+    row.usage = _usage(record, row, exchange)
+    if record.get("call_type") is None and row.model:
+        said = row.model.lower()
+        row.call_type = next((kind for mark, kind in KINDS if mark in said), row.call_type)
     return row
 
 
-def _request(record: Record) -> dict[str, Any]:
-    request = dict(record)
-    messages = record.get("messages")
-    if messages is None:
-        name, prompt = pick(record, PROMPT)
-        messages = prompt if name == "input" and _is_conversation(prompt) else _user(prompt)
-    if not isinstance(messages, list):
-        raise RowError("messages", messages, "not_a_list", "give a list of {role, content}")
-    for message in messages:
-        if not isinstance(message, Mapping):
-            raise RowError("messages", message, "not_a_message", "give each message as {role, content}")
-    _, system = pick(record, SYSTEM)
-    if system is not None:
+def _usage(record: Record, row: Row, exchange: Exchange) -> Usage:
+    name, block = pick(record, USAGE)
+    block = decoded(name, block)
+    if isinstance(block, int | float) and not isinstance(block, bool):
+        block = {"total_tokens": block}
+    if block is not None and not isinstance(block, Mapping):
+        raise RowError(name, block, "not_an_object", "give usage as a JSON object of counts")
+    block = block or {name: record[name] for name in FLAT if record.get(name) is not None}
+    if not block:
+        return exchange.usage
+    usage = read_usage(block, provider=row.provider, api="openai_chat")
+    unknown = usage.input_total is None and usage.output_total is None
+    return exchange.usage if unknown and "no_usage_block" not in exchange.usage.notes else usage
+
+
+def _request(record: Record, row: Row) -> dict[str, Any]:
+    messages = [message for each in _messages(record) if (message := _message(each)) is not None]
+    name, system = pick(record, SYSTEM)
+    if system is not None and not isinstance(system, str | list):
+        raise RowError(name, system, "not_text", "give the system prompt as a text")
+    first = messages[0] if messages else {}
+    if system and not (first.get("role") == "system" and first.get("content") == system):
         messages = [{"role": "system", "content": system}, *messages]
-    _, cap = pick(record, CAPS)
-    if cap is not None and (isinstance(cap, bool) or not isinstance(cap, int) or not 0 < cap < 10**9):
-        raise RowError("max_tokens", cap, "bad_cap", "give a whole number above 0")
-    return {
-        "messages": messages,
-        "max_tokens": cap,
-        **{key: request[key] for key in ("tools", "functions", "response_format", "service_tier") if key in request},
-    }
+    request = {key: record[key] for key in ("tools", "functions", "response_format", "service_tier") if key in record}
+    return request | {"messages": messages, "max_tokens": kept(row, _cap, *pick(record, CAPS))}
 
 
-def _user(prompt: Any) -> list[Any]:
-    return [] if prompt is None else [{"role": "user", "content": prompt}]
+def _messages(record: Record) -> list[Any]:
+    name, held = "messages", decoded("messages", record.get("messages"))
+    if held is None:
+        name, held = pick(record, PROMPT)
+        if isinstance(held, Mapping) and "messages" in held:
+            held = held["messages"]
+        elif held is not None and not _is_conversation(held):
+            held = [{"role": "user", "content": _content(name, held)}]
+    if held is not None and not isinstance(held, list):
+        raise RowError(name, held, "not_a_list", "give a list of {role, content}")
+    return held or []
 
 
-def _is_conversation(prompt: Any) -> bool:
-    return isinstance(prompt, list) and all(isinstance(part, Mapping) and "role" in part for part in prompt)
+def _is_conversation(held: Any) -> bool:
+    return isinstance(held, list) and any(isinstance(part, Mapping) and "role" in part for part in held)
 
 
-def _answer(answer: Any) -> Any:
-    if isinstance(answer, Mapping) and "role" in answer and "usage" not in answer and "choices" not in answer:
+def _message(message: Any) -> dict[str, Any] | None:
+    """A message with a role; None for reasoning, which is not sent again."""
+    if not isinstance(message, Mapping):
+        raise RowError("messages", message, "not_a_message", "give each message as {role, content}")
+    role, kind = message.get("role"), message.get("type")
+    if role is None and isinstance(kind, str):
+        if kind == "reasoning":
+            return None
+        if kind.endswith("_call") or kind.endswith("_call_output"):  # an item of OpenAI's Responses
+            return {"role": "tool" if kind.endswith("output") else "assistant", "content": [message]}
+        role = ROLES.get(kind)
+    if not isinstance(role, str) or not role:
+        raise RowError("messages", message, "not_a_message", "give each message its role: system, user or assistant")
+    return {**message, "role": role, "content": _content("messages.content", message.get("content"))}
+
+
+def _content(name: str, content: Any) -> Any:
+    parts = content if isinstance(content, list) else [content]
+    if not all(part is None or isinstance(part, str | Mapping) for part in parts):
+        raise RowError(name, content, "not_text", "give a text, or a list of parts")
+    return content
+
+
+def _cap(name: str, value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < MOST_CAP or value != int(value):
+        raise RowError(name, value, "bad_cap", "give a whole number above 0, or none where there is no limit")
+    return int(value)
+
+
+def _body(answer: Any) -> dict[str, Any] | str | None:
+    """The answer as a response body or recorded stream; None where it is the bare text, or nothing."""
+    if isinstance(answer, str):
+        begins = answer.lstrip()[:6]
+        is_body = begins.startswith("{") and ('"choices"' in answer or '"usage"' in answer)
+        return answer if is_body or begins.startswith(("data:", "event:")) else None
+    if isinstance(answer, list):
+        said = [part for part in answer if isinstance(part, Mapping) and "role" in part]
+        return {"choices": [{"message": said[-1] if said else {"content": answer}}]}
+    if not isinstance(answer, Mapping):
+        return None
+    if "usage" in answer or "choices" in answer:
+        return dict(answer)
+    if isinstance(inner := answer.get("message"), Mapping):
+        return {"choices": [{"message": inner}]}
+    if "role" in answer or isinstance(answer.get("content"), str):
         return {"choices": [{"message": answer}]}
-    return answer if isinstance(answer, Mapping) else None
+    return {"choices": [{"text": answer["text"]}]} if isinstance(answer.get("text"), str) else dict(answer)

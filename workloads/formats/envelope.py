@@ -9,14 +9,16 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from workloads.formats.times import read_time
+from workloads.bodies import Exchange
+from workloads.formats.times import microseconds, read_time
 from workloads.rows import Row, RowError
 
 Record = Mapping[str, Any]
 T = TypeVar("T")
 
 ID = ("request_id", "id", "req_id", "uuid", "custom_id")
-TIME = ("timestamp", "time", "ts", "arrived_at", "request_time", "start_time", "created_at", "created", "datetime", "date")
+TIME = ("timestamp", "time", "ts", "arrived_at", "request_time", "start_time", "created_at", "created")
+TIME += ("datetime", "date")
 SESSION = ("session_id", "conversation_id", "thread_id", "chat_id", "session")
 USER = ("user_id", "user", "end_user")
 PROVIDER = ("provider", "llm_provider", "custom_llm_provider", "vendor")
@@ -28,9 +30,9 @@ TTFT = ("ttft_ms", "time_to_first_token_ms")
 FEEDBACK = ("feedback", "rating", "score")
 STATUS = ("status", "status_code", "http_status")
 CALLS = {"chat", "embedding", "image", "audio", "other"}
-STATUSES = {name: "ok" for name in ("ok", "success", "succeeded", "successful", "completed", "complete", "done")}
-STATUSES |= {name: "error" for name in ("error", "failure", "failed", "fail", "exception", "timeout", "timed_out")}
-STATUSES |= {name: "error" for name in ("rate_limited", "cancelled", "canceled", "aborted", "rejected")}
+STATUSES = dict.fromkeys(("ok", "success", "succeeded", "successful", "completed", "complete", "done"), "ok")
+STATUSES |= dict.fromkeys(("error", "failure", "failed", "fail", "exception", "timeout", "timed_out"), "error")
+STATUSES |= dict.fromkeys(("rate_limited", "cancelled", "canceled", "aborted", "rejected"), "error")
 STATUSES |= {"cached": "cached", "cache_hit": "cached"}
 
 MOST_USD = 9_000_000  # what int64 picodollars hold
@@ -73,6 +75,17 @@ def read_envelope(record: Record, zone: tzinfo) -> Row:
     row.feedback = None if held is None else held if isinstance(held, str) else msgspec.json.encode(held).decode()
     row.call_type = kept(row, _call_type, *pick(record, ("call_type",))) or "chat"
     return row
+
+
+def fill(row: Row, exchange: Exchange) -> None:
+    """What the call itself asked for, onto its row; without text the prompt stays null."""
+    if exchange.messages:
+        row.system, row.prompt, row.messages = exchange.system, exchange.prompt or "", exchange.messages
+        row.n_messages = exchange.n_messages
+    row.has_tools, row.has_images, row.json_mode = exchange.has_tools, exchange.has_images, exchange.json_mode
+    row.max_output_tokens, row.service_tier = exchange.max_output_tokens, exchange.service_tier
+    if row.arrived_at is None:  # the answer's own time is the nearest that is known
+        row.arrived_at = microseconds(exchange.created)
 
 
 def kept(row: Row, read: Callable[[str, Any], T | None], name: str, value: Any) -> T | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
@@ -16,6 +15,7 @@ MICROSECOND = timedelta(microseconds=1)
 UNITS = ((10**11, 1_000_000, 1), (10**14, 1_000, 1), (10**17, 1, 1), (10**20, 1, 1_000))
 EPOCH_TEXT = re.compile(r"\d{9,20}(\.\d*)?")
 ZONE_NAME = re.compile(r"\s*(UTC|GMT)$")
+SPACED_OFFSET = re.compile(r"\s+(?=[+-]\d\d:?\d\d$)")
 
 
 def read_time(name: str, value: Any, zone: tzinfo, row: Row) -> int | None:
@@ -46,12 +46,17 @@ def read_time(name: str, value: Any, zone: tzinfo, row: Row) -> int | None:
     return (when - EPOCH) // MICROSECOND
 
 
+def microseconds(when: datetime | None) -> int | None:
+    """A provider's own time in microseconds since 1970 UTC; null where it is none that can be: stand-ins write 0."""
+    return (when - EPOCH) // MICROSECOND if when is not None and FIRST_YEAR <= when.year < LAST_YEAR else None
+
+
 def _parsed(value: Any) -> datetime:
     if isinstance(value, str):
         said = value.strip()
         # Ahead of ISO 8601, which also takes digits alone: 20240601.
         if not EPOCH_TEXT.fullmatch(said):
-            return datetime.fromisoformat(ZONE_NAME.sub("+00:00", said))
+            return datetime.fromisoformat(SPACED_OFFSET.sub("", ZONE_NAME.sub("+00:00", said)))
         value = float(said) if "." in said else int(said)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(value)
@@ -59,4 +64,4 @@ def _parsed(value: Any) -> datetime:
         if abs(value) < limit:
             exact = value * times // over if isinstance(value, int) else round(value * times / over)
             return EPOCH + timedelta(microseconds=exact)
-    raise ValueError(value if isinstance(value, int) else math.inf)
+    raise ValueError("more nanoseconds than any date")

@@ -1,0 +1,92 @@
+"""What may stand under `when` in a rules file, and the condition each key stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from problems import BackrouteError, nearest
+from problems.problem import shown
+from router.conditions import COMPARISONS, All, AnyOf, Compare, Condition, Mentions, Meta, Not, OneOf
+from router.features import FLAGS, NAMES, NUMBERS
+
+
+def read_condition(when: Any, where: str) -> Condition:
+    """The condition that a mapping stands for; its keys are ANDed.
+
+    Raises:
+        BackrouteError: it cannot be meant as it stands; `where` names the place that holds it.
+    """
+    if not isinstance(when, Mapping) or not when:
+        raise BackrouteError(
+            where, f"a condition is a mapping ({shown(when)})", fix="for example {length: {below: 200}}"
+        )
+    check_keys(when, tuple(READERS), where)
+    parts = tuple(part for key, value in when.items() for part in READERS[key](key, value, where))
+    return parts[0] if len(parts) == 1 else All(parts)
+
+
+def check_keys(mapping: Mapping[Any, Any], known: tuple[str, ...], where: str) -> None:
+    """Raise at the first key that is not known, with the nearest that are."""
+    for key in mapping:
+        if key not in known:
+            fix = nearest(str(key), known) or f"the keys are {', '.join(known)}"
+            raise BackrouteError(where, f"unknown key {shown(key)}", fix=fix)
+
+
+def _made(where: str, kind: Callable[..., Condition], *values: Any) -> Condition:
+    try:
+        return kind(*values)
+    except BackrouteError as error:
+        raise BackrouteError(where, error.what, fix=error.fix) from None
+
+
+def _many(key: str, value: Any, where: str) -> list[Condition]:
+    if not isinstance(value, list) or not value:
+        what = f"`{key}` needs a list of conditions ({shown(value)})"
+        raise BackrouteError(where, what, fix="write one `- key: value` each")
+    parts = tuple(read_condition(part, where) for part in value)
+    if len(parts) == 1:
+        return [parts[0]]
+    return [All(parts) if key == "all" else AnyOf(parts)]
+
+
+def _not(_: str, value: Any, where: str) -> list[Condition]:
+    return [Not(read_condition(value, where))]
+
+
+def _number(key: str, value: Any, where: str) -> list[Condition]:
+    if not isinstance(value, Mapping) or not value:
+        fix = f"for example {{{key}: {{below: 200}}}}"
+        raise BackrouteError(where, f"`{key}` needs a comparison ({shown(value)})", fix=fix)
+    check_keys(value, tuple(COMPARISONS), f"{where}, {key}")
+    return [_made(where, Compare, key, comparison, threshold) for comparison, threshold in value.items()]
+
+
+def _one_of(key: str, value: Any, where: str) -> list[Condition]:
+    return [_made(where, OneOf, key, tuple(value) if isinstance(value, list) else (value,))]
+
+
+def _mentions(key: str, value: Any, where: str) -> list[Condition]:
+    whole_word = False
+    if isinstance(value, Mapping):
+        check_keys(value, ("any", "whole_word"), f"{where}, {key}")
+        value, whole_word = value.get("any"), value.get("whole_word", False)
+    if not isinstance(value, list):
+        raise BackrouteError(
+            where, f"`{key}` needs a list of words ({shown(value)})", fix="for example [refactor, sql]"
+        )
+    return [_made(where, Mentions, tuple(value), whole_word)]
+
+
+def _meta(key: str, value: Any, where: str) -> list[Condition]:
+    if not isinstance(value, Mapping) or not value:
+        raise BackrouteError(where, f"`{key}` needs a mapping ({shown(value)})", fix="for example {complex: truthy}")
+    return [_made(where, Meta, name, wanted) for name, wanted in value.items()]
+
+
+READERS: dict[str, Callable[[str, Any, str], list[Condition]]] = (
+    {"all": _many, "any": _many, "not": _not, "mentions": _mentions, "meta": _meta}
+    | dict.fromkeys(NUMBERS, _number)
+    | dict.fromkeys((*FLAGS, *NAMES), _one_of)
+)
