@@ -1,0 +1,1 @@
+"""Speed and fidelity against peers and against the limit, one command each."""

@@ -1,7 +1,7 @@
 """How well output tokens and cost are predicted on tasks and models never seen: `python -m benchmarks.fidelity`.
 
-Truth is the recorded answers counted with o200k, at list prices; tokenizer error is tested elsewhere. Each task is left out
-in turn, everything refitted on the rest, scales included; then each of the six models is left out whole.
+Truth is the recorded answers counted with o200k, at list prices; tokenizer error is tested elsewhere. Each task is left
+out in turn, everything refitted on the rest, scales included; then each of the six models is left out whole.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pandas as pd
 
 from simulator.counterfactual import TASKS, PairedSample, Parameters, calibrate, predict_output
 from simulator.counterfactual.fit import fit
-from simulator.counterfactual.kernel import Floats, Scales
+from simulator.counterfactual.kernel import Scales
 from simulator.counterfactual.outcomes import CAP, read_outcomes, tasks_of
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "outcomes"
@@ -154,7 +154,7 @@ class Answers:
 def leave_tasks_out(
     answers: Answers, scales: Scales | None, labelled: bool
 ) -> tuple[list[Cell], list[Cell], dict[str, Parameters]]:
-    """Every ordered pair on every task, predicted by a fit that never saw the task; then the same with its label known."""
+    """Every pair on every task, predicted by a fit that never saw it; the six again with its label known; the fits."""
     cells: list[Cell] = []
     told: list[Cell] = []
     fits = {}
@@ -184,7 +184,7 @@ def leave_models_out(answers: Answers, scales: Scales) -> list[Cell]:
 def after_calibration(answers: Answers, fits: dict[str, Parameters]) -> pd.DataFrame:
     """Error on the rest of a left-out task once 200 of its prompts were answered by both, against the sampling limit.
 
-    The limit is the sd of the regression estimate of the rest's total, sqrt(residual variance x (1/n + 1/m)) over its mean.
+    The limit is the sd of the regression estimate of the rest's total: sqrt(residual variance x (1/n + 1/m)) / mean.
     """
     draw, rows = np.random.default_rng(0), []
     for task, (source, target) in itertools.product(("gsm", "math-l5"), itertools.permutations(SIX, 2)):
@@ -252,14 +252,15 @@ def print_cells(cells: list[Cell]) -> None:
     """One line a cell for the six models."""
     print(
         f"{'source':28s}{'target':28s}{'task':13s}{'true':>9s}{'model':>9s}{'low':>9s}{'high':>9s} in"
-        f"{'error':>7s}{'copy':>7s}{'pool':>7s}{'geo':>7s}{'loglog':>7s}{'true $':>9s}{'model $':>9s}{'error':>7s} tasks"
+        f"{'error':>7s}{'copy':>7s}{'pool':>7s}{'geo':>7s}{'loglog':>7s}"
+        f"{'true $':>9s}{'model $':>9s}{'error':>7s} tasks"
     )
     for c in sorted(cells, key=lambda c: (c.source, c.target, c.task)):
         ways = "".join(f"{c.error(way):7.2f}" for way in WAYS)
         print(
             f"{c.source:28s}{c.target:28s}{c.task:13s}{c.true:9.0f}{c.model:9.0f}{c.low:9.0f}{c.high:9.0f}"
-            f" {'y' if c.covered else 'N'} {ways}{c.cost(c.true):9.4f}{c.cost(c.model):9.4f}{c.cost_error('model'):7.2f}"
-            f"{c.independent:6d}"
+            f" {'y' if c.covered else 'N'} {ways}"
+            f"{c.cost(c.true):9.4f}{c.cost(c.model):9.4f}{c.cost_error('model'):7.2f}{c.independent:6d}"
         )
 
 

@@ -67,7 +67,7 @@ class Random:
 
 def uniform(keys: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, np.dtype[np.float64]]:
     """A number in [0, 1) for each key (strings), the same wherever and in whatever order it is asked for."""
-    import pandas as pd  # here, as live routing starts without it: it takes half a second to load
+    import pandas as pd  # half a second to load, which `import router` need not take
 
     salt = hashlib.blake2b(str(seed).encode(), digest_size=8).hexdigest()
     hashed = pd.util.hash_array(keys, hash_key=salt)

@@ -99,8 +99,8 @@ class Features:
         if name == "messages":
             return self._spelled_out()
         if name == "latency_budget_ms":  # the log reader finds it there, too
-            metas = self["meta"].to_pylist()
-            return _column(name, [None if text is None else self._meta(text).get(name) for text in metas])
+            stated = [None if text is None else self._meta(text).get(name) for text in self._meta_texts]
+            return _column(name, stated)
         if name in FLAGS:
             return pa.array(np.zeros(self.rows, bool))
         return pa.nulls(self.rows, TYPES[name])
@@ -145,18 +145,18 @@ class Features:
 
     def meta_matches(self, key: str, matches: Callable[[Mapping[str, Any]], bool]) -> pa.BooleanArray:
         """Where meta holds a key and a test of it is true. A meta is parsed once, and only where the key may occur."""
-        column = self["meta"]
-        if column.null_count == self.rows:
-            return pa.array(np.zeros(self.rows, bool))
-        encoded = column.dictionary_encode()
         quoted = f'"{key}"'
-        # Whoever wrote the JSON may have escaped any letter of the key.
-        found = [
-            (quoted in text or "\\" in text) and key in (meta := self._meta(text)) and matches(meta)
-            for text in encoded.dictionary.to_pylist()
-        ]
-        result = pa.array(found, pa.bool_()).take(encoded.indices)
-        return result.fill_null(False) if result.null_count else result
+        said: dict[str | None, bool] = {None: False}
+        for text in self._meta_texts:
+            if text is not None and text not in said:
+                # Whoever wrote the JSON may have escaped any letter of the key.
+                maybe = quoted in text or "\\" in text
+                said[text] = maybe and key in (meta := self._meta(text)) and matches(meta)
+        return pa.array(np.array([said[text] for text in self._meta_texts], bool))
+
+    @cached_property
+    def _meta_texts(self) -> list[str | None]:
+        return self["meta"].to_pylist()  # type: ignore[no-any-return]
 
     def _meta(self, text: str) -> Mapping[str, Any]:
         if text not in self._metas:

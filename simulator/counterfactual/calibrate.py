@@ -28,8 +28,8 @@ class PairedSample:
 def calibrate(params: Parameters, pairs: Iterable[PairedSample]) -> Parameters:
     """Parameters whose predictions for the sampled pairs are shifted towards what the samples show.
 
-    The shift is a normal posterior mean: the prior's log factor N(0, group_log_sd²) and the sample's log ratio of true to
-    predicted totals, whose variance comes from the residuals of the requests. Earlier live samples are replaced.
+    The shift is a normal posterior mean of the prior's log factor N(0, group_log_sd²) and the sample's log ratio of
+    true to predicted totals, whose variance comes from the requests' residuals. Earlier live samples are replaced.
     """
     live = dict(params.live)
     plain = params.with_live({})

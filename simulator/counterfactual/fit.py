@@ -1,7 +1,7 @@
 """Refit the packaged parameters from the public outcomes: `python -m simulator.counterfactual.fit --data FOLDER`.
 
-Deterministic: the scales maximise the marginal likelihood (with weak lognormal priors around `Scales()`'s values, since a
-handful of tasks says little of some of them), levels of the cells are their generalised least squares estimates.
+Deterministic: the scales maximise the marginal likelihood, with weak lognormal priors around `Scales()`'s values, since
+a handful of tasks says little of some of them; the cells' levels are their generalised least squares estimates.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ RUNAWAY_SHAPE, RUNAWAY_SLOPE, RUNAWAY_LEVEL = 0.4, 2.0, 5.8  # a stated prior: t
 
 
 def fit(frame: pd.DataFrame, fitted_on: str, reasoning: dict[str, Any], scales: Scales | None = None) -> Parameters:
-    """Fit everything to a table of outcomes (see `read_outcomes`); `scales` given are kept, and only the rest is fitted."""
+    """Fit everything to a table of outcomes (see `read_outcomes`); `scales` that are given are kept as they are."""
     models = tuple(sorted(frame["model"].unique()))
     tasks = tasks_of(frame)
     cells = cells_of(frame, models, tasks)
@@ -58,11 +58,11 @@ def fit(frame: pd.DataFrame, fitted_on: str, reasoning: dict[str, Any], scales: 
 
 
 def _sources(frame: pd.DataFrame) -> tuple[dict[str, Any], ...]:
-    counts = frame.groupby("source")["model"].agg(["size", "nunique"])
+    models = {str(name): group["model"] for name, group in frame.groupby("source")}
     return tuple(
-        {**s, "rows": int(counts.loc[s["name"], "size"]), "models": int(counts.loc[s["name"], "nunique"])}
-        for s in SOURCES
-        if s["name"] in counts.index
+        {**source, "rows": len(models[source["name"]]), "models": int(models[source["name"]].nunique())}
+        for source in SOURCES
+        if source["name"] in models
     )
 
 

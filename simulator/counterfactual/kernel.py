@@ -4,8 +4,8 @@ The log of a model's mean answer length on a cell (a third of a task's prompts, 
 
     level of the cell + model effect + model slope x (level - centre) + model x kind of task + model x task + residual
 
-where model effect, slope and kind each have a part shared by the model's family. The kind effect is smooth in the cell's
-level and in its mean log prompt length, so tasks that look alike in a log lend each other more.
+where model effect, slope and kind each have a part shared by the model's family. The kind effect is smooth in the
+cell's level and in its mean log prompt length, so tasks that look alike in a log lend each other more.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ class Scales:
 
     def logs(self) -> Floats:
         """The natural logs, in field order: the space in which they are fitted."""
-        return np.log(np.array(list(asdict(self).values()), float))
+        logs: Floats = np.log(np.array(list(asdict(self).values()), float))
+        return logs
 
     @classmethod
     def of_logs(cls, logs: Floats) -> Scales:
@@ -92,7 +93,7 @@ def covariance(scales: Scales, left: Points, right: Points, span: tuple[float, f
 def new_task_covariance(
     scales: Scales, level: Floats, same_model: bool, same_family: bool, span: tuple[float, float]
 ) -> tuple[Floats, Floats]:
-    """Prior variance of one model, and covariance of two models, on the same new task at each of `level` (log tokens)."""
+    """Prior variance of one model, and covariance of two, on one new task at each of `level` (log tokens)."""
     slope = (np.clip(level, span[0] - REACH, span[1] + REACH) - CENTRE) ** 2
     own = scales.model**2 + scales.model_slope**2 * slope + scales.kind**2 + scales.task**2
     shared = scales.family**2 + scales.family_slope**2 * slope + scales.family_kind**2

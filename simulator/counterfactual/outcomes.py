@@ -132,14 +132,14 @@ def capped(frame: pd.DataFrame) -> pd.DataFrame:
 def within_tasks(frame: pd.DataFrame) -> tuple[dict[str, Within], float]:
     """Each model's relative loading and noise inside tasks, and the slope on the prompt's log length beside it.
 
-    Per task one factor stands for a prompt's difficulty (principal factors of the log lengths' correlations). Figures are
-    geometric means over tasks, pulled towards the average model as if it were worth one more task.
+    Per task one factor stands for a prompt's difficulty (principal factors of the log lengths). Figures are geometric
+    means over tasks, pulled towards the average model as if it were worth one more task.
     """
     loadings: dict[str, list[float]] = {}
     noises: dict[str, list[float]] = {}
     slopes: list[float] = []
     for _, group in frame.groupby("task", sort=True):
-        logs = np.log(wide(group))
+        logs: pd.DataFrame = wide(group).apply(np.log)
         logs = logs[[m for m in logs.columns if logs[m].count() > 0.9 * len(logs)]].dropna()
         loading, noise = _one_factor(logs.cov().to_numpy())
         scale = float(np.exp(np.log(loading).mean()))

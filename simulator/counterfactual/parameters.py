@@ -1,4 +1,4 @@
-"""The fitted parameters: public measurements with their sources, the scales of the model, and what follows from them."""
+"""The fitted parameters: public measurements with their sources, the model's scales, and what follows from them."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Runaway:
 
 @dataclass(frozen=True)
 class Within:
-    """Inside a task: `spread`, a model's log-length loading relative to the average; `noise`, its noise-to-signal variance."""
+    """Inside a task: `spread`, a model's log-length loading over the average one; `noise`, its noise over signal."""
 
     spread: float
     noise: float
@@ -148,15 +148,22 @@ class Parameters:
     @classmethod
     def of_json(cls, raw: Mapping[str, Any]) -> Parameters:
         """The inverse of `as_json`."""
-        whole = {name: np.array(raw["cells"][name], np.int64) for name in ("model", "task", "third", "rows")}
-        real = {name: np.array(raw["cells"][name], float) for name in ("log_mean", "variance", "level")}
+        cells = raw["cells"]
         return cls(
             fitted_on=raw["fitted_on"],
             sources=tuple(raw["sources"]),
             models=tuple(raw["models"]),
             tasks=tuple(Task(**task) for task in raw["tasks"]),
             scales=Scales(**raw["scales"]),
-            cells=Cells(**whole, **real),
+            cells=Cells(
+                model=np.array(cells["model"], np.int64),
+                task=np.array(cells["task"], np.int64),
+                third=np.array(cells["third"], np.int64),
+                log_mean=np.array(cells["log_mean"], float),
+                variance=np.array(cells["variance"], float),
+                rows=np.array(cells["rows"], np.int64),
+                level=np.array(cells["level"], float),
+            ),
             runaway=Runaway(**raw["runaway"]),
             within={name: Within(**value) for name, value in raw["within"].items()},
             prompt_slope=raw["prompt_slope"],

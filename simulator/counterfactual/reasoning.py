@@ -41,11 +41,11 @@ def family_of_reasoning(model: str) -> str | None:
 def predict_reasoning(
     params: Parameters, target: str, output_text: Floats, input_tokens: Floats
 ) -> tuple[Floats, float]:
-    """Expected hidden tokens per request beside `output_text` visible ones, and the log sd of one model's common factor.
+    """Expected hidden tokens per request beside `output_text` visible ones, and the log sd of their common factor.
 
     Zero and 0.0 for a target that does not think unasked. `input_tokens` does not enter: in the recordings it explains
-    nothing that the visible length does not. The expectation is the mean of the family's lognormal times the share of
-    its responses that think at all.
+    under 2% of the variance beside the visible length. The expectation is the mean of the family's lognormal times the
+    share of its responses that think at all.
 
     Raises:
         ValueError: the arrays differ in length.

@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 
 from problems import BackrouteError
+from simulator.counterfactual.kernel import Floats
 from simulator.counterfactual.reasoning import family_of_reasoning
 
 SOURCE = "recorded provider responses: pydantic-ai, simonw/llm, openinference (MIT, Apache-2.0)"
-SLOPE = 0.5  # of log reasoning on log visible tokens; between none and proportional, since recordings are mostly short
 PRIOR_RECORDS = 5.0  # what the general prior is worth against a family's own records
 SD_FLOOR = 1.0  # log; the recordings are mostly small tests, so no family is known better than a factor of e
 
 
 def fit_reasoning(path: Path) -> dict[str, Any]:
-    """Fit log(reasoning) = intercept + SLOPE x log(visible) per family, on responses that report hidden tokens.
+    """Fit log(reasoning) = intercept of the family + slope x log(visible), on responses that report hidden tokens.
 
     A family's share counts its responses without any. Returns a plain table per family, and "*" for the general prior.
 
@@ -35,12 +35,19 @@ def fit_reasoning(path: Path) -> dict[str, Any]:
         family = family_of_reasoning(model)
         if family:
             records[family].append((hidden, visible))
-    intercepts = {family: _residuals(rows) for family, rows in records.items()}
+    thinking = {
+        family: np.log(np.maximum([row for row in rows if row[0] > 0], 1.0)).reshape(-1, 2)
+        for family, rows in records.items()
+    }
+    slope = _slope(list(thinking.values()))
+    intercepts = {family: logs[:, 0] - slope * logs[:, 1] for family, logs in thinking.items()}
     every = np.concatenate([values for values in intercepts.values() if len(values)])
     centre = float(np.mean([values.mean() for values in intercepts.values() if len(values)]))
     within = float(np.sqrt(np.mean([values.var() for values in intercepts.values() if len(values) > 1])))
     table: dict[str, Any] = {
-        "*": _row(centre, max(float(np.std(every)), SD_FLOOR) * 1.5, 1.0, len(every), sum(map(len, records.values())))
+        "*": _row(
+            slope, centre, max(float(np.std(every)), SD_FLOOR) * 1.5, 1.0, len(every), sum(map(len, records.values()))
+        )
     }
     for family in sorted(records):
         own = intercepts[family]
@@ -49,14 +56,14 @@ def fit_reasoning(path: Path) -> dict[str, Any]:
         squares = ((own - middle) ** 2).sum() + PRIOR_RECORDS * within**2
         sd = max(float(np.sqrt(squares / (n + PRIOR_RECORDS))), SD_FLOOR)
         share = (n + PRIOR_RECORDS) / (len(records[family]) + PRIOR_RECORDS)
-        table[family] = _row(float(middle), sd, float(share), n, len(records[family]))
+        table[family] = _row(slope, float(middle), sd, float(share), n, len(records[family]))
     return table
 
 
-def _row(intercept: float, sd: float, share: float, thinking: int, responses: int) -> dict[str, Any]:
+def _row(slope: float, intercept: float, sd: float, share: float, thinking: int, responses: int) -> dict[str, Any]:
     return {
         "intercept": round(intercept, 4),
-        "slope": SLOPE,
+        "slope": round(slope, 4),
         "log_sd": round(sd, 4),
         "share": round(share, 4),
         "rows": thinking,
@@ -65,13 +72,14 @@ def _row(intercept: float, sd: float, share: float, thinking: int, responses: in
     }
 
 
-def _residuals(rows: list[tuple[float, float]]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    table = np.array([row for row in rows if row[0] > 0], float).reshape(-1, 2)
-    return np.log(table[:, 0]) - SLOPE * np.log(np.maximum(table[:, 1], 1.0))
+def _slope(families: list[Floats]) -> float:
+    """Least squares slope inside families: (log hidden, log visible) rows of each, centred on its own means."""
+    centred = np.concatenate([logs - logs.mean(axis=0) for logs in families if len(logs)])
+    return float(centred[:, 0] @ centred[:, 1] / (centred[:, 1] @ centred[:, 1]))
 
 
 def _records(path: Path) -> Iterator[tuple[str, float, float]]:
-    """(model, hidden, visible) of every response whose usage says how many tokens were hidden, the last usage counting."""
+    """(model, hidden, visible) of every response that says how many tokens were hidden, by its last usage."""
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)

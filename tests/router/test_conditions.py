@@ -61,7 +61,9 @@ def test_without_text_a_condition_is_decided_only_where_the_rest_decides_it(
     assert holds(condition, NO_TEXT) == [expected]
 
 
-@pytest.mark.parametrize("condition", [length() < 9, mentions("a"), input_tokens() >= 0, mentions("a", whole_word=True)])
+@pytest.mark.parametrize(
+    "condition", [length() < 9, mentions("a"), input_tokens() >= 0, mentions("a", whole_word=True)]
+)
 def test_what_needs_the_text_is_undecidable_without_it_alone_and_among_others(condition: Condition) -> None:
     assert holds(condition, NO_TEXT) == [None]
     assert holds(condition, NO_TEXT, {"prompt": "a", "messages": []}) == [None, True]

@@ -17,7 +17,7 @@ Record = Mapping[str, Any]
 T = TypeVar("T")
 
 ID = ("request_id", "id", "req_id", "uuid", "custom_id")
-TIME = ("timestamp", "time", "ts", "arrived_at", "request_time", "start_time", "created_at", "created")
+TIME: tuple[str, ...] = ("timestamp", "time", "ts", "arrived_at", "request_time", "start_time", "created_at", "created")
 TIME += ("datetime", "date")
 SESSION = ("session_id", "conversation_id", "thread_id", "chat_id", "session")
 USER = ("user_id", "user", "end_user")

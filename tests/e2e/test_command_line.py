@@ -1,0 +1,213 @@
+"""The command as a newcomer uses it: every verb, every exit code, every mistake."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pyarrow.parquet as pq
+import pytest
+
+from backroute.cli import VERBS
+from tests.command_line import backroute
+from tests.simulator.conftest import call
+
+ROOT = Path(__file__).resolve().parents[2]
+RULES = """
+rules:
+  - {name: code, when: {mentions: [code]}, use: openai/gpt-4o-mini, reason: cheap enough}
+  - {name: default, use: openai/gpt-4o}
+"""
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return write(tmp_path / "log.jsonl", [call(n, prompt="code" if n % 2 else "talk") for n in range(20)])
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    path = tmp_path / "rules.yaml"
+    path.write_text(RULES)
+    return path
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_a_replay_leaves_everything_it_promises(log: Path, rules: Path, tmp_path: Path) -> None:
+    """20 calls of $0.0035 on gpt-4o; 10 of them cost $0.00021 on mini: $0.07 becomes $0.0371, 47% less."""
+    out = tmp_path / "out"
+    said = backroute("replay", str(log), "--rules", str(rules), "--out", str(out))
+    assert said.exit_code == 0
+    assert "47" in said.stdout
+    assert all(len(line) <= 80 for line in said.stdout.splitlines())
+    assert f"Open {out / 'report.html'}" in said.stderr.replace("\n", "")
+    names = {path.name for path in out.iterdir()}
+    assert names >= {"report.html", "charts", "summary.json", "decisions.parquet", "problems.jsonl", "rules.yaml"}
+    summary = json.loads((out / "summary.json").read_text())
+    jsonschema.validate(summary, json.loads((ROOT / "simulator" / "summary.schema.json").read_text()))
+    assert (summary["baseline"]["usd"], summary["routed"]["usd"]) == ("0.07", "0.0371")
+    assert pq.read_table(out / "decisions.parquet").num_rows == 20
+    assert json.loads((out / "manifest.json").read_text()) == summary["manifest"]
+    again = backroute("replay", str(log), "--rules", str(out / "rules.yaml"), "--out", str(tmp_path / "again"))
+    assert again.stdout.replace("rules", "") == said.stdout.replace("rules", ""), "the rules as used replay alike"
+
+
+def test_json_on_stdout_is_the_summary_and_prose_stays_on_stderr(log: Path, rules: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    said = backroute("replay", str(log), "--rules", str(rules), "--out", str(out), "--format", "json")
+    assert json.loads(said.stdout) == json.loads((out / "summary.json").read_text())
+
+
+def test_a_log_comes_through_a_pipe(log: Path, rules: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "backroute", "replay", "-", "--rules", str(rules), "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, input=log.read_bytes(), capture_output=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr.decode()
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["log"]["rows"] == 20
+
+
+def test_gates_set_the_exit_code(log: Path, rules: Path, tmp_path: Path) -> None:
+    arguments = ["replay", str(log), "--rules", str(rules), "--out", str(tmp_path / "out")]
+    assert backroute(*arguments, "--min-savings", "1").exit_code == 0
+    said = backroute(*arguments, "--min-savings", "60")
+    assert said.exit_code == 1
+    assert "below --min-savings 60%" in said.stderr
+
+
+def test_a_log_that_mostly_cannot_be_compared_exits_3_unless_allowed(rules: Path, tmp_path: Path) -> None:
+    log = write(tmp_path / "log.jsonl", [call(0), call(1, usage={"prompt_tokens": 5}), call(2, usage=None)])
+    arguments = ["replay", str(log), "--rules", str(rules), "--out", str(tmp_path / "out")]
+    said = backroute(*arguments)
+    assert said.exit_code == 3
+    assert "33.3% of requests" in said.stderr
+    assert backroute(*arguments, "--allow-incomplete").exit_code == 0
+
+
+@pytest.mark.parametrize("arguments", [["--request", "r1"], ["--request", "r1", "--format", "json"]])
+def test_explain_shows_the_rule_and_arithmetic_that_adds_up(
+    arguments: list[str], log: Path, rules: Path, tmp_path: Path
+) -> None:
+    """r1 is code: 1,000 x $0.15 + 100 x $0.60 per million = 0.00015 + 0.00006 = $0.00021."""
+    out = tmp_path / "out"
+    backroute("replay", str(log), "--rules", str(rules), "--out", str(out))
+    said = backroute("explain", str(out), *arguments)
+    assert said.exit_code == 0
+    assert "adds up to" not in said.stdout, "the arithmetic gives the stored charge"
+    assert "0.00021" in said.stdout
+    assert "0.00015" in said.stdout
+    assert "code" in said.stdout
+
+
+def test_check_counts_what_hides_behind_what(tmp_path: Path) -> None:
+    log = write(
+        tmp_path / "log.jsonl", [call(0, prompt="some python"), call(1, prompt="hello"), call(2, prompt="python " * 50)]
+    )
+    said = backroute("check", "starter", str(log), "--format", "json")
+    rows = {row["rule"]: row for row in json.loads(said.stdout)}
+    assert (rows["code"]["matched"], rows["code"]["fired"]) == (2, 1), "the long one alone gets past simple_chat"
+    assert "1 of the 2 requests it matches (50%) went to 'simple_chat' before it" in rows["code"]["findings"]
+    assert backroute("check", "current").exit_code == 0
+
+
+def test_inspect_says_what_a_log_holds(log: Path) -> None:
+    said = backroute("inspect", str(log))
+    assert said.exit_code == 0
+    assert "chat JSONL" in said.stdout
+    assert "20" in said.stdout
+    assert "provider" in said.stdout
+
+
+def test_prices_show_their_dates_and_sources() -> None:
+    said = backroute("prices", "show", "gpt-4o", "--on", "2024-06-01", "--format", "json")
+    (row,) = json.loads(said.stdout)
+    assert (row["model"], row["input"], row["output"]) == ("openai/gpt-4o", "5", "15")
+    assert row["since"] == "2024-05-13"
+    assert "2024-10-02" in backroute("prices", "diff", "2024-09-01", "2024-12-31").stdout
+    assert "genai-prices" in backroute("prices", "stale", "--today", "2026-12-01").stdout
+
+
+def test_synth_writes_a_log_that_replays(tmp_path: Path) -> None:
+    path = tmp_path / "made.jsonl.gz"
+    assert backroute("synth", "support-desk", "-n", "200", "-o", str(path)).exit_code == 0
+    said = backroute("replay", str(path), "--rules", "case", "--out", str(tmp_path / "out"), "--allow-incomplete")
+    assert said.exit_code == 0, said.stderr
+
+
+def test_report_is_drawn_again_from_its_folder(log: Path, rules: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    first = backroute("replay", str(log), "--rules", str(rules), "--out", str(out))
+    page = (out / "report.html").read_bytes()
+    (out / "report.html").unlink()
+    again = backroute("report", str(out))
+    assert again.stdout == first.stdout
+    assert (out / "report.html").read_bytes() == page
+
+
+def test_the_demo_states_the_claim_beside_its_own_result(tmp_path: Path) -> None:
+    said = backroute("demo", "--out", str(tmp_path / "demo"))
+    assert said.exit_code == 0
+    assert "$450 a month becomes $124" in said.stdout
+    assert "No traffic at list prices can cost that" in said.stdout
+    assert (tmp_path / "demo" / "report.html").exists()
+
+
+MISTAKES = {
+    "no such file": (["replay", "nowhere.jsonl", "--rules", "case", "--out", "OUT"], "no such file"),
+    "no such rules": (["replay", "LOG", "--rules", "starrter", "--out", "OUT"], "did you mean 'starter'"),
+    "unknown baseline": (
+        ["replay", "LOG", "--rules", "case", "--baseline", "openai/gpt-4oo", "--out", "OUT"],
+        "gpt-4o",
+    ),
+    "bad date": (["replay", "LOG", "--rules", "case", "--prices-as-of", "June", "--out", "OUT"], "not a date"),
+    "bad zone": (["inspect", "LOG", "--timezone", "Mars/Base"], "unknown time zone"),
+    "bad format": (["inspect", "LOG", "--log-format", "chatt"], "did you mean 'chat'"),
+    "unknown verb": (["replya", "LOG"], "did you mean 'replay'"),
+    "unknown option": (["replay", "LOG", "--rulez", "x"], "--rulez"),
+    "unknown model": (["prices", "show", "gpt-4o-minni"], "gpt-4o-mini"),
+    "no summary": (["report", "EMPTY"], "no summary.json"),
+    "unknown preset": (["synth", "case-60", "-o", "OUT"], "case-60-25-15"),
+    "bad sample rate": (["replay", "LOG", "--rules", "case", "--out", "OUT", "--sample-rate", "7"], "sample rate"),
+    "out is a file": (["replay", "LOG", "--rules", "case", "--out", "LOG"], "--out"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "said"), MISTAKES.values(), ids=MISTAKES)
+def test_a_users_mistake_is_one_line_and_exit_code_2(
+    arguments: list[str], said: str, log: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    places = {"LOG": str(log), "OUT": str(tmp_path / "out"), "EMPTY": str(tmp_path / "empty")}
+    result = backroute(*(places.get(argument, argument) for argument in arguments))
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"\x00\x01\x02" * 100, b"not json\n", b'{"a": 1}\n'])
+def test_a_log_without_requests_is_one_line_and_exit_code_2(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(content)
+    said = backroute("replay", str(path), "--rules", "case", "--out", str(tmp_path / "out"))
+    assert said.exit_code == 2
+    assert "no request to replay" in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_an_example(verb: str) -> None:
+    said = backroute(verb, "--help")
+    assert said.exit_code == 0
+    assert f"backroute {verb}" in said.stdout
+
+
+def test_help_is_quick_because_it_imports_no_verb() -> None:
+    code = (
+        "import sys; from backroute.cli import run; run(['--help']); print('pyarrow' in sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, cwd=ROOT)
+    assert done.stderr.strip() == b"False"
