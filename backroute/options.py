@@ -7,11 +7,14 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 from rich.console import Console
 from rich.table import Table
+
+WIDTH = 80  # of what is not a terminal
+PROSE = {"findings", "source"}
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -41,9 +44,9 @@ def log_options(command: Command) -> Command:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console of at least 80 columns; colours only where a person looks."""
+    """A console as wide as the terminal, or 80 columns; colours only where a person looks."""
     watched = (sys.stderr if stderr else sys.stdout).isatty()
-    return Console(stderr=stderr, width=None if watched else 100, highlight=False, soft_wrap=False)
+    return Console(stderr=stderr, width=None if watched else WIDTH, highlight=False, soft_wrap=False)
 
 
 def emit(
@@ -61,7 +64,9 @@ def emit(
         table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
         for name in names:
             number = all(isinstance(row[name], int | float) and not isinstance(row[name], bool) for row in rows)
-            table.add_column(name.replace("_", " "), justify="right" if rows and number else "left", overflow="fold")
+            justify: Literal["left", "right"] = "right" if rows and number else "left"
+            # Words may fold; a figure or a name cut in two misleads.
+            table.add_column(name.replace("_", " "), justify=justify, overflow="fold", no_wrap=name not in PROSE)
         for row in rows:
             table.add_row(*(_cell(row[name]) for name in names))
         console().print(table)

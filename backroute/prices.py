@@ -35,15 +35,18 @@ def show(models: tuple[str, ...], day: str | None, history: bool, overlay: tuple
         canonical = book.require(name, "prices show")
         quote = book.quote(canonical, on)
         if history:
-            rows += [_row(canonical, entry) for entry in book.entries(canonical)]
+            entries = [entry for entry in book.entries(canonical) if entry.rates]
+            rows += [{"tier": entry.tier} | row for entry in entries for row in _rows(canonical, entry)]
         elif quote is None:
             launched = book.launched(canonical)
             click.echo(
                 f"note: {canonical} has no price on {on}{f'; first sold {launched}' if launched else ''}", err=True
             )
         else:
-            rows.append(_row(canonical, quote))
-    emit(rows, shape, title=f"USD per million tokens{'' if history else f', {on}'}")
+            rows += _rows(canonical, quote)
+    # Eighty columns hold no more; JSON and CSV have every price.
+    shown = [name for name in (rows[0] if rows else {}) if shape != "table" or name != "cache write"]
+    emit(rows, shape, title=f"USD per million tokens{'' if history else f', {on}'}", columns=shown)
 
 
 @command.command("diff", epilog="Example: backroute prices diff 2025-01-01 2025-12-31")
@@ -99,21 +102,26 @@ def _date(text: str, where: str) -> date:
         raise BackrouteError(where, f"not a date ({text!r})", fix="for example 2026-01-31") from error
 
 
-def _row(model: str, entry: Any) -> dict[str, Any]:
+def _rows(model: str, entry: Any) -> list[dict[str, Any]]:
+    """One row, and one more per long-context threshold, above which all tokens cost its price."""
     rates = entry.usd_per_mtok
-    return {
-        "model": model,
-        "input": _usd(rates["input_uncached"]),
-        "cache read": _usd(rates["cache_read"]),
-        "cache write": _usd(rates["cache_write_5m"]),
-        "output": _usd(rates["output_text"]),
-        "since": entry.effective_from.isoformat() if entry.effective_from else "not stated",
-        "source": entry.source,
-    }
+    steps = sorted({start for rate in rates.values() if rate is not None for start, _ in rate.above})
+    since = entry.effective_from.isoformat() if entry.effective_from else "not stated"
+    if entry.window:
+        since += f", {entry.window[0]:%H:%M} to {entry.window[1]:%H:%M} UTC"
+    return [
+        {
+            "model": f"{model} >{start // 1000}k in" if start else model,
+            "input": _usd(rates["input_uncached"], start),
+            "cached": _usd(rates["cache_read"], start),
+            "cache write": _usd(rates["cache_write_5m"], start),
+            "output": _usd(rates["output_text"], start),
+            "since": since,
+            "source": entry.source,
+        }
+        for start in (0, *steps)
+    ]
 
 
-def _usd(rate: Any) -> str | None:
-    if rate is None:
-        return None
-    steps = "".join(f", {usd.normalize():f} above {start:,}" for start, usd in rate.above)
-    return f"{rate.base.normalize():f}{steps}"
+def _usd(rate: Any, input_tokens: int = 0) -> str | None:
+    return None if rate is None else f"{rate.at(input_tokens + 1).normalize():f}"

@@ -4,12 +4,14 @@ import datetime as dt
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pricing.entries import (
     Capabilities,
+    Discount,
     ModelFacts,
     Overlay,
     PriceChange,
@@ -48,6 +50,7 @@ class PriceBook:
                 for alias in (name.partition("/")[2], *facts.names):
                     added[f"{provider}/{alias}".lower()] = name
         self._names = Names(providers, added)
+        self._discounts = [self._known(discount, o.source) for o in self._overlays for discount in o.discounts]
         self._entries: dict[str, list[PriceEntry]] = {}
         self._rounded: dict[str, list[tuple[str, str, Rate, Rate]]] = {}
 
@@ -116,11 +119,43 @@ class PriceBook:
         """The price in force at an instant (a day: at 00:00 UTC) for a service tier, every rate stated; None: unpriced.
 
         A tier's own published prices come first, laid over the standard ones; then a sourced multiple of the standard
-        price. A tier with neither is unpriced, never standard.
+        price. A tier with neither is unpriced, never standard. A discount comes off whichever it is.
 
         Raises:
             BackrouteError: the name is unknown.
         """
+        listed = self._listed(model, at, tier)
+        return listed and self._discounted(listed, at)
+
+    def discounts(self, model: str) -> list[Discount]:
+        """The discounts a model has, in order of precedence: its own after those of its provider, later files last.
+
+        Raises:
+            BackrouteError: the name is unknown.
+        """
+        name = self._found(model).canonical
+        mine = [d for d in self._discounts if d.provider == name.partition("/")[0] and _names(d, name)]
+        return sorted(mine, key=lambda discount: discount.model is not None)
+
+    def _known(self, discount: Discount, source: str) -> Discount:
+        """The discount by its model's canonical name."""
+        if discount.model is None:
+            return discount
+        name = self.require(discount.model, f"{source}: discounts")
+        return replace(discount, model=name, provider=name.partition("/")[0])
+
+    def _discounted(self, listed: PriceEntry, at: dt.datetime | dt.date) -> PriceEntry:
+        moment = at.astimezone(dt.UTC) if isinstance(at, dt.datetime) and at.tzinfo else at
+        day = moment.date() if isinstance(moment, dt.datetime) else moment
+        for discount in reversed(self.discounts(listed.model)):
+            if discount.on(day):
+                rates = {n: rate.times(1 - discount.pct / Decimal(100)).rounded() for n, rate in listed.rates.items()}
+                source = f"{listed.source}, {discount.pct.normalize():f}% off by {discount.source}"
+                return replace(listed, rates=rates, source=source)
+        return listed
+
+    def _listed(self, model: str, at: dt.datetime | dt.date, tier: str | None) -> PriceEntry | None:
+        """The price before any discount."""
         moment = at if isinstance(at, dt.datetime) else dt.datetime(at.year, at.month, at.day)
         moment = moment if moment.tzinfo is None else moment.astimezone(dt.UTC)
         day, clock, served = moment.date(), moment.time(), self.tier_name(tier)
@@ -129,6 +164,7 @@ class PriceBook:
         standard = next((entry for entry in reversed(active) if entry.tier == "standard"), None)
         if standard is None or (launched is not None and day < launched):
             return None
+        standard = replace(standard, effective_from=self._since(standard, day, launched))
         if served == "standard":
             return standard
         if own := [entry for entry in active if entry.tier == served]:
@@ -141,6 +177,13 @@ class PriceBook:
                 rates = {name: rate.times(rule.multiplier).rounded() for name, rate in standard.rates.items()}
                 return replace(standard, rates=rates, tier=served, source=rule.source)
         return None
+
+    def _since(self, entry: PriceEntry, day: dt.date, launched: dt.date | None) -> dt.date | None:
+        """The day from which the book charges this entry: its own, else the end of the one before, else the launch."""
+        if entry.effective_from is not None:
+            return entry.effective_from
+        ended = [e.until for e in self.entries(entry.model) if e.tier == "standard" and e.until and e.until <= day]
+        return max(ended, default=launched)
 
     def tier_name(self, tier: str | None) -> str:
         """A provider's service tier as the book calls it: "standard" for list-price service and for None."""
@@ -186,7 +229,7 @@ class PriceBook:
                 rates = sorted(e.rates.items())
                 hashed.update(f"{e.tier} {e.effective_from} {e.until} {e.window} {rates}\n".encode())
         for overlay in self._overlays:
-            hashed.update(f"{overlay.tiers}\n".encode())
+            hashed.update(f"{overlay.tiers} {overlay.discounts}\n".encode())
         return hashed.hexdigest()
 
     def changes(self, since: dt.date, until: dt.date) -> list[PriceChange]:
@@ -194,7 +237,8 @@ class PriceBook:
         found = []
         for model in self.models():
             launch = self.launched(model)
-            days = {day for e in self.entries(model) for day in (e.effective_from, e.until) if day} | {launch} - {None}
+            dated = [*self.entries(model), *self.discounts(model)]
+            days = {day for each in dated for day in (each.effective_from, each.until) if day} | {launch} - {None}
             for day in sorted(day for day in days if day and since < day <= until):
                 noon = dt.datetime.combine(day, dt.time(12))
                 before, after = self.quote(model, noon - dt.timedelta(days=1)), self.quote(model, noon)
@@ -241,6 +285,10 @@ class PriceBook:
             rates = {name: rate.rounded() for name, rate in entry.rates.items()}
             changed += [(found.canonical, n, entry.rates[n], rates[n]) for n in rates if rates[n] != entry.rates[n]]
             yield replace(entry, model=found.canonical, rates=rates)
+
+
+def _names(discount: Discount, canonical: str) -> bool:
+    return discount.model is None or discount.model in (canonical, without_snapshot(canonical))
 
 
 def _days(then: dt.date | None, today: dt.date) -> int | None:

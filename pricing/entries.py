@@ -135,6 +135,26 @@ class TierRule:
     effective_from: date | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Discount:
+    """What a contract takes off every list price of a model or of a whole provider, dated like a price.
+
+    `model` is the canonical name, its dated snapshots included; None: all of the provider's. `pct` is percent off, 15
+    for a price of 0.85 times the list; negative for a surcharge.
+    """
+
+    provider: str
+    model: str | None
+    pct: Decimal
+    source: str
+    effective_from: date | None = None
+    until: date | None = None
+
+    def on(self, day: date) -> bool:
+        """Whether it applies on that UTC day."""
+        return (self.effective_from is None or self.effective_from <= day) and (self.until is None or day < self.until)
+
+
 @dataclass(slots=True)
 class ModelFacts:
     """What one overlay file says of one model."""
@@ -148,12 +168,13 @@ class ModelFacts:
 
 @dataclass(slots=True)
 class Overlay:
-    """One price file: the day it was checked, models and service tiers."""
+    """One price file: the day it was checked, models, service tiers and discounts."""
 
     source: str
     as_of: date | None
     models: dict[str, ModelFacts]
     tiers: list[TierRule]
+    discounts: list[Discount] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from pricing.entries import RATE_NAMES, ModelFacts, Overlay, PriceEntry, Rate, TierRule
+from pricing.entries import RATE_NAMES, Discount, ModelFacts, Overlay, PriceEntry, Rate, TierRule
 from problems import BackrouteError, nearest
 
 _PRICE_KEYS = {f"{name}_usd_per_mtok": name for name in RATE_NAMES}
@@ -31,7 +31,7 @@ def load_overlay(path: Path, *, named: str | None = None) -> Overlay:
     """Read one price file.
 
     Args:
-        path: YAML with `as_of`, `models` and `service_tiers`; see `pricing/data/prices-openai.yaml`.
+        path: YAML with `as_of`, `models`, `service_tiers` and `discounts`; see `pricing/data/prices-openai.yaml`.
         named: how errors and sources call the file; its path when None.
 
     Raises:
@@ -45,7 +45,7 @@ def load_overlay(path: Path, *, named: str | None = None) -> Overlay:
     except (yaml.YAMLError, ValueError) as error:  # ValueError: bytes that are not UTF-8, or a 13th month
         problem = " ".join(str(error).split())
         raise BackrouteError(where, f"not valid YAML ({problem})", fix="mend the file") from None
-    top = _mapping(data, where, ("as_of", "models", "service_tiers"))
+    top = _mapping(data, where, ("as_of", "models", "service_tiers", "discounts"))
     models = _mapping(top.get("models", {}), f"{where}: models")
     return Overlay(
         source=where,
@@ -54,6 +54,9 @@ def load_overlay(path: Path, *, named: str | None = None) -> Overlay:
         tiers=[
             _tier(block, f"{where}: service_tiers[{index}]")
             for index, block in enumerate(_list(top, "service_tiers", where))
+        ],
+        discounts=[
+            _discount(block, f"{where}: discounts[{index}]") for index, block in enumerate(_list(top, "discounts", where))
         ],
     )
 
@@ -122,6 +125,37 @@ def _tier(block: object, where: str) -> TierRule:
         models=tuple(str(model) for model in _list(rule, "models", where)),
         effective_from=_day(rule, "effective_from", where),
     )
+
+
+def _discount(block: object, where: str) -> Discount:
+    rule = _mapping(block, where, ("model", "provider", "pct", "effective_from", "until", "source"))
+    if ("model" in rule) == ("provider" in rule):
+        raise BackrouteError(where, "neither a model nor a provider, or both", fix="name one: model or provider")
+    for key in ("pct", "source"):
+        if key not in rule:
+            raise BackrouteError(where, f"no {key}", fix=f"add {key}")
+    name, provider = _text(rule, "model", where), _text(rule, "provider", where)
+    start, until = _day(rule, "effective_from", where), _day(rule, "until", where)
+    if start is not None and until is not None and until <= start:
+        raise BackrouteError(where, f"until ({until}) is not after effective_from ({start})", fix="mend the dates")
+    return Discount(
+        provider=provider or _canonical(name, where).partition("/")[0],
+        model=name,
+        pct=_percent(rule["pct"], f"{where}: pct"),
+        source=str(rule["source"]),
+        effective_from=start,
+        until=until,
+    )
+
+
+def _percent(value: object, where: str) -> Decimal:
+    try:
+        pct = Decimal(str(value)) if type(value) in (int, float) else Decimal("NaN")
+    except InvalidOperation:
+        pct = Decimal("NaN")
+    if not pct.is_finite() or not -1000 <= pct <= 100:
+        raise BackrouteError(where, f"not a percentage off ({value!r})", fix="write 15 for 15% off, -10 for 10% on top")
+    return pct
 
 
 def _rate(value: object, where: str) -> Rate:

@@ -104,6 +104,7 @@ def _days(book: PriceBook, model: str | None, at: AsOf) -> list[date]:
         launched = book.launched(model)
         days |= {launched} if launched else set()
         days |= {day for entry in book.entries(model) for day in (entry.effective_from, entry.until) if day}
+        days |= {day for each in book.discounts(model) for day in (each.effective_from, each.until) if day}
         days |= {rule.effective_from for rule in book.all_tier_rules(model) if rule.effective_from}
     return sorted(days)
 

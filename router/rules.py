@@ -141,15 +141,16 @@ class LLMRouter:
             holds = _holds(rule, features, waiting)
             if not isinstance(rule.condition, Condition):
                 seconds[rule.name] = time.perf_counter() - started
+            if not holds.true_count and not holds.null_count:
+                continue
             if holds.null_count:
                 unknown = waiting & _flags(holds.is_null())
                 chosen[unknown] = -1
                 waiting &= ~unknown
                 holds = holds.fill_null(False)
-            if holds.true_count:
-                matched = waiting & _flags(holds)
-                chosen[matched] = index
-                waiting &= ~matched
+            matched = waiting & _flags(holds)
+            chosen[matched] = index
+            waiting &= ~matched
             if not waiting.any():
                 break
         return Decisions(chosen, seconds)

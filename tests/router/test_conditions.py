@@ -96,7 +96,7 @@ def test_thresholds_are_exclusive_below_and_above_and_inclusive_otherwise() -> N
     assert holds(length() <= 200, *rows) == [True, True, False]
     assert holds(length() >= 200, *rows) == [False, True, True]
     assert holds(length() > 200, *rows) == [False, False, True]
-    assert holds(200 > length(), *rows) == [True, False, False]
+    assert holds(200 > length(), *rows) == [True, False, False]  # noqa: SIM300 - to be tried
     assert holds(length() < 199.5, *rows) == [True, False, False]
 
 
@@ -124,7 +124,8 @@ def test_a_threshold_that_is_no_number_is_refused(threshold: Any) -> None:
 
 
 def test_numpy_thresholds_become_plain_numbers_so_that_sweeps_can_be_written_down() -> None:
-    whole, fraction = (length() < np.int64(7)), (length() < np.float64(0.5))
+    whole: Any = length() < np.int64(7)
+    fraction: Any = length() < np.float64(0.5)
     assert (whole, fraction) == (length() < 7, length() < 0.5)
     assert whole.to_yaml() == {"length": {"below": 7}}
     assert type(fraction.to_yaml()["length"]["below"]) is float
@@ -270,13 +271,13 @@ def test_conditions_compare_as_data() -> None:
 
 @pytest.mark.parametrize("make", [lambda: meta("a") and has_tools(), lambda: not has_tools(), lambda: 1 < length() < 5])
 def test_a_condition_used_with_and_or_not_says_what_to_write(make: Any) -> None:
-    with pytest.raises(TypeError, match="combine conditions with & | ~"):
+    with pytest.raises(TypeError, match="combine conditions with"):
         make()
 
 
 def test_a_condition_does_not_combine_with_anything_else() -> None:
     with pytest.raises(TypeError, match="unsupported operand"):
-        has_tools() & (lambda text, meta: True)  # type: ignore[operator]
+        has_tools() & len  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(
