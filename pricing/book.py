@@ -237,7 +237,7 @@ class PriceBook:
         found = []
         for model in self.models():
             launch = self.launched(model)
-            dated = [*self.entries(model), *self.discounts(model)]
+            dated: list[PriceEntry | Discount] = [*self.entries(model), *self.discounts(model)]
             days = {day for each in dated for day in (each.effective_from, each.until) if day} | {launch} - {None}
             for day in sorted(day for day in days if day and since < day <= until):
                 noon = dt.datetime.combine(day, dt.time(12))

@@ -56,7 +56,8 @@ def load_overlay(path: Path, *, named: str | None = None) -> Overlay:
             for index, block in enumerate(_list(top, "service_tiers", where))
         ],
         discounts=[
-            _discount(block, f"{where}: discounts[{index}]") for index, block in enumerate(_list(top, "discounts", where))
+            _discount(block, f"{where}: discounts[{index}]")
+            for index, block in enumerate(_list(top, "discounts", where))
         ],
     )
 

@@ -20,7 +20,7 @@ _SECRETS = tuple(
     for pattern in (
         rf"""((?:{_SECRET_NAME})[\w-]*\\*["']?\s*[:=]\s*\\*["'])[^"'\\]+""",  # a quoted value, JSON in JSON too
         rf"((?:{_SECRET_NAME})[\w-]*\s*[:=]\s*)[^\s\"',;&{{}}\[\]]+",
-        r"(\b(?:bearer|basic)\s+)[\w.~+/=-]{6,}",
+        r"(\b(?:bearer|basic)\s+)[\w.~+/=-]{12,}",
         r"(\b(?:sk|pk|rk|gsk|xai|hf|r8|pplx|gh[opsu]|github_pat|glpat|lsv2|xox[abp])[-_])[\w-]{8,}",
         r"(\b(?:AIza|AKIA|ASIA))[\w-]{12,}",
         r"(\beyJ)[\w-]{8,}(?:\.[\w-]+)*",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
@@ -29,6 +29,18 @@ TYPICAL_OUTPUT_TOKENS = 300
 TYPES: dict[str, pa.DataType] = {field.name: field.type for field in REQUEST}
 
 
+class Said(Protocol):
+    """A condition, as far as a profile names it."""
+
+    def to_yaml(self) -> dict[str, Any]:
+        """The mapping that stands under `when` in a rules file."""
+
+
+def answer_column(condition: Said) -> str:
+    """The column in which a content-free profile holds a condition's answers: `when ` and its YAML, as JSON."""
+    return f"when {msgspec.json.encode(condition.to_yaml()).decode()}"
+
+
 class Features:
     """The columns of some requests: those of `workloads.REQUEST` as they are, the others derived on first use.
 
@@ -51,6 +63,7 @@ class Features:
         self._cost_model = cost_model
         self._book = book
         self._metas: dict[str, Mapping[str, Any]] = {}
+        self._profiled = "length" in columns  # a log leaves it to be derived from its text
 
     @classmethod
     def of_batch(cls, requests: pa.RecordBatch, cost_model: str, book: PriceBook | None = None) -> Features:
@@ -79,6 +92,20 @@ class Features:
         if column is None:
             column = self._columns[name] = self._given(name) if name in self._request else self._derived(name)
         return column
+
+    def answered(self, condition: Said) -> pa.BooleanArray | None:
+        """A condition's answers where the batch comes from a content-free profile, which lacks what it looks at.
+
+        Raises:
+            BackrouteError: the profile was made without this condition.
+        """
+        if not self._profiled:
+            return None
+        name = answer_column(condition)
+        if name not in self._columns:
+            what = f"it holds no answers to a condition of the rules ({name.removeprefix('when ')})"
+            raise BackrouteError("profile", what, fix="make it again: `backroute profile LOG --rules` with these rules")
+        return self._columns[name]
 
     def _given(self, name: str) -> pa.Array:
         value = self._request[name]
@@ -126,7 +153,7 @@ class Features:
         output = pc.fill_null(self["max_output_tokens"], TYPICAL_OUTPUT_TOKENS)
         return pc.add(
             pc.multiply(self["input_tokens"], float(per_input.base) / 1e6),
-            pc.multiply(pc.cast(output, pa.float64()), float(per_output.base) / 1e6),
+            pc.multiply(output.cast(pa.float64(), safe=False), float(per_output.base) / 1e6),
         )
 
     @cached_property

@@ -31,7 +31,7 @@ def check_keys(mapping: Mapping[Any, Any], known: tuple[str, ...], where: str) -
     for key in mapping:
         if key not in known:
             fix = nearest(str(key), known) or f"the keys are {', '.join(known)}"
-            raise BackrouteError(where, f"unknown key {shown(key)}", fix=fix)
+            raise BackrouteError(where, f"unknown key ({key!r})", fix=fix)
 
 
 def _made(where: str, kind: Callable[..., Condition], *values: Any) -> Condition:

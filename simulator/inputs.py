@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pyarrow as pa
 
-from pricing import count_messages, counting_rule
+from pricing import counting_rule
+from simulator.counted import counted_input
 from simulator.counts import Array
 
 # Prompt tokens of each exact tokenizer per token of o200k_base, over 15,693 public prompts of 20 tokens and more
@@ -55,5 +56,5 @@ class Recount:
         rule = counting_rule(model)
         key = (rule.tokenizer, rule.ratio, rule.chat)
         if key not in self._held:
-            self._held[key] = np.asarray(count_messages(model, self._messages).tokens.fill_null(0).to_numpy(), float)
+            self._held[key] = np.asarray(counted_input(model, self._messages).tokens.fill_null(0).to_numpy(), float)
         return self._held[key]

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pricing import count_messages, count_output
+from simulator.counted import counted_input, counted_output
 from simulator.counts import ESTIMATED, INPUTS, PROVIDER, THOUSAND, TOKENIZER, UNKNOWN, Array, Counts
 from simulator.models import Codes, ModelIndex
 from workloads import BUCKETS, PROVENANCES
@@ -73,7 +73,7 @@ def _count(
     for code in np.unique(models[rows]):
         here = np.flatnonzero(rows & (models == code))
         name = index.name(int(code))
-        counter = count_messages if is_input else count_output
+        counter = counted_input if is_input else counted_output
         counted = counter(name or FALLBACK_MODEL, texts.take(pa.array(here)))
         milli[here, side.start] = counted.tokens.fill_null(0).to_numpy()
         known[here, side] = True

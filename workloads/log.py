@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from datetime import tzinfo
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, tzinfo
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -13,10 +13,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pyarrow as pa
 
-from problems import BackrouteError, ProblemLog
+from problems import BackrouteError, Problem, ProblemLog
+from problems.problem import shown
+from workloads.folders import log_files
 from workloads.formats import Format, format_named
+from workloads.formats.mapping import load_mapping
+from workloads.formats.times import read_time
 from workloads.reading import Line, Reading
-from workloads.rows import Row, to_batches
+from workloads.rows import Row, RowError, to_batches
 from workloads.schema import OUTCOME, REQUEST
 from workloads.sources import RecordSource, Source, as_records, open_source
 
@@ -30,40 +34,73 @@ Batches = Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]
 
 
 def read_log(
-    source: str | Path | Sequence[Any] | pd.DataFrame, *, log_format: str | None = None, timezone: str = "UTC"
+    source: str | Path | Sequence[Any] | pd.DataFrame,
+    *,
+    log_format: str | None = None,
+    timezone: str = "UTC",
+    start: str | datetime | None = None,
+    mapping: str | Path | Mapping[str, str] | None = None,
 ) -> Log:
     """A log to replay; nothing is read until it is used.
 
     Args:
-        source: a path (`-` for standard input; gzip and zstd are unpacked), several paths, a DataFrame with a row
-            per call, or a list of dicts.
+        source: a path (`-` for standard input; a folder; a pattern such as `logs/*.jsonl.gz`), several paths, a
+            DataFrame with a row per call, or a list of dicts. Files hold JSON lines, JSON, CSV or Parquet; gzip and
+            zstd are unpacked.
         log_format: a name in `workloads.formats.FORMATS`; recognised record by record when left out.
         timezone: what times without a zone mean, for example "Europe/Berlin".
+        start: when a trace whose clock starts at 0 began: an ISO time, in `timezone` where it names no zone.
+        mapping: a mapping file, or its content: see `workloads.formats.mapping`.
 
     Raises:
-        BackrouteError: a file that is not there, an unknown format or time zone.
+        BackrouteError: a file that is not there, an unknown format or time zone, a bad mapping or start.
     """
     try:
         zone = ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         what = f"unknown time zone ({timezone!r})"
         raise BackrouteError("--timezone", what, fix="for example UTC or Europe/Berlin") from error
-    chosen = format_named(log_format) if log_format else None
-    if isinstance(source, str | Path):
-        return Log([open_source(source)], chosen, zone)
-    held = as_records(source)
-    if held and all(isinstance(part, str | Path) for part in held):
-        return Log([open_source(part) for part in held], chosen, zone)
-    return Log([RecordSource(held)], chosen, zone)
+    if mapping is not None and log_format is not None:
+        raise BackrouteError("--mapping", "given with --log-format", fix="a mapping is a format: leave one of them out")
+    chosen = format_named(log_format) if log_format else load_mapping(mapping) if mapping is not None else None
+    began = None if start is None else _start(start, zone)
+    held = [source] if isinstance(source, str | Path) else as_records(source)
+    if not held or not all(isinstance(part, str | Path) for part in held):
+        return Log([RecordSource(held)], chosen, zone, began)
+    sources, notes = list[Source](), list[Problem]()
+    for part in held:
+        files, others = log_files(part)
+        sources += [open_source(file) for file in files]
+        if others:
+            named = ", ".join(str(other) for other in others)
+            said = ("", shown(named), "not read", "name them to read them", "other_files")
+            notes.append(Problem(str(part), 0, *said, set_aside=False))
+    return Log(sources, chosen, zone, began, notes)
+
+
+def _start(start: str | datetime, zone: tzinfo) -> int | None:
+    try:
+        return read_time("--start", start.isoformat() if isinstance(start, datetime) else start, zone, Row())
+    except RowError as error:
+        raise BackrouteError("--start", f"not a time ({start!r})", fix="for example 2024-06-01T00:00Z") from error
 
 
 class Log:
     """What `read_log` returns. After `batches` has run to its end, `formats` and `digest` speak of what was read."""
 
-    def __init__(self, sources: Sequence[Source], log_format: Format | None, zone: tzinfo) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        log_format: Format | None,
+        zone: tzinfo,
+        start: int | None = None,
+        notes: Sequence[Problem] = (),
+    ) -> None:
         self._sources = sources
         self._format = log_format
         self._zone = zone
+        self._start = start
+        self._notes = notes
         self.formats: Counter[str] = Counter()  # rows by format
         self.recognised: dict[str, str] = {}  # why a format was chosen, from its first record
         self.digest = ""
@@ -80,20 +117,23 @@ class Log:
             problems: where rows that cannot be read go; forgotten when left out.
             rows: at most this many in a batch.
         """
-        reading = Reading(self._format, self._zone, ProblemLog() if problems is None else problems)
+        reading = Reading(self._format, self._zone, ProblemLog() if problems is None else problems, self._start)
+        for note in self._notes:
+            reading.problems.add(note)
+        for source in self._sources:
+            reading.survey(source.lines(ProblemLog()))
         digest, waiting, size = blake2b(digest_size=16), list[Row](), 0
         for source in self._sources:
+            reading.next_file()
             for number, content in source.lines(reading.problems):
                 line = Line(source.name, number, content, blake2b(content, digest_size=16).digest())
                 digest.update(line.digest)
-                row = reading.row(line)
-                if row is None:
-                    continue
-                waiting.append(row)
                 size += len(content)
-                if len(waiting) >= rows or size >= BATCH_BYTES:
-                    yield to_batches(waiting)
-                    waiting, size = [], 0
+                for row in reading.rows(line):
+                    waiting.append(row)
+                    if len(waiting) >= rows or size >= BATCH_BYTES:
+                        yield to_batches(waiting)
+                        waiting, size = [], 0
         self.formats, self.recognised, self.digest = reading.formats, reading.recognised, digest.hexdigest()
         if waiting:
             yield to_batches(waiting)

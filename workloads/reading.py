@@ -1,12 +1,13 @@
-"""One pass over a log: each line becomes a row, or a problem that says why it did not."""
+"""One pass over a log: each record becomes a row, a note that it is no call, or a problem that says why it did not."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import tzinfo
 from hashlib import blake2b
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,10 +15,13 @@ import msgspec
 from problems import Problem, ProblemLog
 from problems.problem import shown
 from workloads.counts import UsageError
-from workloads.formats import Format, recognise
+from workloads.formats import Format, Reader, reader_of, recognise
+from workloads.formats.not_a_call import NotACall
+from workloads.formats.unfold import unfold
 from workloads.rows import Row, RowError
 
-ONCE_A_FILE = {"no_time_zone"}
+ONCE_A_FILE = {"no_time_zone", "no_start"}
+LOOKED_AT = 16  # records that show whether a file needs a first pass
 ASIDE = "row set aside"
 
 
@@ -37,25 +41,65 @@ class Reading:
         log_format: the format asked for; None to recognise each record's.
         zone: what a time without a zone means.
         problems: where lines that cannot be read go.
+        start: microseconds since 1970 UTC, when a trace whose clock starts at 0 began; None where unknown.
     """
 
-    def __init__(self, log_format: Format | None, zone: tzinfo, problems: ProblemLog) -> None:
-        self._format, self._zone, self.problems = log_format, zone, problems
+    def __init__(
+        self, log_format: Format | None, zone: tzinfo, problems: ProblemLog, start: int | None = None
+    ) -> None:
+        self._format, self._zone, self.problems, self._start = log_format, zone, problems, start
         self.formats: Counter[str] = Counter()
         self.recognised: dict[str, str] = {}
+        self._readers: dict[str, Reader] = {}
         self._noted: set[tuple[str, str]] = set()
         # Ids and the lines they first came with, as 64-bit hashes; then the other lines of ids used again.
         self._first: dict[int, int] = {}
         self._later: set[int] = set()
+        self._repeated: Counter[int] = Counter()
 
-    def row(self, line: Line) -> Row | None:
-        """The line's row; None where it was set aside."""
+    def survey(self, lines: Iterable[tuple[int, bytes]]) -> None:
+        """The first pass over a file, for formats whose records depend on others; not a line more of other files."""
+        records = (record for _, content in lines for record in _records(content))
+        first = list(islice(records, LOOKED_AT))
+        if any(hasattr(self._reader(found), "survey") for record in first if (found := self._found(record)[0])):
+            for record in (*first, *records):
+                found = self._found(record)[0]
+                if found is not None and (survey := getattr(self._reader(found), "survey", None)) is not None:
+                    survey(record)
+
+    def next_file(self) -> None:
+        """Tell the readers that another file begins."""
+        for reader in self._readers.values():
+            if (begin := getattr(reader, "next_file", None)) is not None:
+                begin()
+
+    def rows(self, line: Line) -> Iterator[Row]:
+        """The rows of a line: one, several where it holds a list of records, none where it was set aside."""
         try:
             record = decode(line.content)
+            within = unfold(record)
+        except RowError as error:
+            self._add(line, error.kind, error.field, error.value, ASIDE, error.fix)
+            return
+        if within is None:
+            if (row := self._row(line, record)) is not None:
+                yield row
+            return
+        for each in within:
+            content = msgspec.json.encode(each)
+            part = Line(line.source, line.number, content, blake2b(content, digest_size=16).digest())
+            if (row := self._row(part, each)) is not None:
+                yield row
+
+    def _row(self, line: Line, record: Any) -> Row | None:
+        try:
             chosen, why = self._format_of(record)
-            row = chosen.read(record, self._zone)
-            row.request_id = row.request_id or line.digest.hex()
-            self._check_new(line, row, row.request_id)
+            self.recognised.setdefault(chosen.NAME, f"{line.source}:{line.number}: {why}")
+            row = self._reader(chosen).read(record, self._zone)
+            self._name(line, row, repeats=getattr(chosen, "REPEATS", False))
+        except NotACall as found:
+            self._pass_over(line, found)
+            return None
         except RowError as error:
             self._add(line, error.kind, error.field, error.value, ASIDE, error.fix)
             return None
@@ -66,23 +110,64 @@ class Reading:
         except RecursionError:
             self._add(line, "nested_too_deep", "", line.content, ASIDE, "keep values within a few hundred levels")
             return None
+        self._place_in_time(row)
         for kind, field, value, effect, fix in row.notes:
             if kind not in ONCE_A_FILE or (kind, line.source) not in self._noted:
                 self._noted.add((kind, line.source))
                 self._add(line, kind, field, value, effect, fix)
         self.formats[chosen.NAME] += 1
-        self.recognised.setdefault(chosen.NAME, f"{line.source}:{line.number}: {why}")
         return row
 
-    def _format_of(self, record: Mapping[str, Any]) -> tuple[Format, str]:
+    def _found(self, record: Any) -> tuple[Format | None, str]:
+        if not isinstance(record, dict):
+            return None, ""
+        if self._format is None:
+            return recognise(record)
+        return (self._format, "--log-format") if self._format.detect(record) else (None, "")
+
+    def _reader(self, chosen: Format) -> Reader:
+        if chosen.NAME not in self._readers:
+            self._readers[chosen.NAME] = reader_of(chosen)
+        return self._readers[chosen.NAME]
+
+    def _pass_over(self, line: Line, found: NotACall) -> None:
+        """Count a record that is no call; the first of a kind in each file is noted with its place."""
+        kind = f"not_a_call: {found.kind}"
+        if (kind, line.source) in self._noted:
+            self.problems.counts[kind] += 1
+            return
+        self._noted.add((kind, line.source))
+        self._add(line, kind, "", line.content, "no row, and no cost", found.why)
+
+    def _place_in_time(self, row: Row) -> None:
+        if row.since_start is None:
+            return
+        if self._start is not None:
+            row.arrived_at = self._start + row.since_start
+        else:
+            effect, fix = "kept, without their times", "--start says when the trace began"
+            row.notes.append(("no_start", "timestamp", row.since_start / 1_000_000, effect, fix))
+
+    def _format_of(self, record: Any) -> tuple[Format, str]:
+        if not isinstance(record, dict):
+            raise RowError("", record, "not_an_object", "give one JSON object for each call")
+        found, why = self._found(record)
+        if found is not None:
+            return found, why
         if self._format is not None:
-            if self._format.detect(record) is None:
-                raise RowError("", record, "not_in_format", f"this is no {self._format.NAME}: leave --log-format out")
-            return self._format, "--log-format"
-        found, why = recognise(record)
-        if found is None:
-            raise RowError("", record, "nothing_to_replay", "give messages or prompt, or usage counts")
-        return found, why
+            raise RowError("", record, "not_in_format", f"this is no {self._format.NAME}: leave --log-format out")
+        raise RowError("", record, "nothing_to_replay", "give messages or prompt, or usage counts")
+
+    def _name(self, line: Line, row: Row, *, repeats: bool) -> None:
+        """The row's id; without one of its own, the hash of its line."""
+        if row.request_id is None and repeats:
+            # Equal lines of a trace are different calls: the second is told from the first by its count.
+            key = int.from_bytes(line.digest[:8])
+            self._repeated[key] += 1
+            if count := self._repeated[key] - 1:
+                line = line._replace(digest=blake2b(line.digest + count.to_bytes(8), digest_size=16).digest())
+        row.request_id = row.request_id or line.digest.hex()
+        self._check_new(line, row, row.request_id)
 
     def _check_new(self, line: Line, row: Row, request_id: str) -> None:
         key = int.from_bytes(blake2b(request_id.encode(), digest_size=8).digest())
@@ -102,6 +187,15 @@ class Reading:
         self.problems.add(problem, line.content)
 
 
+def _records(content: bytes) -> Iterator[Any]:
+    """The records of a line, for a first pass that leaves problems to the second."""
+    try:
+        record = decode(content)
+    except RowError:
+        return
+    yield from unfold(record) or (record,)
+
+
 def decode(line: bytes) -> Mapping[str, Any]:
     """One JSON object.
 
@@ -113,8 +207,7 @@ def decode(line: bytes) -> Mapping[str, Any]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         record = _lenient(line, error)
     if not isinstance(record, dict):
-        listed = "; `jq -c '.[]'` makes lines of a list" if isinstance(record, list) else ""
-        raise RowError("", line[:400], "not_an_object", f"give one JSON object a line{listed}")
+        raise RowError("", line[:400], "not_an_object", "give one JSON object a line, or one list in a file")
     return record
 
 

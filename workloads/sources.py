@@ -19,6 +19,8 @@ import numpy as np
 import zstandard
 
 from problems import BackrouteError, Problem, ProblemLog
+from workloads.documents import TooLong, is_document, split_values
+from workloads.tables import TableFault, csv_rows, is_table, parquet_rows
 
 LONGEST_LINE = 32 * 2**20
 BUFFER = 2**20
@@ -31,11 +33,11 @@ UNPACKERS: tuple[tuple[bytes, Callable[[], Any]], ...] = (
     (b"\x28\xb5\x2f\xfd", lambda: zstandard.ZstdDecompressor().decompressobj()),
 )
 NO_LINES = (
-    ((b"PAR1",), "a Parquet file", "read it with pandas and give the DataFrame"),
     ((b"PK\x03\x04",), "a zip archive", "unpack it first"),
     ((b"\xff\xfe", b"\xfe\xff", b"{\x00", b"\x00{"), "UTF-16 text", "save it as UTF-8"),
     ((b"%PDF", b"SQLite format 3"), "binary data", "give JSON lines, plain or packed as .gz or .zst"),
 )
+PARQUET = b"PAR1"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 OBJECT_BEGINS = re.compile(rb'^\s*\{\s*"', re.MULTILINE)
 
@@ -59,7 +61,10 @@ class FileSource:
     name: str
 
     def lines(self, problems: ProblemLog) -> Iterator[tuple[int, bytes]]:
-        """See `Source.lines`. A line above 32 MiB is set aside without being held in memory."""
+        """See `Source.lines`: lines as they are; values of a JSON document and rows of a table as the lines they would be.
+
+        A line above 32 MiB is set aside without being held in memory.
+        """
         number, fault = 0, ""
         try:
             with io.BufferedReader(io.FileIO(self.path), BUFFER) as file:
@@ -67,19 +72,16 @@ class FileSource:
                 fresh = next((fresh for magic, fresh in UNPACKERS if begins.startswith(magic)), None)
                 packed = Unpacked(file, fresh) if fresh else None
                 stream = io.BufferedReader(packed, BUFFER) if packed else file
-                if refused := _no_lines(stream.peek(4096)[:4096]):
+                head = stream.peek(BUFFER)
+                if refused := _no_lines(head[:4096], bool(packed)):
                     problems.add(self._problem(0, refused[0], "not_text", refused[1]))
                     return
-                while line := stream.readline(LONGEST_LINE):
-                    number += 1
-                    if number == 1:
-                        line = line.removeprefix(BYTE_ORDER_MARK)
-                    if len(line) >= LONGEST_LINE and not line.endswith(b"\n"):
-                        size = f"{len(line) + _skip_line(stream):,} bytes"
-                        problems.add(self._problem(number, size, "line_too_long", "keep lines under 32 MiB"))
-                    elif line and not line.isspace():
-                        yield number, line.rstrip(b"\r\n")
+                for number, line in self._pieces(stream, head.removeprefix(BYTE_ORDER_MARK), problems):
+                    if line:
+                        yield number, line
                 fault = packed.fault if packed else ""
+        except TableFault as error:
+            number, fault = error.line - 1, error.said
         except OSError as error:
             fault = error.strerror or str(error)
         if fault:
@@ -88,6 +90,43 @@ class FileSource:
         elif not number:
             said = ("", "0 bytes", "nothing to read", "check that this is the file that was meant", "empty_file")
             problems.add(Problem(self.name, 0, *said, set_aside=False))
+
+    def _pieces(self, stream: io.BufferedReader, head: bytes, problems: ProblemLog) -> Iterator[tuple[int, bytes]]:
+        """Numbered lines, values or rows; empty where one gives nothing."""
+        if head.startswith(PARQUET):
+            yield from ((number, as_json(row)) for number, row in parquet_rows(self.path))
+        elif is_table(head.decode("utf-8", "replace"), self.name):
+            yield from ((number, as_json(row)) for number, row in csv_rows(stream, self._bad_row(problems)))
+        elif is_document(head):
+            yield from self._values(stream, problems)
+        else:
+            yield from self._lines(stream, problems)
+
+    def _bad_row(self, problems: ProblemLog) -> Callable[[TableFault], None]:
+        fix = "give each row the header's cells, and quote a cell that holds quotes or line ends"
+        return lambda fault: problems.add(self._problem(fault.line, fault.said, "bad_row", fix))
+
+    def _values(self, stream: io.BufferedReader, problems: ProblemLog) -> Iterator[tuple[int, bytes]]:
+        number = 0
+        try:
+            for number, value in enumerate(split_values(stream), 1):
+                yield number, value.removeprefix(BYTE_ORDER_MARK)
+        except TooLong:
+            fix = "give the records one a line"
+            problems.add(self._problem(number + 1, "over 256 MiB", "value_too_long", fix))
+
+    def _lines(self, stream: io.BufferedReader, problems: ProblemLog) -> Iterator[tuple[int, bytes]]:
+        number = 0
+        while line := stream.readline(LONGEST_LINE):
+            number += 1
+            if number == 1:
+                line = line.removeprefix(BYTE_ORDER_MARK)
+            if len(line) >= LONGEST_LINE and not line.endswith(b"\n"):
+                size = f"{len(line) + _skip_line(stream):,} bytes"
+                problems.add(self._problem(number, size, "line_too_long", "keep lines under 32 MiB"))
+                yield number, b""
+            else:
+                yield number, b"" if line.isspace() else line.rstrip(b"\r\n")
 
     def _problem(self, line: int, value: str, kind: str, fix: str) -> Problem:
         effect = "line set aside" if line else "file set aside"
@@ -148,7 +187,7 @@ class RecordSource:
         """See `Source.lines`: each record as the JSON line it would be in a file."""
         for number, record in enumerate(self.records, 1):
             try:
-                line = _as_json(record)
+                line = as_json(record)
             except (TypeError, ValueError, RecursionError) as error:
                 said = ("", str(error), "row set aside", "give values that JSON can hold", "not_json")
                 problems.add(Problem(self.name, number, *said))
@@ -156,7 +195,12 @@ class RecordSource:
             yield number, line
 
 
-def _as_json(record: object) -> bytes:
+def as_json(record: object) -> bytes:
+    """A record as the JSON line it would be in a file.
+
+    Raises:
+        TypeError, ValueError, RecursionError: a value that JSON cannot hold.
+    """
     try:
         return msgspec.json.encode(record, enc_hook=_plain)
     except (UnicodeEncodeError, OverflowError):  # half a surrogate pair, or a number above 64 bits: json writes both
@@ -194,8 +238,6 @@ def open_source(source: str | Path) -> FileSource:
         return FileSource(_spool(held), "standard input")
     path = Path(source)
     try:
-        if path.is_dir():
-            raise BackrouteError(name, "this is a folder", fix="give the log files in it by name")
         with path.open("rb") as file:
             # A pipe, such as a shell's <(zcat june.gz), can be read only once.
             return FileSource(path if path.is_file() else _spool(file), name)
@@ -224,8 +266,10 @@ def _skip_line(stream: IO[bytes]) -> int:
     return size
 
 
-def _no_lines(head: bytes) -> tuple[str, str] | None:
+def _no_lines(head: bytes, packed: bool) -> tuple[str, str] | None:
     """What a file is that holds no lines of JSON, and what to do; null for one that may hold some."""
+    if head.startswith(PARQUET):  # it is read from its end
+        return ("a packed Parquet file", "unpack it first") if packed else None
     for magics, what, fix in NO_LINES:
         if head.startswith(magics):
             return what, fix

@@ -9,7 +9,10 @@ import numpy as np
 
 from simulator.counterfactual.kernel import Floats, Ints
 from simulator.counterfactual.parameters import Live, Parameters
-from simulator.counterfactual.predict import live_key, predict_output
+from simulator.counterfactual.predict import live_key, pair_of, predict_output
+
+FEW = 30  # paired answers
+SLOPE_SD = 0.3  # of a pair's slope between one user's traffic and the public tasks: a stated prior
 
 
 @dataclass(frozen=True)
@@ -26,27 +29,41 @@ class PairedSample:
 
 
 def calibrate(params: Parameters, pairs: Iterable[PairedSample]) -> Parameters:
-    """Parameters whose predictions for the sampled pairs are shifted towards what the samples show.
+    """Parameters refitted to the sampled pairs, as far as the samples outweigh the prior.
 
-    The shift is a normal posterior mean of the prior's log factor N(0, group_log_sd²) and the sample's log ratio of
-    true to predicted totals, whose variance comes from the requests' residuals. Earlier live samples are replaced.
+    Slope: of log target on log source length, a normal posterior mean around the packaged slope. Level: the log of true
+    totals over those of that slope has the variance of the requests' residuals; its prior is the packaged prediction
+    and its group_log_sd. Samples of fewer than `FEW` pairs change nothing; earlier ones of the same pair are replaced.
     """
     live = dict(params.live)
     plain = params.with_live({})
     for pair in pairs:
-        told = predict_output(
-            plain, pair.source, pair.target, pair.tasks, pair.source_tokens, pair.input_tokens, pair.cap
-        )
-        n, total, true = len(told.expected), float(told.expected.sum()), float(np.sum(pair.target_tokens))
-        if n < 2 or total <= 0 or true <= 0:
+        true = np.asarray(pair.target_tokens, float)
+        n = len(true)
+        if n < FEW or not true.sum() > 0:
             continue
-        ratio = true / total
-        residual = np.asarray(pair.target_tokens, float) - ratio * told.expected
-        # Few answers show little of a long tail: the model's own per-request sd bounds the observed one from below.
-        noise = max(float((residual**2).sum()), float((ratio * told.request_sd**2).sum()) if n < 30 else 0.0)
-        sampling = noise / true**2 * n / (n - 1)
-        prior = told.group_log_sd**2
-        weight = prior / (prior + sampling) if prior + sampling else 0.0
-        left = float(np.sqrt(weight * sampling))
-        live[live_key(pair.source, pair.target)] = Live(float(weight * np.log(ratio)), left, n)
+        key = live_key(pair.source, pair.target)
+        arrays = (pair.tasks, pair.source_tokens, pair.input_tokens, pair.cap)
+        prior = predict_output(plain, pair.source, pair.target, *arrays)
+        slope = _slope(pair_of(plain, pair.source, pair.target).slope, pair.source_tokens, true)
+        line = plain.with_live({key: Live(0.0, slope, 0.0, 0)})
+        shape = predict_output(line, pair.source, pair.target, *arrays).expected
+        ratio = true.sum() / shape.sum()
+        sampling = float(((true - ratio * shape) ** 2).sum()) * n / (n - 1) / float(true.sum()) ** 2
+        variance = prior.group_log_sd**2
+        weight = variance / (variance + sampling) if variance + sampling else 0.0
+        centre = float(np.log(prior.expected.sum() / shape.sum()))
+        intercept = centre + weight * (float(np.log(ratio)) - centre)
+        live[key] = Live(intercept, slope, float(np.sqrt(weight * sampling)), n)
     return params.with_live(live)
+
+
+def _slope(usual: float, source: Floats, target: Floats) -> float:
+    x, y = np.log(np.maximum(source, 1.0)), np.log(np.maximum(target, 1.0))
+    x, y = x - x.mean(), y - y.mean()
+    squares = float(x @ x)
+    if not squares:
+        return usual
+    found = float(x @ y) / squares
+    variance = float(((y - found * x) ** 2).mean()) / squares
+    return found + variance / (variance + SLOPE_SD**2) * (usual - found)

@@ -14,6 +14,7 @@ Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
 NEAR_CAP = 0.95  # o200k counts are not the model's own, so an answer this near its cap is taken as cut
 LONG_CAP = 2_048.0  # tokens; an answer cut above this has run away, below it is only longer than allowed
+FREAK = 3.0  # sds of the log length above its mean at which an answer is clipped
 USUAL_SPREAD = 0.6  # sd of log length inside a public task, for groups too small to show their own
 USUAL_WEIGHT = 5.0  # answers that `USUAL_SPREAD` is worth
 
@@ -52,6 +53,9 @@ def observe(output_tokens: Floats, input_tokens: Floats, cap: Floats) -> Group:
     squares = float(((seen - seen.mean()) ** 2).sum()) if n else 0.0
     spread = float(np.sqrt((squares + USUAL_WEIGHT * USUAL_SPREAD**2) / (max(n - 1, 0) + USUAL_WEIGHT)))
     if n:
+        # One freak answer must not place the whole task.
+        logs = np.minimum(logs, seen.mean() + FREAK * spread)
+        seen = logs[~runaway]
         level = float(np.log(np.exp(seen).mean()))
         # Few answers show little of a long tail, so the lognormal's variance bounds the observed one from below.
         relative = max(float(np.exp(seen).var() / np.exp(2 * level)), float(np.expm1(spread**2)))

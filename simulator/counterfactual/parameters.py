@@ -83,9 +83,10 @@ class Within:
 
 @dataclass(frozen=True)
 class Live:
-    """What paired live samples say of one pair: shift of the log mean, the sd left, and the pairs behind it."""
+    """What paired live samples say of one pair: log mean = intercept + slope x log source, the sd left, the pairs."""
 
-    shift: float
+    intercept: float
+    slope: float
     log_sd: float
     pairs: int
 

@@ -78,7 +78,7 @@ def predict_output(
     cap = np.full(n, np.nan) if cap is None else np.asarray(cap, float)
     if not n == len(input_tokens) == len(cap) == (n if tasks is None else len(tasks)):
         raise ValueError(f"arrays of one length are needed, not {n}, {len(input_tokens)}, {len(cap)} and tasks")
-    pair = _Pair(params, params.known(source), params.known(target), params.support(source, target))
+    pair = pair_of(params, source, target)
     labels = np.full(n, -1) if tasks is None else np.asarray(tasks)
     expected, sd = np.zeros(n), np.zeros(n)
     log_sd = 0.0
@@ -91,8 +91,13 @@ def predict_output(
         # Tasks share the pair's error, so their errors add up rather than cancel.
         log_sd += part.log_sd * float(part.expected.sum())
     total = float(expected.sum())
-    note = pair.note + (f"; shifted by {live.pairs:,} paired live answers" if live else "")
+    note = pair.note + (f"; refitted to {live.pairs:,} paired live answers" if live else "")
     return Prediction(expected, sd, log_sd / total if total else 0.0, note, pair.level)
+
+
+def pair_of(params: Parameters, source: str, target: str) -> Pair:
+    """What is known of a pair, by canonical names."""
+    return Pair(params, params.known(source), params.known(target), params.support(source, target))
 
 
 def live_key(source: str, target: str) -> str:
@@ -101,7 +106,9 @@ def live_key(source: str, target: str) -> str:
 
 
 @dataclass(frozen=True)
-class _Pair:
+class Pair:
+    """One (source, target) pair as the parameters know it; `slope` is what calibration starts from."""
+
     params: Parameters
     source: Known
     target: Known
@@ -109,11 +116,13 @@ class _Pair:
 
     @property
     def level(self) -> Level:
+        """The weaker of the two models' levels."""
         levels: tuple[Level, ...] = ("prior", "family", "pair")
         return min(self.source.level, self.target.level, key=levels.index)
 
     @property
     def note(self) -> str:
+        """What the figures rest on, in words."""
         stands = {
             side.level: f"{side.name} by {side.model or side.family or 'the general prior'}"
             for side in (self.source, self.target)
@@ -134,6 +143,7 @@ class _Pair:
         return a.model == b.model if a.model and b.model else a.name == b.name
 
     def predict(self, output: Floats, inputs: Floats, cap: Floats, label: int, live: Live | None) -> _Part:
+        """Predict one task's requests; arrays as `predict_output`'s."""
         group = observe(output, inputs, cap)
         mean, variance = self._target_level(group, label)
         propensity, p_sd = self._runaway(group, len(output))
@@ -141,14 +151,17 @@ class _Pair:
         shape, residual = self._shape(group)
         log_sd = float(np.sqrt(variance)) * self._widening()
         regular = np.exp(mean) * shape / shape.mean() if len(shape) else shape
-        expected = _mixture(regular, residual, cap, propensity, long_cap)
-        if live is not None:
-            expected = np.fmin(expected * np.exp(live.shift), cap)
-            log_sd = live.log_sd
-        elif len(expected):
-            log_sd = float(np.hypot(log_sd * (1 - propensity), p_sd * long_cap.mean() / expected.mean()))
-        shifted = regular * (np.exp(live.shift) if live else 1.0)
-        second = np.exp(residual**2) * (1 - propensity) * shifted**2 + propensity * long_cap**2
+        if live is None:
+            expected = _mixture(regular, residual, cap, propensity, long_cap)
+            if len(expected):
+                log_sd = float(np.hypot(log_sd * (1 - propensity), p_sd * long_cap.mean() / expected.mean()))
+        else:
+            # The live line was measured on totals, runaways and all, so they are not added again.
+            regular = np.exp(
+                live.intercept + live.slope * group.log_tokens + self.params.prompt_slope * group.log_prompt
+            )
+            expected, log_sd = _mixture(regular, residual, cap, 0.0, long_cap), live.log_sd
+        second = np.exp(residual**2) * (1 - propensity) * regular**2 + propensity * long_cap**2
         sd = np.sqrt(np.maximum(second - expected**2, 0.0))
         # No answer leaves [0, cap], so its sd cannot exceed what that range allows.
         bound = np.where(np.isfinite(cap), np.sqrt(np.maximum(expected * (np.nan_to_num(cap) - expected), 0.0)), np.inf)
@@ -196,17 +209,25 @@ class _Pair:
             return len(self.params.families) + self.params.models.index(side.model)
         return -1 if side is self.source or self.same else -2
 
+    @property
+    def slope(self) -> float:
+        """Of the target's log length on the source's, inside a task."""
+        a, b = self._within()
+        return b.spread / a.spread / (1 + a.noise)
+
+    def _within(self) -> tuple[Within, Within]:
+        a, b = (self.params.within.get(side.model or "", UNKNOWN_WITHIN) for side in (self.source, self.target))
+        return (b, b) if self.same else (a, b)
+
     def _shape(self, group: Group) -> tuple[Floats, float]:
         """Relative expected lengths within the task, and the sd of a log length around them.
 
         The lengths of all models share one factor per prompt: the slope is the ratio of the two models' loadings times
         the reliability of the source's length as a reading of that factor.
         """
-        a, b = (self.params.within.get(side.model or "", UNKNOWN_WITHIN) for side in (self.source, self.target))
-        if self.same:
-            a = b
+        a, b = self._within()
         ratio, reliability = b.spread / a.spread, 1 / (1 + a.noise)
-        slope = ratio * reliability
+        slope = self.slope
         signal = (ratio * group.spread) ** 2 * reliability
         residual = float(np.sqrt(max(signal * (1 + b.noise) - (slope * group.spread) ** 2, 0.0)))
         prompt = group.log_prompt - (group.log_prompt.mean() if len(group.log_prompt) else 0.0)
@@ -222,7 +243,10 @@ class _Pair:
         return min(share, CERTAIN), min(share, CERTAIN) / float(np.sqrt(r.shape + group.runaway))
 
     def _widening(self) -> float:
-        """Student's t over the normal at 90%: a variance read from k independent tasks is itself uncertain."""
+        """Student's t over the normal at 90%: a variance read from k independent tasks is itself uncertain.
+
+        All models share that variance, which is taken to be worth two tasks beside the pair's own: k + 1 degrees.
+        """
         k = self.support.independent
         if k >= ENOUGH_TASKS or (self.same and self.source.model):
             return 1.0

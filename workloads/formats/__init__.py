@@ -1,24 +1,72 @@
 """One file per log format; this is their only register. The first that recognises a record reads it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from datetime import tzinfo
+from types import ModuleType
 from typing import Protocol, cast
 
 from problems import BackrouteError, nearest
-from workloads.formats import chat, pairs
+from workloads.formats import (
+    anthropic_batch,
+    azure_trace,
+    burstgpt,
+    chat,
+    claude_code,
+    codex,
+    helicone,
+    langfuse,
+    litellm_spend,
+    litellm_standard,
+    mooncake,
+    openai_batch,
+    openrouter,
+    otel,
+    pairs,
+)
 from workloads.formats.envelope import Record
 from workloads.rows import Row
 
 
+class Reader(Protocol):
+    """What reads the records of one format in one pass over a log.
+
+    Most formats read each record by itself, and their modules are their readers. Where records depend on each other,
+    the module has a class `Reader`, made anew for each pass: its `survey(record)`, if any, is called with every record
+    of the log before the first is read, and its `next_file()`, if any, before each file.
+    """
+
+    def read(self, record: Record, zone: tzinfo) -> Row:
+        """One row; may raise NotACall, RowError or UsageError."""
+
+
 class Format(Protocol):
-    """What a format's module offers."""
+    """What a format's module offers beside its reader; `REPEATS = True` where equal records are different calls."""
 
     NAME: str
     detect: Callable[[Record], str | None]
-    read: Callable[[Record, tzinfo], Row]
 
 
-FORMATS: dict[str, Format] = {"pairs": cast(Format, pairs), "chat": cast(Format, chat)}
+# Those with marks of their own before those that many logs resemble.
+MODULES: dict[str, ModuleType] = {
+    "litellm-spend": litellm_spend,
+    "litellm-standard": litellm_standard,
+    "helicone": helicone,
+    "openrouter": openrouter,
+    "langfuse": langfuse,
+    "claude-code": claude_code,
+    "codex": codex,
+    "openai-batch": openai_batch,
+    "anthropic-batch": anthropic_batch,
+    "azure-trace": azure_trace,
+    "burstgpt": burstgpt,
+    "mooncake": mooncake,
+    "otel": otel,
+    "pairs": pairs,
+    "chat": chat,
+}
+FORMATS: dict[str, Format] = {name: cast(Format, module) for name, module in MODULES.items()}
 
 
 def format_named(name: str) -> Format:
@@ -40,3 +88,9 @@ def recognise(record: Record) -> tuple[Format | None, str]:
         if why:
             return each, why
     return None, ""
+
+
+def reader_of(chosen: Format) -> Reader:
+    """The reader of a format, for one pass over a log."""
+    fresh = getattr(chosen, "Reader", None)
+    return cast(Reader, chosen if fresh is None else fresh())

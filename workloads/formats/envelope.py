@@ -73,7 +73,7 @@ def read_envelope(record: Record, zone: tzinfo) -> Row:
     _meta(*pick(record, META), record, row)
     _, held = pick(record, FEEDBACK)
     row.feedback = None if held is None else held if isinstance(held, str) else msgspec.json.encode(held).decode()
-    row.call_type = kept(row, _call_type, *pick(record, ("call_type",))) or "chat"
+    row.call_type = kept(row, call_type, *pick(record, ("call_type",))) or "chat"
     return row
 
 
@@ -169,7 +169,12 @@ def _status(name: str, value: Any) -> str | None:
     return known
 
 
-def _call_type(name: str, value: Any) -> str | None:
+def call_type(name: str, value: Any) -> str | None:
+    """chat, embedding, image, audio or other, from the many names of the kinds of calls; null where none is given.
+
+    Raises:
+        RowError: no text.
+    """
     said = (text(name, value) or "").lower()
     if not said or said in CALLS:
         return said or None

@@ -20,9 +20,9 @@ def detect(record: Record) -> str | None:
     if "request" not in record or "response" not in record:
         return None
     request, response = record["request"], record["response"]
-    bodies = _is_body(request) and (response is None or isinstance(response, Mapping | str | list))
-    answered = request is None and (isinstance(response, Mapping | list) or (_is_body(response) and response))
-    return "it has `request` and `response`" if bodies or answered else None
+    asked = _is_body(request) and (response is None or isinstance(response, Mapping | str | list))
+    fetched = request in (None, "") and (isinstance(response, list) or _is_body(response))  # nothing was posted
+    return "it has `request` and `response`" if asked or fetched else None
 
 
 def _is_body(value: Any) -> bool:

@@ -1,0 +1,33 @@
+"""OpenAI, and any server that speaks its chat completions: vLLM, Ollama, a gateway."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from router.providers import chat_wire
+from router.providers.sdk import SdkProvider
+from router.providers.wire import Body, Messages
+
+# The o-series and everything from gpt-5 on refuse `max_tokens`: platform.openai.com/docs/api-reference/chat.
+REASONS = re.compile(r"(ft:)?(o\d|gpt-([5-9]|\d\d))")
+
+
+class CompatibleServer(SdkProvider):
+    """A server at an address of one's own; it knows `max_tokens`, the older name of the cap."""
+
+    sdk = "openai"
+    client = "AsyncOpenAI"
+    path = "/chat/completions"
+    wire = chat_wire
+
+
+class OpenAI(CompatibleServer):
+    """OpenAI itself."""
+
+    def body(self, model: str, messages: Messages, system: str | None, cap: int | None, more: Any) -> Body:
+        """The request body, its cap by the name that the model wants."""
+        body = super().body(model, messages, system, cap, more)
+        if REASONS.match(model) and chat_wire.CAP in body:
+            body["max_completion_tokens"] = body.pop(chat_wire.CAP)
+        return body

@@ -1,0 +1,63 @@
+"""Token counts of a log's texts, or those that a content-free profile holds in their place."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import msgspec
+import pyarrow as pa
+
+from pricing import CountingRule, TokenCount, count_messages, count_output, counting_rule
+from problems import BackrouteError
+
+
+def counted_input(model: str, messages: pa.Array) -> TokenCount:
+    """Input tokens of requests by a model's counting rule; see `pricing.count_messages`.
+
+    Args:
+        model: whose tokenizer counts.
+        messages: the texts, or a profile's counts of them: a struct with thousandths of a token by counting rule.
+
+    Raises:
+        BackrouteError: a profile that was made without this model's tokenizer.
+    """
+    return _held(model, messages) or count_messages(model, messages)
+
+
+def counted_output(model: str, completions: pa.Array) -> TokenCount:
+    """Output tokens of answers, likewise; see `pricing.count_output`."""
+    return _held(model, completions) or count_output(model, completions)
+
+
+def counts_of(texts: pa.Array, models: Iterable[str], *, output: bool) -> pa.StructArray:
+    """What a profile holds in place of texts: their counts for each model, null where there is no text.
+
+    Args:
+        texts: messages, or completions where `output`.
+        models: whose counting rules are wanted; several models share one.
+        output: which of the two the texts are.
+    """
+    by_rule = {rule_key(counting_rule(model)): model for model in sorted(models)}
+    count = count_output if output else count_messages
+    columns = [count(model, texts).tokens for model in by_rule.values()]
+    return pa.StructArray.from_arrays(columns, names=list(by_rule), mask=texts.is_null())
+
+
+def rule_key(rule: CountingRule) -> str:
+    """A counting rule's name in a profile: its tokenizer, and a hash of all that makes its counts."""
+    said = msgspec.json.encode((rule.tokenizer, rule.chat, rule.ratio, rule.output_extra))
+    return f"{rule.tokenizer} {hashlib.blake2b(said, digest_size=4).hexdigest()}"
+
+
+def _held(model: str, texts: pa.Array) -> TokenCount | None:
+    if not pa.types.is_struct(texts.type):
+        return None
+    rule = counting_rule(model)
+    key = rule_key(rule)
+    if texts.type.get_field_index(key) < 0:
+        fix = f"make it again: `backroute profile LOG --model {model}`"
+        raise BackrouteError("profile", f"it holds no token counts for {model}'s tokenizer", fix=fix)
+    # Flattening, not field(), keeps the nulls of the struct itself.
+    tokens = texts.flatten()[texts.type.get_field_index(key)]
+    return TokenCount(tokens, rule.provenance, rule.log_sd)

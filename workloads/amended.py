@@ -1,0 +1,40 @@
+"""A log seen through a change to its batches: counts taken out, sessions put in. The file itself is not touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pyarrow as pa
+
+from problems import ProblemLog
+from workloads.log import BATCH_ROWS, Batches, Log
+
+Change = Callable[[pa.RecordBatch, pa.RecordBatch], tuple[pa.RecordBatch, pa.RecordBatch]]
+
+
+class Amended(Log):
+    """A log whose batches pass through a change.
+
+    Args:
+        log: the log as it is.
+        begin: makes the change anew for each reading, so that what it remembers starts empty.
+    """
+
+    def __init__(self, log: Log, begin: Callable[[], Change]) -> None:
+        self._log, self._begin = log, begin
+        self._learn()
+
+    @property
+    def name(self) -> str:
+        """See `Log.name`."""
+        return self._log.name
+
+    def batches(self, *, problems: ProblemLog | None = None, rows: int = BATCH_ROWS) -> Batches:
+        """See `Log.batches`; the change is applied to each."""
+        change = self._begin()
+        for requests, outcomes in self._log.batches(problems=problems, rows=rows):
+            yield change(requests, outcomes)
+        self._learn()
+
+    def _learn(self) -> None:
+        self.formats, self.recognised, self.digest = self._log.formats, self._log.recognised, self._log.digest

@@ -1,0 +1,46 @@
+"""The log files behind a path: the file itself, all of a folder, or all that a pattern matches."""
+
+from __future__ import annotations
+
+import glob
+from pathlib import Path
+
+from problems import BackrouteError
+
+LOGS = (".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet", ".log")
+PACKED = (".gz", ".zst")
+
+
+def log_files(source: str | Path) -> tuple[list[str | Path], list[Path]]:
+    """One path, or those of a folder and the folders in it (by the names logs have), or of a pattern, sorted.
+
+    Returns:
+        The files to read, and a folder's other files.
+
+    Raises:
+        BackrouteError: a folder without logs, or a pattern that matches nothing.
+    """
+    path, name = Path(source), str(source)
+    if path.is_dir():
+        files = [each for each in sorted(path.rglob("*")) if each.is_file() and not _is_hidden(each.relative_to(path))]
+        found = [each for each in files if _is_log(each)]
+        if not found:
+            raise BackrouteError(name, "no log in this folder", fix=f"files named {', '.join(LOGS)} are read")
+        return [*found], [each for each in files if not _is_log(each)]
+    if name != "-" and glob.has_magic(name) and not path.exists():
+        matches = [match for match in sorted(glob.glob(name, recursive=True)) if Path(match).is_file()]
+        if not matches:
+            raise BackrouteError(name, "no file matches this pattern", fix="check the path; quote it in a shell")
+        return [*matches], []
+    return [source], []
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _is_log(path: Path) -> bool:
+    name = path.name.lower()
+    for packed in PACKED:
+        name = name.removesuffix(packed)
+    return name.endswith(LOGS)

@@ -1,0 +1,126 @@
+"""Claude Code's session logs: `~/.claude/projects/PROJECT/SESSION.jsonl`, one line a message or a part of one.
+
+A streamed answer is written once for each of its parts, each time with the message's usage so far, and a resumed
+session copies the lines of the one before: the lines of one message id are one bill, and the highest output count is it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import tzinfo
+from typing import Any
+
+import msgspec
+
+from workloads.bodies.content import read_content
+from workloads.counts import Usage
+from workloads.formats.envelope import Record, kept, money, text
+from workloads.formats.not_a_call import NotACall
+from workloads.formats.times import read_time
+from workloads.rows import Row
+from workloads.usage import read_usage
+
+NAME = "Claude Code sessions"
+
+# Lines that are no message.
+KINDS = ("summary", "system", "file-history-snapshot", "queue-operation", "progress", "custom-title", "last-prompt")
+META = ("cwd", "gitBranch", "version", "isSidechain")
+
+
+def detect(record: Record) -> str | None:
+    """Why this record is a line of a session log; None when it is not."""
+    message, kind = record.get("message"), record.get("type")
+    if "sessionId" in record and isinstance(message, Mapping) and ("role" in message or "usage" in message):
+        return "it has `sessionId` and `message`"
+    if isinstance(kind, str) and kind in KINDS and ("sessionId" in record or "leafUuid" in record or "snapshot" in record):
+        return f"it is a session's line of type {kind}"
+    return None
+
+
+class Reader:
+    """One session file at a time, and the messages billed in all of them."""
+
+    def __init__(self) -> None:
+        self._most: dict[int, int] = {}  # output tokens of a message's fullest line
+        self._billed: set[int] = set()
+        self._prompt: str | None = None
+
+    def survey(self, record: Record) -> None:
+        """The first pass: which line of each message counts the most."""
+        key, output = _key(record), _output(record)
+        if key is not None:
+            self._most[key] = max(self._most.get(key, 0), output)
+
+    def next_file(self) -> None:
+        """A new session."""
+        self._prompt = None
+
+    def read(self, record: Record, zone: tzinfo) -> Row:
+        """One row.
+
+        Raises:
+            NotACall: a line that is no answer, or one of a message that is billed on another line.
+            RowError, UsageError: a field that cannot be meant.
+        """
+        message = record.get("message")
+        if not isinstance(message, Mapping):
+            raise NotACall("session line", "a line that is no message: a title, a snapshot, a state")
+        if not isinstance(message.get("usage"), Mapping):
+            self._listen(message)
+            raise NotACall("user message", "what was said to the model: the answer's line is the call")
+        if message.get("model") == "<synthetic>":
+            raise NotACall("synthetic message", "written by the program itself, not by a model")
+        key = _key(record)
+        if key is not None:
+            if key in self._billed or _output(record) < self._most.get(key, 0):
+                raise NotACall("part of a message", "a part of a message that is billed once, on its fullest line")
+            self._billed.add(key)
+        return self._row(record, message, zone)
+
+    def _listen(self, message: Mapping[str, Any]) -> None:
+        if message.get("role") == "user" and (said := read_content(message.get("content")).text):
+            self._prompt = said
+
+    def _row(self, record: Record, message: Mapping[str, Any], zone: tzinfo) -> Row:
+        row = Row(model=text("message.model", message.get("model")), provider="anthropic")
+        row.request_id = kept(row, text, "message.id", message.get("id")) or kept(row, text, "uuid", record.get("uuid"))
+        row.session_id = kept(row, text, "sessionId", record.get("sessionId"))
+        row.arrived_at = read_time("timestamp", record.get("timestamp"), zone, row)
+        row.recorded_usd = money("costUSD", record.get("costUSD"))
+        row.latency_ms = None
+        row.prompt = self._prompt
+        row.completion = read_content(message.get("content")).answer
+        row.has_tools = True  # the program always sends its tools
+        row.usage = _usage(message["usage"])
+        row.status = "error" if record.get("isApiErrorMessage") is True else "ok"
+        meta = {key: record[key] for key in META if isinstance(record.get(key), str | bool)}
+        row.meta = msgspec.json.encode(meta).decode() if meta else None
+        return row
+
+
+def _usage(block: Mapping[str, Any]) -> Usage:
+    usage = read_usage(block, provider="anthropic", api="anthropic_messages")
+    # Fast mode has a price list of its own; "standard" is the usual one.
+    if block.get("speed") == "fast":
+        usage = replace(usage, served_tier="fast")
+    return usage
+
+
+def _key(record: Record) -> int | None:
+    """A message's id and its request's: together they are one bill."""
+    message = record.get("message")
+    if not isinstance(message, Mapping) or not isinstance(message.get("usage"), Mapping):
+        return None
+    if not isinstance(message.get("id"), str):
+        return None
+    identity = f"{message['id']}\0{record.get('requestId')}".encode("utf-8", "replace")
+    return int.from_bytes(hashlib.blake2b(identity, digest_size=8).digest())
+
+
+def _output(record: Record) -> int:
+    message = record.get("message")
+    usage = message.get("usage") if isinstance(message, Mapping) else None
+    output = usage.get("output_tokens") if isinstance(usage, Mapping) else None
+    return output if isinstance(output, int) and not isinstance(output, bool) else 0

@@ -1,0 +1,97 @@
+"""Rows of tables as records: CSV with a header, and Parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from workloads.formats import recognise
+from workloads.formats.cells import number
+from workloads.formats.chat import CAPS, FLAT
+from workloads.formats.envelope import LATENCY, TTFT
+
+DELIMITERS = ",\t;"
+COLUMN = re.compile(r"[\w .:#%()/|\[\]-]{1,64}")
+LONGEST_CELL = 32 * 2**20
+LONGEST_HEADER = 2**16
+# Columns that hold numbers under names of ours; all other cells stay texts.
+NUMBERS = {*FLAT, *CAPS, *LATENCY, *TTFT, "latency_budget_ms"}
+PARQUET_ROWS = 1_024
+
+
+class TableFault(Exception):
+    """A row, or the rest of a file, that cannot be read: what it says, and the line it is at (0: the file)."""
+
+    def __init__(self, said: str, line: int) -> None:
+        super().__init__(said)
+        self.said, self.line = said, line
+
+
+def is_table(head: str, name: str) -> bool:
+    """Whether a text is a table: by its file's name, else by columns that a format knows."""
+    first, _, second = head.lstrip().partition("\n")
+    if first.startswith(("{", "[")):
+        return False
+    if Path(re.sub(r"\.(gz|zst)$", "", name.lower())).suffix in (".csv", ".tsv"):
+        return True
+    if len(first) > LONGEST_HEADER:
+        return False
+    columns = next(csv.reader([first], delimiter=_delimiter(first)), [])
+    named = len(columns) > 1 and all(COLUMN.fullmatch(column) for column in columns)
+    return named and bool(second.strip()) and recognise(dict.fromkeys(columns, "1"))[0] is not None
+
+
+def csv_rows(stream: IO[bytes], fault: Callable[[TableFault], None]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line numbers and rows; a row that cannot be read goes to `fault` and the next follows."""
+    csv.field_size_limit(LONGEST_CELL)
+    text = io.TextIOWrapper(stream, "utf-8-sig", errors="replace", newline="")
+    # Line by line with a limit, so that a file without an end of line is not held in memory.
+    lines = iter(lambda: text.readline(LONGEST_CELL), "")
+    first = next(lines, "")
+    rows = csv.reader(_chained(first, lines), delimiter=_delimiter(first))
+    columns = [name.strip() for name in next(rows, [])]
+    while True:
+        try:
+            cells = next(rows, None)
+        except csv.Error as error:
+            fault(TableFault(str(error), rows.line_num))
+            continue
+        if cells is None:
+            return
+        if len(cells) > len(columns):
+            fault(TableFault(f"{len(cells)} cells under {len(columns)} columns", rows.line_num))
+        elif any(cells):
+            row = {name: cell for name, cell in zip(columns, cells, strict=False) if cell != ""}
+            yield rows.line_num, {name: number(cell) if name in NUMBERS else cell for name, cell in row.items()}
+
+
+def _chained(first: str, lines: Iterator[str]) -> Iterator[str]:
+    yield first
+    yield from lines
+
+
+def _delimiter(header: str) -> str:
+    return max(DELIMITERS, key=header.count)
+
+
+def parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Row numbers, from 1, and rows, without their nulls.
+
+    Raises:
+        TableFault: the file is broken.
+    """
+    row = 0
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=PARQUET_ROWS):
+                for row, cells in enumerate(batch.to_pylist(), row + 1):
+                    yield row, {name: cell for name, cell in cells.items() if cell is not None}
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise TableFault(str(error).splitlines()[0][:200] if str(error) else "broken", row + 1) from error
