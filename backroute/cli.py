@@ -15,9 +15,11 @@ VERBS = {
     "inspect": "What a log holds: format, rows, models, dates, token provenance, problems, spend.",
     "check": "Rules that never fire or are shadowed; models unpriced, retired or superseded.",
     "replay": "Replay a log through routing rules: what the invoice would have been.",
+    "profile": "A content-free copy of a log that replays to the same totals.",
     "explain": "One request of a replay: the rule that fired, tokens, prices, the arithmetic.",
     "prices": "The price book: show a model, list changes, see how old the data is.",
     "synth": "Write a synthetic log from a mix of request classes.",
+    "verify": "Are the routed answers as good? Live calls on a sample, within a cap.",
     "report": "Write report.html and charts from a replay's folder.",
     "audit": "Can any traffic at all produce a claimed saving at list prices?",
 }
@@ -73,7 +75,8 @@ def main() -> None:
 def run(args: list[str] | None = None) -> int:
     """Run a command line, the process's own where none is given; returns the exit code.
 
-    0 done, 1 a gate failed, 2 usage or configuration, 3 data incomplete, 130 interrupted.
+    0 done, 1 a gate failed, 2 usage or configuration, 3 data incomplete, 4 a provider failed or the spend cap was
+    reached, 130 interrupted.
     """
     try:
         code = cli.main(args, prog_name="backroute", standalone_mode=False)

@@ -33,12 +33,38 @@ AS_OF = click.option(
     "--prices-as-of", default="latest", metavar="latest|request|DATE", help="Whose day's prices. [latest]"
 )
 TIMEZONE = click.option("--timezone", default="UTC", help="What times without a zone mean. [UTC]")
-LOG_FORMAT = click.option("--log-format", default=None, help="chat or pairs, where recognising a record goes wrong.")
+LOG_FORMAT = click.option(
+    "--log-format", default=None, help="chat, langfuse, otel ..., where recognising a record goes wrong: see the docs."
+)
+START = click.option(
+    "--start", default=None, metavar="TIME", help="When a trace whose clock starts at 0 began: 2024-06-01T00:00Z."
+)
+MAPPING = click.option(
+    "--mapping",
+    default=None,
+    type=click.Path(path_type=Path),
+    help="A YAML file that says which column is which field, for any CSV, Parquet or JSON lines.",
+)
+
+INFER_SESSIONS = click.option(
+    "--infer-sessions", is_flag=True, help="Where no session is logged, link calls whose messages continue each other."
+)
+RECOUNT = click.option(
+    "--recount", is_flag=True, help="Count texts again where the logged counts cannot be true (reads the log twice)."
+)
+INVOICE = click.option(
+    "--invoice-usd", type=click.FloatRange(min=0, min_open=True), help="What the provider charged, to compare with."
+)
+MAX_DRIFT = click.option(
+    "--max-drift-pct",
+    type=click.FloatRange(min=0),
+    help="Exit with 1 where the bill is further off than this many percent. [5 for --invoice-usd]",
+)
 
 
 def log_options(command: Command) -> Command:
     """The argument and options of every verb that reads a log."""
-    for option in (LOG_FORMAT, TIMEZONE, LOG):
+    for option in (MAPPING, START, LOG_FORMAT, TIMEZONE, LOG):
         command = option(command)
     return command
 

@@ -8,7 +8,16 @@ from pathlib import Path
 
 import click
 
-from backroute.options import AS_OF, PRICES, console, log_options
+from backroute.options import (
+    AS_OF,
+    INFER_SESSIONS,
+    INVOICE,
+    MAX_DRIFT,
+    PRICES,
+    RECOUNT,
+    console,
+    log_options,
+)
 
 
 @click.command(
@@ -27,6 +36,10 @@ from backroute.options import AS_OF, PRICES, console, log_options
 @click.option(
     "--allow-incomplete", is_flag=True, help="Accept requests left out of the comparison without exit code 3."
 )
+@INVOICE
+@MAX_DRIFT
+@RECOUNT
+@INFER_SESSIONS
 @click.option("--format", "shape", type=click.Choice(["table", "json"]), default="table", help="How to print. [table]")
 @click.pass_context
 def command(
@@ -34,6 +47,8 @@ def command(
     log: tuple[Path, ...],
     timezone: str,
     log_format: str | None,
+    start: str | None,
+    mapping: Path | None,
     rules: str,
     baseline: str,
     out: Path,
@@ -43,6 +58,10 @@ def command(
     sample_rate: float,
     min_savings: float | None,
     allow_incomplete: bool,
+    invoice_usd: float | None,
+    max_drift_pct: float | None,
+    recount: bool,
+    infer_sessions: bool,
     shape: str,
 ) -> None:
     """Replay LOG through routing rules: what you would have paid, and how sure that is.
@@ -50,13 +69,26 @@ def command(
     Needs no key, no network and no server. Writes report.html, charts/, summary.json, decisions.parquet,
     problems.jsonl, rules.yaml and manifest.json into the --out folder.
     """
-    from backroute.run import gates, run_replay
+    from backroute.bill import drift_exit, invoice_line
+    from backroute.logs import open_log, say_amended
+    from backroute.run import gates, replay_to
+    from pricing import PriceBook
     from reports import print_report
-    from workloads import read_log
+    from simulator.reconcile import against_invoice
 
     started = time.perf_counter()
-    summary = run_replay(
-        read_log([str(path) for path in log], log_format=log_format, timezone=timezone),
+    source = open_log(
+        log,
+        log_format=log_format,
+        timezone=timezone,
+        start=start,
+        mapping=mapping,
+        book=PriceBook.load(overlay),
+        infer_sessions=infer_sessions,
+        recount=recount,
+    )
+    result = replay_to(
+        source,
         rules=rules,
         baseline=baseline,
         out=out,
@@ -65,10 +97,17 @@ def command(
         seed=seed,
         sample_rate=sample_rate,
     )
+    summary = result.summary
     if shape == "json":
         click.echo(json.dumps(summary, indent=2))
     else:
         print_report(summary, console())
+    say_amended(source)
+    bill = result.run.reconciliation
+    check = None if invoice_usd is None else against_invoice(bill, invoice_usd, sample_rate)
+    if check is not None:
+        click.echo(invoice_line(check), err=True)
     took = time.perf_counter() - started
     console(stderr=True).print(f"{summary['log']['rows']:,} requests in {took:.1f} s. Open {out / 'report.html'}")
-    ctx.exit(gates(summary, min_savings=min_savings, allow_incomplete=allow_incomplete))
+    failed = gates(summary, min_savings=min_savings, allow_incomplete=allow_incomplete)
+    ctx.exit(drift_exit(bill, check, max_drift_pct) or failed)

@@ -11,13 +11,19 @@ import click
 
 from pricing import AsOf, PriceBook
 from problems import BackrouteError
+from problems.problem import masked
 from reports import write_report
 from router import dump_rules, load_rules
-from simulator import Scenario, replay
+from simulator import ReplayResult, Scenario, replay
 from workloads import Log
 
 
-def run_replay(
+def run_replay(log: Log, **options: Any) -> dict[str, Any]:
+    """`replay_to`, for who needs no more than the summary."""
+    return replay_to(log, **options).summary
+
+
+def replay_to(
     log: Log,
     *,
     rules: str,
@@ -27,8 +33,8 @@ def run_replay(
     overlay: Sequence[Path] = (),
     seed: int = 0,
     sample_rate: float = 1.0,
-) -> dict[str, Any]:
-    """Replay a log and write the output folder; returns the summary.
+) -> ReplayResult:
+    """Replay a log and write the output folder; returns the candidate's result.
 
     Raises:
         BackrouteError: a mistake in any of it, or a folder that cannot be written.
@@ -51,7 +57,7 @@ def run_replay(
     (out / "manifest.json").write_text(json.dumps(summary["manifest"], indent=2) + "\n", "utf-8")
     write_report(summary, out)
     notes(after.run, out)
-    return summary
+    return after
 
 
 def notes(run: Any, out: Path) -> None:
@@ -61,7 +67,8 @@ def notes(run: Any, out: Path) -> None:
         kinds = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in run.problems.counts.most_common(4))
         click.echo(f"note: {run.problems.set_aside:,} rows set aside ({kinds}): {out / 'problems.jsonl'}", err=True)
     for name, count in facts.unknown_models.most_common(5):
-        click.echo(f"note: no price for the logged model {name!r} ({count:,} requests); add it with --prices", err=True)
+        said = f"no price for the logged model {masked(name)!r} ({count:,} requests); add it with --prices"
+        click.echo(f"note: {said}", err=True)
     for kind, count in facts.passed_through.items():
         click.echo(f"note: {count:,} {kind} calls are not routed; they cost as logged in every arm", err=True)
     if facts.undecided:
@@ -70,6 +77,12 @@ def notes(run: Any, out: Path) -> None:
         click.echo(f"note: {facts.untimed:,} requests have no time; they use the price book's date", err=True)
     for rule, seconds in run.slow_rules.items():
         click.echo(f"note: rule {rule!r} is a Python function: {seconds:.1f} s row by row", err=True)
+    drift = run.reconciliation.drift_pct
+    if drift is not None and abs(drift) > WORTH_SAYING_PCT:
+        causes = run.reconciliation.causes(run.scenarios[0].book)
+        first = next((f"; {masked(name)}: {held[0].words}" for name, held in causes.items() if held), "")
+        said = f"the price of the day is {drift:+.2f}% off the recorded costs{first}; `backroute inspect` shows why"
+        click.echo(f"note: {said}", err=True)
 
 
 def gates(summary: dict[str, Any], *, min_savings: float | None, allow_incomplete: bool) -> int:
@@ -92,3 +105,4 @@ def gates(summary: dict[str, Any], *, min_savings: float | None, allow_incomplet
 
 
 MOSTLY = 95.0
+WORTH_SAYING_PCT = 0.5

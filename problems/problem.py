@@ -96,10 +96,16 @@ def shown(value: object) -> str:
     except (TypeError, ValueError, OverflowError, RecursionError):
         text = _described(value)
     cut = text[: 4 * SHOWN_CHARACTERS].encode("utf-8", "backslashreplace").decode()
-    for secret in _SECRETS:
-        cut = secret.sub(rf"\1{MASK}", cut)
+    cut = masked(cut)
     whole = len(cut) <= SHOWN_CHARACTERS and len(text) <= 4 * SHOWN_CHARACTERS
     return cut if whole else cut[:SHOWN_CHARACTERS] + "…"
+
+
+def masked(text: str) -> str:
+    """A text with what looks like a key masked, whole otherwise."""
+    for secret in _SECRETS:
+        text = secret.sub(rf"\1{MASK}", text)
+    return text
 
 
 def _described(value: object) -> str:

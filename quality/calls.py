@@ -68,11 +68,20 @@ class Tariff:
     def most(self, name: str, messages: Sequence[Message], cap: int) -> int:
         """Picodollars that no answer of at most `cap` tokens to these messages can exceed."""
         text = sum(len(message["content"].encode()) + MESSAGE_TOKENS for message in messages) + REQUEST_TOKENS
+        return self.price(name, text, cap)
+
+    def price(self, name: str, input_tokens: int, output_tokens: int) -> int:
+        """Picodollars for this many uncached tokens in and this many out, whichever kind of output is dearer.
+
+        Raises:
+            BackrouteError: the model has no price.
+        """
         quote = self._book.quote(name, self._book.date)
         rates = quote.usd_per_mtok if quote else {}
         spent = Decimal(0)
-        for tokens, sides in ((text, ("input_uncached",)), (cap, ("output_text", "output_reasoning"))):
-            priced = [rate.at(text) for side in sides if (rate := rates.get(side))]
+        sides = ((input_tokens, ("input_uncached",)), (output_tokens, ("output_text", "output_reasoning")))
+        for tokens, buckets in sides:
+            priced = [rate.at(input_tokens) for bucket in buckets if (rate := rates.get(bucket))]
             if not priced:
                 fix = "add a price with --prices"
                 raise BackrouteError(name, "no price in the book", effect="no cap on spending could hold", fix=fix)

@@ -61,7 +61,7 @@ def is_right(gold: str, answer: str) -> bool:
     if found is None:
         numbers = re.findall(_NUMBER, said)
         found = _value(numbers[-1]) if numbers else None
-    return found is not None and abs(found - value) <= _CLOSE * max(1, abs(value))
+    return found is not None and abs(found - value) <= _CLOSE * max(Fraction(1), abs(value))
 
 
 def _final(answer: str) -> str:

@@ -102,6 +102,12 @@ class Journal:
         """Close the file; another run may then open it."""
         self._file.close()
 
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def _opened(self) -> IO[bytes]:
         try:
             file = self.path.open("a+b")
@@ -153,7 +159,9 @@ class Journal:
             record = None
         if not isinstance(record, dict) or len(record) != 1 or not record.keys() <= {"header", "sent", "ended"}:
             where = f"{self.path}:{number}"
-            raise BackrouteError(where, "not a line of a journal", fix="restore the file, or move it away to start anew")
+            raise BackrouteError(
+                where, "not a line of a journal", fix="restore the file, or move it away to start anew"
+            )
         return record
 
     def _same(self, begun: Any, header: dict[str, Any]) -> None:

@@ -136,9 +136,7 @@ class Runner:
         await self._spend.settle(call.most_pico, outcome.usd_pico)
 
 
-async def in_order(
-    tasks: Sequence[Callable[[], Awaitable[None]]], *, at_once: int, enough: Callable[[], bool]
-) -> None:
+async def in_order(tasks: Sequence[Callable[[], Awaitable[None]]], *, at_once: int, enough: Callable[[], bool]) -> None:
     """Start tasks in order, so many at once, until all have ended or `enough` says so; those begun are finished.
 
     The first exception stops further starts and is raised once the tasks begun have ended, so that what they paid for

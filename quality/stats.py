@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
+Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 # Stakes as shares of the largest that cannot ruin: small ones for small differences seen often, large for few looks.
-STAKES: Floats = np.geomspace(0.01, 0.95, 16)
-_AT_ONCE = 250
+STAKES: Floats = np.geomspace(0.05, 0.95, 8)
+_AT_ONCE, _LOOKS = 250, 25  # draws simulated in one go, and how often evidence is looked at among them
 
 
 def log_evidence(seen: Floats, null: float, reach: float) -> float:
@@ -40,7 +41,8 @@ def log_wealth(seen: Floats, null: float, reach: float) -> Floats:
 
 
 def _mixed(wealth: Floats) -> Floats:
-    mixed: Floats = np.logaddexp.reduce(wealth, axis=-1) - np.log(wealth.shape[-1])
+    most = wealth.max(axis=-1)
+    mixed: Floats = most + np.log(np.exp(wealth - most[..., None]).mean(axis=-1))
     return mixed
 
 
@@ -103,25 +105,22 @@ def draws_to_settle(
     Returns:
         A number of draws; None: above `most`.
     """
-    runs, needed = 200, -np.log(level)
+    runs, needed = 100, -np.log(level)
     rng = np.random.default_rng(seed)
     before = np.zeros(0) if held is None else held
     sides = [(1.0, null)] + ([(-1.0, -null)] if either else [])
     wealth = [np.tile(log_wealth(sign * before, at, reach), (runs, 1)) for sign, at in sides]
-    open_runs = np.ones(runs, bool)
     settled: list[int] = []
     for start in range(0, most, _AT_ONCE):
-        count = int(open_runs.sum())
-        draws = rng.choice(drawn, (count, _AT_ONCE))
-        done = np.zeros((count, _AT_ONCE), bool)
+        drawn_now = rng.integers(len(drawn), size=(runs - len(settled), _AT_ONCE))
+        done = np.zeros((len(drawn_now), _LOOKS), bool)
         for side, (sign, at) in enumerate(sides):
-            gains = (sign * draws - at) / (reach + at)
-            path = wealth[side][open_runs][:, None, :] + np.log1p(gains[:, :, None] * STAKES).cumsum(axis=1)
+            path = _looks(wealth[side], sign * drawn, drawn_now, at, reach)
             done |= _mixed(path) >= needed
-            wealth[side][open_runs] = path[:, -1]
+            wealth[side] = path[:, -1]
         ended = done.any(axis=1)
-        settled += (start + 1 + done[ended].argmax(axis=1)).tolist()
-        open_runs[np.flatnonzero(open_runs)[ended]] = False
+        settled += (start + (1 + done[ended].argmax(axis=1)) * (_AT_ONCE // _LOOKS)).tolist()
+        wealth = [each[~ended] for each in wealth]
         if len(settled) >= share * runs:
             return sorted(settled)[int(np.ceil(share * runs)) - 1]
     return None
@@ -132,8 +131,21 @@ def chance(drawn: Floats, draws: int, null: float, reach: float, level: float, *
     rng, runs = np.random.default_rng(seed), 400
     wealth, passed = np.zeros((runs, len(STAKES))), np.zeros(runs, bool)
     for start in range(0, draws, _AT_ONCE):
-        gains = (rng.choice(drawn, (runs, min(_AT_ONCE, draws - start))) - null) / (reach + null)
-        path = wealth[:, None, :] + np.log1p(gains[:, :, None] * STAKES).cumsum(axis=1)
+        drawn_now = rng.integers(len(drawn), size=(runs, min(_AT_ONCE, draws - start)))
+        path = _looks(wealth, drawn, drawn_now, null, reach)
         passed |= (_mixed(path) >= -np.log(level)).any(axis=1)
         wealth = path[:, -1]
     return float(passed.mean())
+
+
+def _looks(wealth: Floats, values: Floats, drawn_now: Ints, null: float, reach: float) -> Floats:
+    """Log wealth (runs, looks, stakes) after every few of these draws, the last among them; a simulation need not look
+    after each.
+    """
+    gains: Floats = np.log1p(STAKES[None] * ((values - null) / (reach + null))[:, None])
+    every = max(1, _AT_ONCE // _LOOKS)
+    path: Floats = np.empty((len(wealth), -(-drawn_now.shape[1] // every), len(STAKES)))
+    for look in range(path.shape[1]):
+        wealth = wealth + gains[drawn_now[:, look * every : (look + 1) * every]].sum(axis=1)
+        path[:, look] = wealth
+    return path

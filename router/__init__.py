@@ -2,6 +2,7 @@
 
 from router.baselines import AlwaysUse, Random
 from router.conditions import Condition
+from router.decision import Completion, Decision
 from router.features import Features
 from router.fields import (
     estimated_cost_usd,
@@ -18,15 +19,21 @@ from router.fields import (
     n_messages,
     user_id,
 )
+from router.providers import Answer, BadRequest, ProviderFault
 from router.rule_files import bundled_rules, dump_rules, load_rules, parse_rules
 from router.rules import Decisions, LLMRouter, Router, RoutingRule
 
 __all__ = [
     "AlwaysUse",
+    "Answer",
+    "BadRequest",
+    "Completion",
     "Condition",
+    "Decision",
     "Decisions",
     "Features",
     "LLMRouter",
+    "ProviderFault",
     "Random",
     "Router",
     "RoutingRule",

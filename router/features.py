@@ -112,7 +112,7 @@ class Features:
         try:
             return _column(name, [value])
         except UnicodeEncodeError:
-            return _column(name, [_mended(value)])
+            return _column(name, [mended(value)])
 
     def _derived(self, name: str) -> pa.Array:
         if name == "length":
@@ -171,14 +171,13 @@ class Features:
         return text.encode().lower()  # type: ignore[no-any-return]
 
     def meta_matches(self, key: str, matches: Callable[[Mapping[str, Any]], bool]) -> pa.BooleanArray:
-        """Where meta holds a key and a test of it is true. A meta is parsed once, and only where the key may occur."""
+        """Where a test holds that needs the key. Each meta is parsed once, and only where the key may be in it."""
         quoted = f'"{key}"'
         said: dict[str | None, bool] = {None: False}
         for text in self._meta_texts:
             if text is not None and text not in said:
                 # Whoever wrote the JSON may have escaped any letter of the key.
-                maybe = quoted in text or "\\" in text
-                said[text] = maybe and key in (meta := self._meta(text)) and matches(meta)
+                said[text] = (quoted in text or "\\" in text) and matches(self._meta(text))
         return pa.array(np.array([said[text] for text in self._meta_texts], bool))
 
     @cached_property
@@ -220,20 +219,21 @@ def _column(name: str, values: list[Any]) -> pa.Array:
 
 def _json(meta: Mapping[str, Any]) -> str | None:
     """A mapping as the log would hold it: numpy's numbers as numbers, what JSON has no form for as text."""
-    return msgspec.json.encode(dict(meta), enc_hook=_plain).decode() if meta else None
+    return msgspec.json.encode(dict(meta), enc_hook=plain).decode() if meta else None
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """What JSON has no form for: numpy's numbers as numbers, anything else as text."""
     return value.item() if isinstance(value, np.generic) else str(value)
 
 
-def _mended(value: Any) -> Any:
+def mended(value: Any) -> Any:
     """Half a surrogate pair, as JavaScript cuts strings, becomes U+FFFD, as in the log reader."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, Mapping):
-        return {_mended(key): _mended(held) for key, held in value.items()}
-    return [_mended(held) for held in value] if isinstance(value, list | tuple) else value
+        return {mended(key): mended(held) for key, held in value.items()}
+    return [mended(held) for held in value] if isinstance(value, list | tuple) else value
 
 
 @cache

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
-
-import yaml
+from typing import TYPE_CHECKING, Any
 
 from pricing import PriceBook
 from problems import BackrouteError, nearest
@@ -15,7 +13,10 @@ from problems.problem import shown
 from router.conditions import Condition
 from router.grammar import check_keys, read_condition
 from router.rules import LLMRouter, RoutingRule, check_order, split_target
-from router.yaml_text import read_yaml
+from router.yaml_text import read_yaml, write_yaml
+
+if TYPE_CHECKING:
+    from router.providers import Provider
 
 RULE_KEYS = ("name", "when", "use", "fallback", "reason")
 
@@ -26,19 +27,26 @@ def bundled_rules() -> list[str]:
     return sorted(path.name.removesuffix(".yaml") for path in folder.iterdir() if path.name.endswith(".yaml"))
 
 
-def load_rules(source: str | Path, *, book: PriceBook | None = None) -> LLMRouter:
+def load_rules(
+    source: str | Path,
+    *,
+    book: PriceBook | None = None,
+    providers: Mapping[str, Provider] | None = None,
+    decision_log: str | Path | None = None,
+) -> LLMRouter:
     """A router from a rules file, or from the name of a bundled set: starter, case, current.
 
     Args:
         source: the file or the name.
-        book: see `LLMRouter`.
+        book, providers, decision_log: see `LLMRouter`.
 
     Raises:
         BackrouteError: the file is missing or not YAML, or a rule in it cannot be meant as it stands.
     """
+    given: dict[str, Any] = {"book": book, "providers": providers, "decision_log": decision_log}
     if str(source) in bundled_rules():
         text = files("router").joinpath("rulesets", f"{source}.yaml").read_text("utf-8")
-        return parse_rules(text, where=f"{source}.yaml", name=str(source), book=book)
+        return LLMRouter(_rules(text, f"{source}.yaml"), name=str(source), **given)
     path = Path(source)
     try:
         text = path.read_text("utf-8")
@@ -48,7 +56,7 @@ def load_rules(source: str | Path, *, book: PriceBook | None = None) -> LLMRoute
         hint = nearest(str(source), bundled_rules()) or f"give a file, or a bundled set: {', '.join(bundled_rules())}"
         what = "no such rules file" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
         raise BackrouteError(str(path), what, fix=hint) from error
-    return parse_rules(text, where=str(path), name=path.stem, book=book)
+    return LLMRouter(_rules(text, str(path)), name=path.stem, **given)
 
 
 def parse_rules(text: str, *, where: str = "rules", name: str = "rules", book: PriceBook | None = None) -> LLMRouter:
@@ -57,6 +65,10 @@ def parse_rules(text: str, *, where: str = "rules", name: str = "rules", book: P
     Raises:
         BackrouteError: as for `load_rules`.
     """
+    return LLMRouter(_rules(text, where), name=name, book=book)
+
+
+def _rules(text: str, where: str) -> list[RoutingRule]:
     data = read_yaml(text, where)
     if isinstance(data, Mapping):
         check_keys(data, ("rules",), where)
@@ -72,7 +84,7 @@ def parse_rules(text: str, *, where: str = "rules", name: str = "rules", book: P
             effect="requests that match no rule would have no model",
             fix="add a last rule without `when`: the default",
         )
-    return LLMRouter(rules, name=name, book=book)
+    return rules
 
 
 def dump_rules(router: LLMRouter) -> str:
@@ -95,7 +107,7 @@ def dump_rules(router: LLMRouter) -> str:
         if rule.reason:
             entry["reason"] = rule.reason
         rules.append(entry)
-    return yaml.safe_dump({"rules": rules}, sort_keys=False, allow_unicode=True, width=120)
+    return write_yaml({"rules": rules})
 
 
 def _rule(entry: Any, where: str, number: int) -> RoutingRule:

@@ -33,6 +33,11 @@ def read_yaml(text: str, where: str) -> Any:
     return data
 
 
+def write_yaml(data: Any) -> str:
+    """The data as YAML text that `read_yaml` reads back equal."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
 def _check_size(data: Any, where: str) -> None:
     values, waiting = 0, [(data, 0)]
     while waiting:
@@ -63,3 +68,15 @@ class _Loader(yaml.SafeLoader):
                     problem = f"the key {key.value!r} stands here twice"
                     raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
                 seen.add((key.tag, key.value))
+
+
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's safe dumper, which would write Unicode's line breaks so that they are read back as spaces."""
+
+
+def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    style = '"' if any(mark in text for mark in "\x85\u2028\u2029") else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+_Dumper.add_representer(str, _represent_text)

@@ -197,14 +197,6 @@ def _variants(rows: _Rows, model: str, book: PriceBook, at: AsOf) -> Iterator[Va
     bug = "mend the logger's cost, or trust the recomputed one"
     if milli.any():
         yield Variant("recorded_free", "recorded as free, though tokens were used", bug, none, tier, at)
-    if (read + written).any():
-        folded = moved((0, milli[:, :INPUTS].sum(axis=1)), (READ, 0), (WRITE, 0), (WRITE_1H, 0))
-        yield Variant("cache_full_price", "cached input was charged at the full input price", bug, folded, tier, at)
-        twice = "cached input was charged twice: as input, and again at the cache's price"
-        yield Variant("cache_twice", twice, bug, moved((0, milli[:, 0] + read)), tier, at)
-        yield Variant("cache_twice", twice, bug, moved((0, milli[:, 0] + read + written)), tier, at)
-        free = "cached input was not charged at all"
-        yield Variant("cache_free", free, bug, moved((READ, 0), (WRITE, 0), (WRITE_1H, 0)), tier, at)
     if written.any():
         plain = moved((0, milli[:, 0] + written), (WRITE, 0), (WRITE_1H, 0))
         yield Variant(
@@ -212,6 +204,14 @@ def _variants(rows: _Rows, model: str, book: PriceBook, at: AsOf) -> Iterator[Va
         )
         short = moved((WRITE, written), (WRITE_1H, 0))
         yield Variant("write_premium", "one-hour cache writes were charged as five-minute ones", bug, short, tier, at)
+    if read.any():
+        folded = moved((0, milli[:, :INPUTS].sum(axis=1)), (READ, 0), (WRITE, 0), (WRITE_1H, 0))
+        yield Variant("cache_full_price", "cached input was charged at the full input price", bug, folded, tier, at)
+        twice = "cached input was charged twice: as input, and again at the cache's price"
+        yield Variant("cache_twice", twice, bug, moved((0, milli[:, 0] + read)), tier, at)
+        yield Variant("cache_twice", twice, bug, moved((0, milli[:, 0] + read + written)), tier, at)
+        free = "cached input was not charged at all"
+        yield Variant("cache_free", free, bug, moved((READ, 0), (WRITE, 0), (WRITE_1H, 0)), tier, at)
     if milli[:, REASONING].any():
         doubled = moved((TEXT, milli[:, TEXT] + milli[:, REASONING]))
         yield Variant(

@@ -12,7 +12,7 @@ from simulator.counts import Array
 FEWEST = 8  # texts of different lengths; with fewer a constant may fit by chance
 TELLING = 10  # tokens: below, rounding lets almost any constant through
 NEARLY_ALL = 0.9
-ALIKE = 0.02  # standard deviation of the log of tokens per word or character
+MANY = 0.7
 SPREAD = 2.0  # texts of one stated count, the long over the short, before it cannot be theirs
 # What a guess does with fractions, and where in [tokens + low, tokens + high] the product then lay.
 ROUNDINGS = {"rounded down": (0.0, 1.0), "rounded": (-0.5, 0.5), "rounded up": (-1.0, 0.0)}
@@ -42,23 +42,22 @@ def guessed_constant(stated: Array, units: Mapping[str, Array], counted: Array) 
     found = []
     for unit, sizes in units.items():
         telling = (stated >= TELLING) & (sizes > 0)
-        if len(np.unique(sizes[telling])) < FEWEST or _alike(counted[telling], sizes[telling]):
+        if len(np.unique(sizes[telling])) < FEWEST:
             continue
         size, tokens = sizes[telling].astype(float), stated[telling]
         for rounding, (low, high) in ROUNDINGS.items():
             bottom, top, inside = _most_common((tokens + low) / size, (tokens + high) / size)
             if inside < NEARLY_ALL * len(size):
                 continue
+            # Of short or uniform texts a tokenizer's counts follow a constant, too, and prove nothing.
+            own = np.rint(counted[telling])
+            if _most_common((own + low) / size, (own + high) / size)[2] > MANY * len(size):
+                continue
             constant = _roundest(bottom, top)
             fit = (constant * sizes >= stated + low - 1e-9) & (constant * sizes <= stated + high + 1e-9) & (sizes > 0)
             if len(np.unique(sizes[fit & telling])) >= FEWEST:
                 found.append(Guess(fit, constant, unit, rounding))
     return max(found, key=lambda guess: (int(guess.fit.sum()), -len(str(guess.constant))), default=None)
-
-
-def _alike(counted: Array, sizes: Array) -> bool:
-    """Whether the texts' own tokens per word hardly vary, as where every word is a token: then any count fits."""
-    return bool(np.std(np.log(np.maximum(counted, 1.0) / sizes)) < ALIKE)
 
 
 def same_count(stated: Array, counted: Array) -> Guess | None:

@@ -96,8 +96,7 @@ class Doubts:
             name = self._index.name(code)
             for side in ("input", "output"):
                 stated = stated_counts(outcomes, side)
-                texts = requests["messages"] if side == "input" else outcomes["completion"]
-                rows = here[stated.claimed[here] & texts.is_valid().to_numpy(zero_copy_only=False)[here]]
+                rows = here[(stated.claimed & with_text(requests, outcomes, side))[here]]
                 if not len(rows):
                     continue
                 held = self._sides.setdefault((group, side), _Side())
@@ -183,6 +182,14 @@ def stated_counts(outcomes: pa.RecordBatch, side: str) -> Stated:
     said = pc.fill_null(pc.equal(outcomes[f"{side}_provenance"], "provider"), False)
     fine = pc.fill_null(pc.equal(outcomes["status"], "ok"), False)
     return Stated(tokens, pc.and_(said, fine).to_numpy(zero_copy_only=False))
+
+
+def with_text(requests: pa.RecordBatch, outcomes: pa.RecordBatch, side: str) -> Array:
+    """Bool per request: the log holds the text behind this side's counts; a profile holds none."""
+    texts = requests["messages"] if side == "input" else outcomes["completion"]
+    if pa.types.is_struct(texts.type):
+        return np.zeros(len(texts), bool)
+    return np.asarray(texts.is_valid().to_numpy(zero_copy_only=False))
 
 
 def groups(requests: pa.RecordBatch, source: Codes) -> Iterator[tuple[Group, int, Array]]:

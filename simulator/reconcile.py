@@ -64,6 +64,7 @@ class Bill:
     """One logged model's bill: `sums` where it could be recomputed, and what could not."""
 
     canonical: str | None
+    provider: str | None
     sums: Sums = field(default_factory=Sums)
     sample: Sample = field(default_factory=Sample)
     unpriced_requests: int = 0
@@ -129,8 +130,9 @@ class Reconciliation:
             here = checked & (codes == code)
             if not here.any():
                 continue
-            first = int(batch.source[np.flatnonzero(here)[0]])
-            bill = self.models.setdefault(name, Bill(index.name(first)))
+            first = int(np.flatnonzero(here)[0])
+            canonical, provider = index.name(int(batch.source[first])), requests["provider"][first].as_py()
+            bill = self.models.setdefault(name, Bill(canonical, provider))
             for slice_ in (bill.sums, self.total):
                 slice_.add(*_sums(here & both, recorded, again, agrees))
             bill.unpriced_requests += int((here & ~both).sum())
@@ -219,8 +221,9 @@ class InvoiceCheck:
         }
 
 
-def against_invoice(found: Reconciliation, invoice_usd: Decimal, sample_rate: float = 1.0) -> InvoiceCheck:
+def against_invoice(found: Reconciliation, invoice_usd: Decimal | float, sample_rate: float = 1.0) -> InvoiceCheck:
     """Compare the log, at the price of the day, with an invoice above zero."""
+    invoice_usd = Decimal(str(invoice_usd))
     pico = Scale(sample_rate)(found.billed)
     recomputed = Decimal(dollars(pico))
     drift = float(100 * (recomputed - invoice_usd) / invoice_usd)
@@ -236,7 +239,7 @@ def drift_gate(found: Reconciliation, check: InvoiceCheck | None, max_drift_pct:
     said = []
     limit = f"above --max-drift-pct {max_drift_pct:g}"
     if check is not None and abs(check.drift_pct) > max_drift_pct:
-        said.append(f"the log comes to {check.drift_pct:+.2f}% of the invoice's ${check.invoice_usd:,f}, {limit}")
+        said.append(f"the log comes to {check.drift_pct:+.2f}% off the invoice's ${check.invoice_usd:,f}, {limit}")
     checked = [("all models", found.total), *((name, bill.sums) for name, bill in found.models.items())]
     for name, sums in checked:
         if sums.recorded * SHARE_OF_SPEND >= found.recorded and abs(sums.drift_pct or 0) > max_drift_pct:

@@ -11,7 +11,17 @@ import pyarrow.compute as pc
 from pricing import PriceBook, counting_rule
 from simulator.counts import Array
 from simulator.models import Codes, ModelIndex
-from simulator.plausible import Doubt, Doubts, Group, below_text, certain, counted_text, groups, stated_counts
+from simulator.plausible import (
+    Doubt,
+    Doubts,
+    Group,
+    below_text,
+    certain,
+    counted_text,
+    groups,
+    stated_counts,
+    with_text,
+)
 from workloads import INPUT_BUCKETS, OUTPUT_BUCKETS, Log
 from workloads.amended import Amended, Change
 
@@ -79,8 +89,7 @@ class Recounted(Amended):
         self, requests: pa.RecordBatch, outcomes: pa.RecordBatch, side: str, source: Codes, index: ModelIndex
     ) -> Array:
         stated = stated_counts(outcomes, side)
-        texts = requests["messages"] if side == "input" else outcomes["completion"]
-        possible = stated.claimed & texts.is_valid().to_numpy(zero_copy_only=False)
+        possible = stated.claimed & with_text(requests, outcomes, side)
         doubtful = np.zeros(requests.num_rows, bool)
         for group, code, here in groups(requests, source):
             kinds, rows, name = self._kinds.get((group, side), set()), here[possible[here]], index.name(code)

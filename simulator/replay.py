@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pricing import AsOf
 from problems import BackrouteError, ProblemLog
 from simulator.arms import Arm, Batch, folded_cost, logged_arm, scenario_arm
 from simulator.bootstrap import row_keys, weights
@@ -21,8 +20,7 @@ from simulator.decisions import decision_rows
 from simulator.fold import NO_DAY, Comparison
 from simulator.logged import logged_counts
 from simulator.models import ModelIndex
-from simulator.money import exact_sum
-from simulator.result import Reconciliation, ReplayResult, Run
+from simulator.result import ReplayResult, Run
 from simulator.scenario import Scenario
 from workloads import Log
 
@@ -120,7 +118,7 @@ def _batch(run: Run, requests: pa.RecordBatch, outcomes: pa.RecordBatch) -> tupl
         for scenario, decisions in zip(run.scenarios, decided, strict=True)
     ]
     run.note(batch, logged, arms, keys, decided)
-    _reconcile(run.reconciliation, batch, run.index, first)
+    run.reconciliation.add(batch, run.index, first.book)
     for scenario, arm, (against_first, against_log) in zip(run.scenarios, arms, run.comparisons, strict=True):
         for comparison, other in ((against_first, arms[0]), (against_log, logged)):
             steps = _waterfall(batch, other, arm, run.index, scenario)
@@ -144,13 +142,3 @@ def _waterfall(
 def _days(arrived: pa.Array) -> Array:
     micros = pc.fill_null(arrived.cast(pa.int64()), 0).to_numpy()
     return np.where(arrived.is_valid().to_numpy(zero_copy_only=False), micros // DAY_US, NO_DAY)
-
-
-def _reconcile(sums: Reconciliation, batch: Batch, index: ModelIndex, scenario: Scenario) -> None:
-    if not batch.recorded.any():
-        return
-    then = logged_arm(batch, index, scenario.book, AsOf.parse("request"))
-    both = batch.recorded & then.priced
-    sums.recorded += exact_sum(batch.recorded_pico[batch.recorded])
-    sums.recorded_compared += exact_sum(batch.recorded_pico[both])
-    sums.recomputed += exact_sum(then.total[both])

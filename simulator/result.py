@@ -22,6 +22,7 @@ from simulator.interval import LEVEL, Interval, interval
 from simulator.models import NO_MODEL, ModelIndex
 from simulator.money import Scale, exact_sum
 from simulator.rebase import Pairs
+from simulator.reconcile import Reconciliation
 from simulator.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -45,22 +46,6 @@ class LogFacts:
     passed_through: Counter[str] = field(default_factory=Counter)  # requests by call type
     formats: list[str] = field(default_factory=list)
     digest: str = ""
-
-
-@dataclass
-class Reconciliation:
-    """Recorded against recomputed spend, picodollars, at each request's own date."""
-
-    recorded: int = 0
-    recorded_compared: int = 0
-    recomputed: int = 0
-
-    @property
-    def drift_pct(self) -> float | None:
-        """Recomputed over recorded, in percent off; None where nothing was recorded."""
-        if not self.recorded_compared:
-            return None
-        return 100.0 * (self.recomputed - self.recorded_compared) / self.recorded_compared
 
 
 @dataclass

@@ -12,8 +12,9 @@ MAY_IMPORT = {
     "pricing": {"problems"},
     "router": {"workloads", "pricing", "problems"},
     "simulator": {"workloads", "pricing", "router", "problems"},
-    "reports": {"simulator", "workloads", "pricing", "router", "problems"},
-    "backroute": {"reports", "simulator", "workloads", "pricing", "router", "problems"},
+    "quality": {"simulator", "workloads", "pricing", "router", "problems"},
+    "reports": {"quality", "simulator", "workloads", "pricing", "router", "problems"},
+    "backroute": {"reports", "quality", "simulator", "workloads", "pricing", "router", "problems"},
 }
 # Whoever talks to a model provider, or to anything on a network.
 CONNECTS = {"openai", "anthropic", "groq", "httpx", "httpx2", "requests", "urllib3", "aiohttp", "socket"}

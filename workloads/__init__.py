@@ -3,4 +3,14 @@
 from workloads.log import Log, read_log
 from workloads.schema import BUCKETS, INPUT_BUCKETS, MESSAGE, OUTCOME, OUTPUT_BUCKETS, PROVENANCES, REQUEST
 
-__all__ = ["BUCKETS", "INPUT_BUCKETS", "Log", "MESSAGE", "OUTCOME", "OUTPUT_BUCKETS", "PROVENANCES", "REQUEST", "read_log"]
+__all__ = [
+    "BUCKETS",
+    "INPUT_BUCKETS",
+    "MESSAGE",
+    "OUTCOME",
+    "OUTPUT_BUCKETS",
+    "PROVENANCES",
+    "REQUEST",
+    "Log",
+    "read_log",
+]

@@ -18,23 +18,25 @@ class Amended(Log):
     Args:
         log: the log as it is.
         begin: makes the change anew for each reading, so that what it remembers starts empty.
+
+    `amends` is the log as it is.
     """
 
     def __init__(self, log: Log, begin: Callable[[], Change]) -> None:
-        self._log, self._begin = log, begin
+        self.amends, self._begin = log, begin
         self._learn()
 
     @property
     def name(self) -> str:
         """See `Log.name`."""
-        return self._log.name
+        return self.amends.name
 
     def batches(self, *, problems: ProblemLog | None = None, rows: int = BATCH_ROWS) -> Batches:
         """See `Log.batches`; the change is applied to each."""
         change = self._begin()
-        for requests, outcomes in self._log.batches(problems=problems, rows=rows):
+        for requests, outcomes in self.amends.batches(problems=problems, rows=rows):
             yield change(requests, outcomes)
         self._learn()
 
     def _learn(self) -> None:
-        self.formats, self.recognised, self.digest = self._log.formats, self._log.recognised, self._log.digest
+        self.formats, self.recognised, self.digest = self.amends.formats, self.amends.recognised, self.amends.digest

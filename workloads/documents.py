@@ -9,18 +9,18 @@ from typing import IO
 import msgspec
 
 # A string, a quote that a string does not close yet, or a mark of structure.
-TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|"|[\[\]{},]', re.DOTALL)
+TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|"|[\[\]{},]', re.DOTALL)
 FIRST_READ = 2**20
 LONGEST_VALUE = 256 * 2**20
 PADDING = b" \t\r\n,"
 
 
-class TooLong(Exception):
+class TooLongError(Exception):
     """A value of more than 256 MiB, which is not held in memory."""
 
 
 def is_document(head: bytes) -> bool:
-    """Whether a file that begins like this is JSON over several lines, or a list; a list as the first of lines is not."""
+    """Whether a file that begins like this is JSON over several lines, or one list."""
     text = head.lstrip()
     first, _, rest = text.partition(b"\n")
     if text.startswith(b"["):
@@ -42,7 +42,7 @@ def split_values(stream: IO[bytes]) -> Iterator[bytes]:
     What stands between them, and what a file that was cut short ends with, comes too, for its reader to refuse.
 
     Raises:
-        TooLong: a value above 256 MiB.
+        TooLongError: a value above 256 MiB.
     """
     held, at, begins, depth, base = b"", 0, 0, 0, 0  # base is 1 within a list of the file's own
     while block := stream.read(max(FIRST_READ, len(held))):  # growing, so that a long string is not scanned too often
@@ -71,6 +71,6 @@ def split_values(stream: IO[bytes]) -> Iterator[bytes]:
         else:
             at = len(held)
         if len(held) - begins > LONGEST_VALUE:
-            raise TooLong
+            raise TooLongError
     if rest := held[begins:].strip(PADDING):
         yield rest

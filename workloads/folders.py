@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import stat
 from pathlib import Path
 
 from problems import BackrouteError
@@ -21,18 +22,29 @@ def log_files(source: str | Path) -> tuple[list[str | Path], list[Path]]:
         BackrouteError: a folder without logs, or a pattern that matches nothing.
     """
     path, name = Path(source), str(source)
-    if path.is_dir():
+    if not name:
+        raise BackrouteError("the log", "an empty path", fix="give a file, a folder or a pattern")
+    if stat.S_ISDIR(_mode(path)):
         files = [each for each in sorted(path.rglob("*")) if each.is_file() and not _is_hidden(each.relative_to(path))]
         found = [each for each in files if _is_log(each)]
         if not found:
             raise BackrouteError(name, "no log in this folder", fix=f"files named {', '.join(LOGS)} are read")
         return [*found], [each for each in files if not _is_log(each)]
-    if name != "-" and glob.has_magic(name) and not path.exists():
-        matches = [match for match in sorted(glob.glob(name, recursive=True)) if Path(match).is_file()]
+    if glob.has_magic(name) and not _mode(path):
+        matched = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 - the pattern may be absolute
+        matches = [match for match in matched if Path(match).is_file()]
         if not matches:
             raise BackrouteError(name, "no file matches this pattern", fix="check the path; quote it in a shell")
         return [*matches], []
     return [source], []
+
+
+def _mode(path: Path) -> int:
+    """A path's kind, as `stat` has it; 0 where there is none, or none can be: opening it says why."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return 0
 
 
 def _is_hidden(path: Path) -> bool:

@@ -20,9 +20,10 @@ from workloads.formats import Format, format_named
 from workloads.formats.mapping import load_mapping
 from workloads.formats.times import read_time
 from workloads.reading import Line, Reading
+from workloads.records import RecordSource, as_records
 from workloads.rows import Row, RowError, to_batches
 from workloads.schema import OUTCOME, REQUEST
-from workloads.sources import RecordSource, Source, as_records, open_source
+from workloads.sources import Source, open_source
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,11 +79,15 @@ def read_log(
     return Log(sources, chosen, zone, began, notes)
 
 
-def _start(start: str | datetime, zone: tzinfo) -> int | None:
+def _start(start: str | datetime, zone: tzinfo) -> int:
+    said = start.isoformat() if isinstance(start, datetime) else start
     try:
-        return read_time("--start", start.isoformat() if isinstance(start, datetime) else start, zone, Row())
-    except RowError as error:
-        raise BackrouteError("--start", f"not a time ({start!r})", fix="for example 2024-06-01T00:00Z") from error
+        began = read_time("--start", said, zone, Row())
+    except RowError:
+        began = None
+    if began is None:
+        raise BackrouteError("--start", f"not a time ({said!r})", fix="for example 2024-06-01T00:00Z")
+    return began
 
 
 class Log:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import tzinfo
 from hashlib import blake2b
 from itertools import islice
@@ -15,8 +14,9 @@ import msgspec
 from problems import Problem, ProblemLog
 from problems.problem import shown
 from workloads.counts import UsageError
+from workloads.decoding import decode, records_of
 from workloads.formats import Format, Reader, reader_of, recognise
-from workloads.formats.not_a_call import NotACall
+from workloads.formats.not_a_call import NotACallError
 from workloads.formats.unfold import unfold
 from workloads.rows import Row, RowError
 
@@ -44,9 +44,7 @@ class Reading:
         start: microseconds since 1970 UTC, when a trace whose clock starts at 0 began; None where unknown.
     """
 
-    def __init__(
-        self, log_format: Format | None, zone: tzinfo, problems: ProblemLog, start: int | None = None
-    ) -> None:
+    def __init__(self, log_format: Format | None, zone: tzinfo, problems: ProblemLog, start: int | None = None) -> None:
         self._format, self._zone, self.problems, self._start = log_format, zone, problems, start
         self.formats: Counter[str] = Counter()
         self.recognised: dict[str, str] = {}
@@ -59,7 +57,7 @@ class Reading:
 
     def survey(self, lines: Iterable[tuple[int, bytes]]) -> None:
         """The first pass over a file, for formats whose records depend on others; not a line more of other files."""
-        records = (record for _, content in lines for record in _records(content))
+        records = (record for _, content in lines for record in records_of(content))
         first = list(islice(records, LOOKED_AT))
         if any(hasattr(self._reader(found), "survey") for record in first if (found := self._found(record)[0])):
             for record in (*first, *records):
@@ -94,10 +92,10 @@ class Reading:
     def _row(self, line: Line, record: Any) -> Row | None:
         try:
             chosen, why = self._format_of(record)
-            self.recognised.setdefault(chosen.NAME, f"{line.source}:{line.number}: {why}")
             row = self._reader(chosen).read(record, self._zone)
             self._name(line, row, repeats=getattr(chosen, "REPEATS", False))
-        except NotACall as found:
+        except NotACallError as found:
+            self.recognised.setdefault(chosen.NAME, f"{line.source}:{line.number}: {why}")
             self._pass_over(line, found)
             return None
         except RowError as error:
@@ -115,6 +113,8 @@ class Reading:
             if kind not in ONCE_A_FILE or (kind, line.source) not in self._noted:
                 self._noted.add((kind, line.source))
                 self._add(line, kind, field, value, effect, fix)
+        if chosen.NAME not in self.formats:
+            self.recognised[chosen.NAME] = f"{line.source}:{line.number}: {why}"
         self.formats[chosen.NAME] += 1
         return row
 
@@ -130,14 +130,14 @@ class Reading:
             self._readers[chosen.NAME] = reader_of(chosen)
         return self._readers[chosen.NAME]
 
-    def _pass_over(self, line: Line, found: NotACall) -> None:
+    def _pass_over(self, line: Line, found: NotACallError) -> None:
         """Count a record that is no call; the first of a kind in each file is noted with its place."""
         kind = f"not_a_call: {found.kind}"
         if (kind, line.source) in self._noted:
             self.problems.counts[kind] += 1
             return
         self._noted.add((kind, line.source))
-        self._add(line, kind, "", line.content, "no row, and no cost", found.why)
+        self._add(line, kind, "", found.why, "no row of its own", "nothing to do")
 
     def _place_in_time(self, row: Row) -> None:
         if row.since_start is None:
@@ -185,42 +185,3 @@ class Reading:
     def _add(self, line: Line, kind: str, field: str, value: object, effect: str, fix: str) -> None:
         problem = Problem(line.source, line.number, field, shown(value), effect, fix, kind, set_aside=effect is ASIDE)
         self.problems.add(problem, line.content)
-
-
-def _records(content: bytes) -> Iterator[Any]:
-    """The records of a line, for a first pass that leaves problems to the second."""
-    try:
-        record = decode(content)
-    except RowError:
-        return
-    yield from unfold(record) or (record,)
-
-
-def decode(line: bytes) -> Mapping[str, Any]:
-    """One JSON object.
-
-    Raises:
-        RowError: no JSON, or not an object.
-    """
-    try:
-        record = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        record = _lenient(line, error)
-    if not isinstance(record, dict):
-        raise RowError("", line[:400], "not_an_object", "give one JSON object a line, or one list in a file")
-    return record
-
-
-def _lenient(line: bytes, error: Exception) -> Any:
-    # Only one thing is forgiven: half a surrogate pair, as JavaScript cuts strings. It becomes U+FFFD.
-    if b"\\u" in line and isinstance(error, msgspec.DecodeError):
-        try:
-            held = json.dumps(json.loads(line.decode(), parse_constant=_refuse), ensure_ascii=False)
-            return msgspec.json.decode(held.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
-        except (ValueError, RecursionError):
-            pass
-    raise RowError("", line[:400], "not_json", f"give one JSON object a line ({error})") from error
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(constant)

@@ -19,9 +19,8 @@ from workloads.schema import BUCKETS, MESSAGE, OUTCOME, REQUEST
 class Row:
     """One call; fields are the columns of `workloads.schema`, with the six buckets in `usage`. None is unknown.
 
-    `arrived_at` is microseconds since 1970 UTC; where a trace's clock starts at 0, `since_start` is microseconds of it and
-    `arrived_at` null. `notes` are (kind, field, value, effect, fix) of things worth a note on
-    a row that is kept.
+    `arrived_at` is microseconds since 1970 UTC; where a trace's clock starts at 0, `since_start` is microseconds of it.
+    `notes` are (kind, field, value, effect, fix) of things worth a note on a row that is kept.
     """
 
     request_id: str | None = None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,7 +26,7 @@ NUMBERS = {*FLAT, *CAPS, *LATENCY, *TTFT, "latency_budget_ms"}
 PARQUET_ROWS = 1_024
 
 
-class TableFault(Exception):
+class TableError(Exception):
     """A row, or the rest of a file, that cannot be read: what it says, and the line it is at (0: the file)."""
 
     def __init__(self, said: str, line: int) -> None:
@@ -48,33 +48,27 @@ def is_table(head: str, name: str) -> bool:
     return named and bool(second.strip()) and recognise(dict.fromkeys(columns, "1"))[0] is not None
 
 
-def csv_rows(stream: IO[bytes], fault: Callable[[TableFault], None]) -> Iterator[tuple[int, dict[str, Any]]]:
+def csv_rows(stream: IO[bytes], fault: Callable[[TableError], None]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line numbers and rows; a row that cannot be read goes to `fault` and the next follows."""
     csv.field_size_limit(LONGEST_CELL)
-    text = io.TextIOWrapper(stream, "utf-8-sig", errors="replace", newline="")
     # Line by line with a limit, so that a file without an end of line is not held in memory.
-    lines = iter(lambda: text.readline(LONGEST_CELL), "")
-    first = next(lines, "")
-    rows = csv.reader(_chained(first, lines), delimiter=_delimiter(first))
+    lines = (line.decode("utf-8", "replace") for line in iter(lambda: stream.readline(LONGEST_CELL), b""))
+    first = next(lines, "").removeprefix("\ufeff")
+    rows = csv.reader(chain([first], lines), delimiter=_delimiter(first))
     columns = [name.strip() for name in next(rows, [])]
     while True:
         try:
             cells = next(rows, None)
         except csv.Error as error:
-            fault(TableFault(str(error), rows.line_num))
+            fault(TableError(str(error), rows.line_num))
             continue
         if cells is None:
             return
         if len(cells) > len(columns):
-            fault(TableFault(f"{len(cells)} cells under {len(columns)} columns", rows.line_num))
+            fault(TableError(f"{len(cells)} cells under {len(columns)} columns", rows.line_num))
         elif any(cells):
             row = {name: cell for name, cell in zip(columns, cells, strict=False) if cell != ""}
             yield rows.line_num, {name: number(cell) if name in NUMBERS else cell for name, cell in row.items()}
-
-
-def _chained(first: str, lines: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from lines
 
 
 def _delimiter(header: str) -> str:
@@ -85,13 +79,14 @@ def parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Row numbers, from 1, and rows, without their nulls.
 
     Raises:
-        TableFault: the file is broken.
+        TableError: the file is broken.
     """
     row = 0
     try:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=PARQUET_ROWS):
-                for row, cells in enumerate(batch.to_pylist(), row + 1):
+                for cells in batch.to_pylist():
+                    row += 1
                     yield row, {name: cell for name, cell in cells.items() if cell is not None}
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise TableFault(str(error).splitlines()[0][:200] if str(error) else "broken", row + 1) from error
+        raise TableError(str(error).splitlines()[0][:200] if str(error) else "broken", row + 1) from error

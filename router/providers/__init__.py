@@ -28,9 +28,9 @@ def provider(name: str, *, base_url: str | None = None) -> Provider:
     if name in PROVIDERS:
         make: Callable[..., Provider] = getattr(import_module(f"router.providers.{name}"), PROVIDERS[name])
         return make(name, base_url=base_url)
-    from router.providers.openai import CompatibleServer
+    from router.providers.openai import OpenAI
 
-    server = CompatibleServer(name, base_url=base_url)
+    server = OpenAI(name, base_url=base_url)
     if server.base_url is None:
         known = nearest(name, PROVIDERS) or f"the providers are {', '.join(PROVIDERS)}"
         fix = f"{known}; for an OpenAI-compatible server set its address, {server.base_url_name}"

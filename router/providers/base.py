@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -110,7 +110,7 @@ class Provider(Protocol):
         max_output_tokens: int | None = None,
         timeout_s: float = ...,
         **kwargs: Any,
-    ) -> Iterator[str | Answer]:
+    ) -> Generator[str | Answer]:
         """The answer's text in pieces as they come; then, as the last item, the Answer."""
 
     def astream(
@@ -122,11 +122,11 @@ class Provider(Protocol):
         max_output_tokens: int | None = None,
         timeout_s: float = ...,
         **kwargs: Any,
-    ) -> AsyncIterator[str | Answer]:
+    ) -> AsyncGenerator[str | Answer]:
         """The same, asynchronously."""
 
 
-class ProviderFault(BackrouteError):
+class ProviderFault(BackrouteError):  # noqa: N818
     """The provider failed, so that another may serve. Holds no part of the request, and no key.
 
     Args:
@@ -157,7 +157,7 @@ class ProviderFault(BackrouteError):
         super().__init__(provider, f"{SAID[kind]} ({said or kind})", effect=wait)
 
 
-class BadRequest(BackrouteError):
+class BadRequest(BackrouteError):  # noqa: N818
     """The provider refused the request itself, or its key: never retried, never sent to another provider.
 
     Args:

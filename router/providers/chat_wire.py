@@ -12,7 +12,7 @@ CAP = "max_tokens"
 
 
 def request(model: str, messages: Messages, system: str | None, cap: int | None, more: Body) -> Body:
-    """The request body; a cap in `more` under this API's own names wins."""
+    """The request body: the messages as they are, after the system prompt."""
     said = [{"role": "system", "content": system}] if system is not None else []
     body: Body = {"model": model, "messages": [*said, *(dict(message) for message in messages)]}
     if cap is not None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from problems.problem import shown
 from router.providers.base import BadRequest, Kind, ProviderFault
 
 # 408 and 409 are time-outs and lock conflicts on the provider's side; 498 and 529 are Groq's and Anthropic's overload.
@@ -27,7 +28,7 @@ def failure(error: BaseException, provider: str, *, answering: bool) -> Provider
 
     The SDKs share their exceptions' names, and so do the two transports below them, but no classes.
     """
-    names = {each.__name__ for each in type(error).__mro__}
+    names = _names(error)
     if "APIStatusError" in names:
         response = getattr(error, "response", None)
         return refusal(provider, response.status_code, response.headers, getattr(error, "body", None))  # type: ignore[union-attr]
@@ -36,8 +37,14 @@ def failure(error: BaseException, provider: str, *, answering: bool) -> Provider
     if "APIResponseValidationError" in names or "DecodingError" in names:
         return ProviderFault("malformed", provider)
     if names & {"APIConnectionError", "TransportError"}:
-        return ProviderFault("cut_short", provider) if answering else ProviderFault("connection", provider, retry=True)
+        # Retried only where nothing was sent: a request whose answer was lost on the way may have been billed.
+        unsent = "ConnectError" in names | _names(error.__cause__)
+        return ProviderFault("cut_short" if answering else "connection", provider, retry=unsent and not answering)
     return None
+
+
+def _names(error: BaseException | None) -> set[str]:
+    return {each.__name__ for each in type(error).__mro__}
 
 
 def refusal(provider: str, status: int, headers: Mapping[str, str], body: object) -> ProviderFault | BadRequest:
@@ -58,7 +65,7 @@ def codes(body: object) -> str:
     if not isinstance(held, Mapping):
         return ""
     said = [held.get("type"), held.get("code"), held.get("param")]
-    return ", ".join(dict.fromkeys(code for code in said if isinstance(code, str) and CODE.fullmatch(code)))
+    return ", ".join(dict.fromkeys(shown(code) for code in said if isinstance(code, str) and CODE.fullmatch(code)))
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

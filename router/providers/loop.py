@@ -1,7 +1,7 @@
 """The one event loop, on a thread of its own, on which every provider's connections live.
 
-Plain calls, calls from any number of threads and calls from any event loop, a notebook's too, share the same clients and
-the same exact deadlines.
+Plain calls, calls from any number of threads and calls from any event loop, a notebook's too, share the same clients
+and the same exact deadlines.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Coroutine, Generator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ async def arun(work: Coroutine[Any, Any, T]) -> T:
     return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, the_loop()))
 
 
-def iterate(items: AsyncGenerator[T]) -> Iterator[T]:
+def iterate(items: AsyncGenerator[T]) -> Generator[T]:
     """The items, each made there when it is asked for; left early, the rest is not made."""
     try:
         while (item := run(_next(items))) is not None:
@@ -52,7 +52,7 @@ def iterate(items: AsyncGenerator[T]) -> Iterator[T]:
         run(items.aclose())
 
 
-async def aiterate(items: AsyncGenerator[T]) -> AsyncIterator[T]:
+async def aiterate(items: AsyncGenerator[T]) -> AsyncGenerator[T]:
     """The same, asynchronously."""
     try:
         while (item := await arun(_next(items))) is not None:

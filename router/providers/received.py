@@ -14,7 +14,7 @@ from router.providers.events import Events
 from router.providers.faults import broken
 from router.providers.wire import Body, Wire
 from workloads.bodies import Exchange, read_exchange
-from workloads.sse import Event, fold
+from workloads.sse import DONE, Event, fold
 from workloads.usage import Usage, UsageError
 
 
@@ -104,7 +104,7 @@ class Received:
         if not folded.complete:
             raise ProviderFault("cut_short", self._provider)
         self._wire.add_calls(self._events, folded.body)
-        return folded.body
+        return {key: value for key, value in folded.body.items() if key not in DONE}
 
     def _decoded(self) -> Body:
         try:

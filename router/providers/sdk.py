@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
 import time
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Generator, Mapping
 from dataclasses import replace
 from importlib import import_module
 from typing import Any, TypeVar, cast
@@ -16,6 +15,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from problems import BackrouteError
+from router.features import mended
 from router.providers.base import Answer, Provider, ProviderFault
 from router.providers.faults import failure
 from router.providers.loop import aiterate, arun, iterate, run, the_loop
@@ -65,7 +65,7 @@ class SdkProvider(Provider):
         **kwargs: Any,
     ) -> Answer:
         """See `Provider`."""
-        body = self.body(model, messages, system, max_output_tokens, kwargs)
+        body = self._prepared(model, messages, system, max_output_tokens, kwargs)
         return run(_last(self._attempts(body, timeout_s)))
 
     async def acomplete(
@@ -79,7 +79,7 @@ class SdkProvider(Provider):
         **kwargs: Any,
     ) -> Answer:
         """See `Provider`."""
-        body = self.body(model, messages, system, max_output_tokens, kwargs)
+        body = self._prepared(model, messages, system, max_output_tokens, kwargs)
         return await arun(_last(self._attempts(body, timeout_s)))
 
     def stream(
@@ -91,9 +91,9 @@ class SdkProvider(Provider):
         max_output_tokens: int | None = None,
         timeout_s: float = TIMEOUT_S,
         **kwargs: Any,
-    ) -> Iterator[str | Answer]:
+    ) -> Generator[str | Answer]:
         """See `Provider`."""
-        body = self.body(model, messages, system, max_output_tokens, {**kwargs, "stream": True})
+        body = self._prepared(model, messages, system, max_output_tokens, {**kwargs, "stream": True})
         return iterate(self._attempts(body, timeout_s))
 
     def astream(
@@ -105,9 +105,9 @@ class SdkProvider(Provider):
         max_output_tokens: int | None = None,
         timeout_s: float = TIMEOUT_S,
         **kwargs: Any,
-    ) -> AsyncIterator[str | Answer]:
+    ) -> AsyncGenerator[str | Answer]:
         """See `Provider`."""
-        body = self.body(model, messages, system, max_output_tokens, {**kwargs, "stream": True})
+        body = self._prepared(model, messages, system, max_output_tokens, {**kwargs, "stream": True})
         return aiterate(self._attempts(body, timeout_s))
 
     def body(
@@ -131,6 +131,16 @@ class SdkProvider(Provider):
         """The output cap to send."""
         return asked
 
+    def _prepared(self, model: str, messages: Messages, system: str | None, cap: int | None, more: Body) -> Body:
+        """The request body, once nothing is missing here. An SDK takes a second to import, and that on this thread."""
+        self._key()
+        try:
+            import_module(self.sdk)
+        except ImportError:
+            what = f"its SDK is not installed ({self.sdk})"
+            raise BackrouteError(self.name, what, fix="pip install 'backroute[live]'") from None
+        return self.body(model, messages, system, cap, more)
+
     async def _attempts(self, body: Body, timeout_s: float) -> AsyncGenerator[str | Answer]:
         """One attempt after another, until one succeeds or may not be repeated; never after text has been given."""
         patience, retries, begun = Patience(timeout_s), 0, False
@@ -152,11 +162,12 @@ class SdkProvider(Provider):
 
     async def _attempt(self, body: Body, patience: Patience) -> AsyncGenerator[str | Answer]:
         """The answer's text as it comes, where it is streamed; then the Answer."""
+        client = self._connected()
         received = Received(self.name, self.wire, body, self.path)
         failed: Exception | None = None
         stream = None
         try:
-            stream = await patience.wait(self._post(body, patience.left_s))
+            stream = await patience.wait(self._post(client, body, patience.left_s))
             received.begin(stream.response.headers)
             chunks = stream.response.aiter_bytes()
             while (chunk := await patience.wait(anext(chunks, None))) is not None:
@@ -171,9 +182,8 @@ class SdkProvider(Provider):
             raise failed
         yield received.answer()
 
-    async def _post(self, body: Body, timeout_s: float) -> Any:
+    async def _post(self, client: Any, body: Body, timeout_s: float) -> Any:
         """The SDK's stream, not yet read. Its own retries, parameter lists and warnings are kept out of it."""
-        client = self._connected()
         unread = import_module(self.sdk).AsyncStream[object]
         options = {"timeout": timeout_s}
         return await client.post(self.path, cast_to=object, body=body, options=options, stream=True, stream_cls=unread)
@@ -182,13 +192,8 @@ class SdkProvider(Provider):
         """The SDK's client, made on the providers' loop when it is first needed there."""
         loop = the_loop()
         if self._client is None or self._client[0] is not loop:
-            key = self._key()
-            try:
-                make = getattr(import_module(self.sdk), self.client)
-            except ImportError:
-                what = f"its SDK is not installed ({self.sdk})"
-                raise BackrouteError(self.name, what, fix="pip install 'backroute[live]'") from None
-            client = make(api_key=key, base_url=self.base_url, max_retries=0, timeout=TIMEOUT_S)
+            make = getattr(import_module(self.sdk), self.client)
+            client = make(api_key=self._key(), base_url=self.base_url, max_retries=0, timeout=TIMEOUT_S)
             self._client = (loop, client)
             weakref.finalize(self, _close, loop, client)
         return self._client[1]
@@ -230,8 +235,7 @@ def _sendable(body: Body, where: str) -> Body:
     try:
         msgspec.json.encode(body)
     except UnicodeEncodeError:  # half a surrogate pair, as JavaScript cuts strings: U+FFFD, as in the log reader
-        held = json.dumps(body, ensure_ascii=False).encode("utf-16", "surrogatepass")
-        return cast(Body, json.loads(held.decode("utf-16", "replace")))
+        return cast(Body, mended(body))
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise BackrouteError(where, f"the request cannot be sent as JSON ({error})", fix="give plain values") from None
     return body

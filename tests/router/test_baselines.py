@@ -3,6 +3,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,3 +75,15 @@ def test_a_draw_lies_between_zero_and_one_and_hangs_on_key_and_seed_alone(keys: 
     drawn = uniform(np.array(keys, object), seed)
     assert ((drawn >= 0) & (drawn < 1)).all()
     assert drawn.tolist() == [uniform(np.array([key], object), seed)[0] for key in keys]
+
+
+def test_a_share_begins_with_its_edge_and_ends_before_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shares 0, 1/2, 1/2 and 0: the edges are 0, 0.5 and 1, and a draw of 0 must not go to a share of 0."""
+    monkeypatch.setattr("router.baselines.uniform", lambda _ids, _seed: np.array([0.0, 0.4999, 0.5, 1 - 2**-53]))
+    routed = Random({"p/none": 0, "p/half": 1, "p/rest": 1, "p/never": 0})
+    assert routed.route_batch(REQUESTS.slice(0, 4)).chosen.tolist() == [1, 1, 2, 2]
+
+
+def test_the_greatest_hash_is_still_below_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pd.util, "hash_array", lambda _keys, **_: np.array([0, 2**64 - 1], np.uint64))
+    assert uniform(np.array(["a", "b"], object), 0).tolist() == [0.0, 1 - 2**-53]

@@ -52,6 +52,12 @@ def test_estimated_cost_is_the_default_models_list_price_for_the_input_and_the_c
     assert features["estimated_cost_usd"].to_pylist() == [pytest.approx(0.0100225), pytest.approx(0.0030225), None]
 
 
+def test_a_cap_beyond_all_reason_has_a_price_too() -> None:
+    """2⁵³ + 1 tokens are more than a float tells apart: x $10/M = $90 billion."""
+    features = Features.of_batch(batch({"messages": HELLO, "max_output_tokens": 2**53 + 1}), DEFAULT)
+    assert features["estimated_cost_usd"].to_pylist() == [pytest.approx(2**53 / 1e5)]
+
+
 def test_estimated_cost_routes_batches_and_live_requests_by_the_last_rules_model() -> None:
     dear = RoutingRule("dear", estimated_cost_usd() >= 0.01, "openai", "gpt-4o-mini")
     routed = LLMRouter([dear, RoutingRule("default", None, "openai", "gpt-4o")])

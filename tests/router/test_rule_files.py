@@ -250,7 +250,8 @@ def test_any_value_under_when_is_a_condition_or_a_named_mistake(value: Any) -> N
 
 @given(
     tests=st.lists(conditions, min_size=1, max_size=3),
-    words=st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
+    words=st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+    | st.text(st.sampled_from(" \n\x85\u2028'\"#:-a")),
     rows=st.lists(requests, min_size=1, max_size=4),
 )
 @settings(max_examples=150, deadline=None)
@@ -265,6 +266,14 @@ def test_rules_written_and_read_back_are_equal_and_decide_alike(
     assert dump_rules(again) == dump_rules(routed)
     requested = batch(*rows)
     assert again.route_batch(requested).chosen.tolist() == routed.route_batch(requested).chosen.tolist()
+
+
+@pytest.mark.parametrize(
+    "text", ["\x85", "\u2028", "\u2029 a", "\ufeff", "\n \n", " a ", "'", '"', "- a: b", "#", "\x00\x1b", "null", "5"]
+)
+def test_words_that_yaml_might_take_for_something_else_are_read_back_as_they_were(text: str) -> None:
+    rules = [RoutingRule(text, mentions(text) & (meta(text) == text), "p", "q", text), RoutingRule("b", None, "p", "q")]
+    assert parse_rules(dump_rules(LLMRouter(rules))).rules == tuple(rules)
 
 
 @pytest.mark.parametrize("name", bundled_rules())

@@ -36,6 +36,7 @@ STARTER: dict[str, tuple[str, dict[str, Any], str]] = {
 CASE: dict[str, tuple[str, dict[str, Any], str]] = {
     "a greeting is simple": ("Hi, how are you?", {}, "simple"),
     "a short question for code goes to code, which comes first here": (CODE, {}, "code"),
+    "two words stand for code as well": ("Write code for a queue.", {}, "code"),
     "a long question for code goes to code": (CODE + LONG, {}, "code"),
     "a short question about data is simple, too": ("Which month sold best?", {}, "simple"),
     "a short question marked complex is analytics": ("Which month sold best?", {"complex": True}, "analytics"),

@@ -43,7 +43,7 @@ def test_few_paired_answers_move_it_part_of_the_way() -> None:
 
 
 def test_a_slope_from_few_answers_stays_near_the_public_one() -> None:
-    """The sample's own slope is about -0.5, known to 1 / (0.6 x sqrt(40)) = 0.26; the public one is 0.8 give or take 0.3."""
+    """The sample's own slope is about -0.5, known to 1 / (0.6 x sqrt(40)) = 0.26; the public is 0.8 ± 0.3."""
     live = sample(40, 1.0)
     target = 5_000 / np.sqrt(live.source_tokens) * np.exp(np.random.default_rng(9).normal(0, 1, 40))
     apart = PairedSample(*PAIR, live.source_tokens, target, live.input_tokens)

@@ -131,10 +131,9 @@ def test_a_line_that_is_no_call_is_set_aside_and_its_neighbours_are_read(
     assert problem.fix.startswith("give ")
 
 
-def test_a_list_in_a_file_is_told_how_to_become_lines(tmp_path: Path) -> None:
-    rows, [problem] = read(b'[{"prompt": "Hi"}, {"prompt": "Ho"}]', tmp_path / "a.json")
-    assert rows == 0
-    assert "jq -c '.[]'" in problem.fix
+def test_a_list_in_a_file_is_read_by_its_elements(tmp_path: Path) -> None:
+    rows, [problem] = read(b'[{"prompt": "Hi"}, 5, {"prompt": "Ho"}]', tmp_path / "a.json")
+    assert (rows, problem.line, problem.kind) == (2, 2, "not_an_object")
 
 
 def test_values_nested_deep_are_read_or_set_aside(tmp_path: Path) -> None:
@@ -143,9 +142,20 @@ def test_values_nested_deep_are_read_or_set_aside(tmp_path: Path) -> None:
         for field in (b"metadata", b"messages", b"prompt", b"response", b"usage", b"feedback", b"cost", b"user"):
             rows, problems = read(b'{"prompt": "Hi", "' + field + b'": ' + deep + b"}", tmp_path / "a")
             assert rows + sum(problem.set_aside for problem in problems) == 1
-        inside = b'{"prompt": "Hi", "metadata": {"a": ' + deep + b"}}"
-        rows, problems = read(inside, tmp_path / "a")
-        assert rows + len(problems) == 1
+
+
+def test_metadata_as_deep_as_can_be_decoded_may_be_too_deep_to_write() -> None:
+    kinds = set()
+    for depth in range(600, 1_000):
+        deep: Any = []
+        for _ in range(depth):
+            deep = [deep]
+        problems = ProblemLog()
+        log = read_log([{"prompt": "Hi", "metadata": {"a": deep}}])
+        rows = sum(requests.num_rows for requests, _ in log.batches(problems=problems))
+        kinds |= set(problems.counts)
+        assert rows + problems.set_aside == 1
+    assert "nested_too_deep" in kinds
 
 
 def test_half_a_surrogate_pair_becomes_the_replacement_character() -> None:

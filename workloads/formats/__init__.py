@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import tzinfo
 from types import ModuleType
 from typing import Protocol, cast
@@ -38,14 +37,16 @@ class Reader(Protocol):
     """
 
     def read(self, record: Record, zone: tzinfo) -> Row:
-        """One row; may raise NotACall, RowError or UsageError."""
+        """One row; may raise NotACallError, RowError or UsageError."""
 
 
 class Format(Protocol):
     """What a format's module offers beside its reader; `REPEATS = True` where equal records are different calls."""
 
     NAME: str
-    detect: Callable[[Record], str | None]
+
+    def detect(self, record: Record) -> str | None:
+        """Why a record is in this format; None when it is not."""
 
 
 # Those with marks of their own before those that many logs resemble.

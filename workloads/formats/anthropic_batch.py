@@ -1,6 +1,7 @@
 """Anthropic's message batches: `{custom_id, params}` requests and `{custom_id, result}` results, at half price.
 
-platform.claude.com/docs, "Batch processing": a result is succeeded, errored, canceled or expired; only the first is billed.
+platform.claude.com/docs, "Batch processing": a result is succeeded, errored, canceled or expired, and only the first of
+these is billed.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Reader:
         """One row.
 
         Raises:
-            NotACall: a request whose result the log holds.
+            NotACallError: a request whose result the log holds.
             RowError, UsageError: a field that cannot be meant.
         """
         row = Row()

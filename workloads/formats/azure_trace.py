@@ -1,15 +1,15 @@
 """Azure's LLM inference traces: CSV of arrival times and lengths, no text and no model.
 
-github.com/Azure/AzurePublicDataset, AzureLLMInferenceTrace: `TIMESTAMP,ContextTokens,GeneratedTokens`, times in UTC with
-seven fractional digits, of which the last is dropped.
+github.com/Azure/AzurePublicDataset, AzureLLMInferenceTrace: `TIMESTAMP,ContextTokens,GeneratedTokens`, times in UTC
+with seven fractional digits, of which the last is dropped.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, tzinfo
 
-from workloads.formats.envelope import Record
 from workloads.formats.cells import whole
+from workloads.formats.envelope import Record
 from workloads.formats.times import read_time
 from workloads.rows import Row
 from workloads.usage import read_usage

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+import weakref
 from collections import defaultdict
 from typing import Any
 
 import msgspec
 
 from workloads.formats.envelope import Record
-from workloads.formats.not_a_call import NotACall
+from workloads.formats.not_a_call import NotACallError
 
 
 class Join:
@@ -21,7 +22,8 @@ class Join:
     """
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="backroute-")  # noqa: SIM115 - lives as long as the pass
+        self._file = tempfile.TemporaryFile(prefix="backroute-")  # noqa: SIM115 - lives as long as the join
+        weakref.finalize(self, self._file.close)
         self._places: defaultdict[bytes, list[tuple[int, int]]] = defaultdict(list)
         self._results: defaultdict[bytes, int] = defaultdict(int)
         self._taken: defaultdict[bytes, int] = defaultdict(int)
@@ -52,12 +54,12 @@ class Join:
         """Nothing, for a request that no result of the log belongs to.
 
         Raises:
-            NotACall: it has a result, and the call is read there.
+            NotACallError: it has a result, and the call is read there.
         """
         key = _key(custom_id)
         self._passed[key] += 1
         if self._passed[key] <= self._results[key]:
-            raise NotACall("request of a batch result", "the request of a batch result, which is read with it")
+            raise NotACallError("request of a batch result", "the request of a batch result, which is read with it")
 
 
 def is_id(record: Record) -> bool:

@@ -1,7 +1,7 @@
 """Claude Code's session logs: `~/.claude/projects/PROJECT/SESSION.jsonl`, one line a message or a part of one.
 
 A streamed answer is written once for each of its parts, each time with the message's usage so far, and a resumed
-session copies the lines of the one before: the lines of one message id are one bill, and the highest output count is it.
+session copies the lines of the one before: the lines of one message id are one bill, the one with the most output.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 from workloads.bodies.content import read_content
 from workloads.counts import Usage
 from workloads.formats.envelope import Record, kept, money, text
-from workloads.formats.not_a_call import NotACall
+from workloads.formats.not_a_call import NotACallError
 from workloads.formats.times import read_time
 from workloads.rows import Row
 from workloads.usage import read_usage
@@ -34,7 +34,7 @@ def detect(record: Record) -> str | None:
     message, kind = record.get("message"), record.get("type")
     if "sessionId" in record and isinstance(message, Mapping) and ("role" in message or "usage" in message):
         return "it has `sessionId` and `message`"
-    if isinstance(kind, str) and kind in KINDS and ("sessionId" in record or "leafUuid" in record or "snapshot" in record):
+    if isinstance(kind, str) and kind in KINDS and any(key in record for key in ("sessionId", "leafUuid", "snapshot")):
         return f"it is a session's line of type {kind}"
     return None
 
@@ -61,21 +61,21 @@ class Reader:
         """One row.
 
         Raises:
-            NotACall: a line that is no answer, or one of a message that is billed on another line.
+            NotACallError: a line that is no answer, or one of a message that is billed on another line.
             RowError, UsageError: a field that cannot be meant.
         """
         message = record.get("message")
         if not isinstance(message, Mapping):
-            raise NotACall("session line", "a line that is no message: a title, a snapshot, a state")
+            raise NotACallError("session line", "a line that is no message: a title, a snapshot, a state")
         if not isinstance(message.get("usage"), Mapping):
             self._listen(message)
-            raise NotACall("user message", "what was said to the model: the answer's line is the call")
+            raise NotACallError("user message", "what was said to the model: the answer's line is the call")
         if message.get("model") == "<synthetic>":
-            raise NotACall("synthetic message", "written by the program itself, not by a model")
+            raise NotACallError("synthetic message", "written by the program itself, not by a model")
         key = _key(record)
         if key is not None:
             if key in self._billed or _output(record) < self._most.get(key, 0):
-                raise NotACall("part of a message", "a part of a message that is billed once, on its fullest line")
+                raise NotACallError("part of a message", "a part of a message that is billed once, on its fullest line")
             self._billed.add(key)
         return self._row(record, message, zone)
 
@@ -89,7 +89,6 @@ class Reader:
         row.session_id = kept(row, text, "sessionId", record.get("sessionId"))
         row.arrived_at = read_time("timestamp", record.get("timestamp"), zone, row)
         row.recorded_usd = money("costUSD", record.get("costUSD"))
-        row.latency_ms = None
         row.prompt = self._prompt
         row.completion = read_content(message.get("content")).answer
         row.has_tools = True  # the program always sends its tools

@@ -1,7 +1,7 @@
 """Codex's session logs: `~/.codex/sessions/**/rollout-*.jsonl`, events of one session in order.
 
-Counts are cumulative (`total_token_usage`), and an event may repeat the one before, so calls are the differences. Where a
-file begins in the middle of a session, its first event's `last_token_usage` is the call.
+Counts are cumulative (`total_token_usage`), and an event may repeat the one before, so calls are the differences. Where
+a file begins in the middle of a session, its first event's `last_token_usage` is the call.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 from workloads.bodies.content import object_or_empty, read_content
 from workloads.counts import count
 from workloads.formats.envelope import Record, kept, text
-from workloads.formats.not_a_call import NotACall
+from workloads.formats.not_a_call import NotACallError
 from workloads.formats.times import read_time
 from workloads.rows import Row, RowError
 from workloads.usage import read_usage
@@ -52,20 +52,20 @@ class Reader:
         """One row.
 
         Raises:
-            NotACall: every line but one that counts the tokens of a new call.
+            NotACallError: every line but one that counts the tokens of a new call.
             RowError, UsageError: a field that cannot be meant.
         """
         payload = object_or_empty(record.get("payload"))
         if record.get("type") != "event_msg" or payload.get("type") != "token_count":
             self._listen(str(record.get("type")), payload)
-            raise NotACall("session line", "a line that counts no tokens: a message, a setting, a tool's call")
+            raise NotACallError("session line", "a line that counts no tokens: a message, a setting, a tool's call")
         info = object_or_empty(payload.get("info"))
         total, last = _counts(info, "total_token_usage"), _counts(info, "last_token_usage")
         if total is None and last is None:
-            raise NotACall("limits without counts", "a token_count event that holds rate limits only")
+            raise NotACallError("limits without counts", "a token_count event that holds rate limits only")
         used = self._difference(total, last)
         if not any(used.values()):
-            raise NotACall("repeated count", "a token_count event that repeats the one before")
+            raise NotACallError("repeated count", "a token_count event that repeats the one before")
         row = Row(provider="openai", session_id=self._session, prompt=self._prompt, has_tools=True)
         row.model = kept(row, text, "model", info.get("model")) or self._model
         row.arrived_at = read_time("timestamp", record.get("timestamp"), zone, row)

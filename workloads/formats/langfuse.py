@@ -18,7 +18,8 @@ from workloads.formats.envelope import Record, kept, money, text
 from workloads.formats.exchanges import lay_over
 from workloads.formats.langfuse_usage import read_usage_details
 from workloads.formats.nesting import Nesting
-from workloads.formats.not_a_call import NotACall
+from workloads.formats.not_a_call import NotACallError
+from workloads.formats.providers import provider_name
 from workloads.formats.times import read_time
 from workloads.formats.transcript import loosely, read_transcript
 from workloads.rows import Row
@@ -66,18 +67,18 @@ class Reader:
         """One row.
 
         Raises:
-            NotACall: a span, a tool, an agent; a generation that wraps another or holds nothing; a trace's header.
+            NotACallError: a span, a tool, an agent; a generation that wraps another or holds nothing; a trace's header.
             RowError, UsageError: a field that cannot be meant.
         """
         record = _unflattened(record)
         kind = str(record.get("type"))
         if kind not in CALLS:
             name = kind.lower() if kind in OTHERS else "trace header"
-            raise NotACall(name, "a step around calls: its usage and cost, if any, repeat theirs")
+            raise NotACallError(name, "a step around calls: its usage and cost, if any, repeat theirs")
         if self._nesting.wraps(record.get("id")):
-            raise NotACall("wrapper of a call", "a generation around another generation: one call recorded twice")
+            raise NotACallError("wrapper of a call", "a generation around another generation: one call recorded twice")
         if _is_empty(record):
-            raise NotACall("empty generation", "a generation without input, output or usage")
+            raise NotACallError("empty generation", "a generation without input, output or usage")
         return _row(record, CALLS[kind], zone)
 
 
@@ -148,8 +149,7 @@ def _provider(metadata: Mapping[str, Any], parameters: Mapping[str, Any]) -> str
     places = [metadata, attributes if isinstance(attributes, Mapping) else {}]
     named = next((place[key] for place in places for key in PROVIDER if isinstance(place.get(key), str)), None)
     named = named or parameters.get("system")
-    # The AI SDK names the API too: openai.responses.
-    return named.split(".")[0] if isinstance(named, str) and named.startswith(("openai.", "anthropic.")) else named
+    return provider_name(named) if isinstance(named, str) else None
 
 
 def _better(own: Usage, counted: Usage, row: Row) -> Usage:

@@ -56,8 +56,8 @@ def read_usage_details(record: Record, get: Callable[[Record, str], Any], row: R
     notes: list[str] = []
     both = (stated_in or 0) + (stated_out or 0)
     cached = read + written
-    beside_in = cached and stated_in is not None and _beside(total, both, cached, reasoning, cached > stated_in)
-    beside_out = reasoning and stated_out is not None and _beside(total, both, reasoning, cached, reasoning > stated_out)
+    beside_in = stated_in is not None and _beside(total, both, cached, reasoning, cached > stated_in)
+    beside_out = stated_out is not None and _beside(total, both, reasoning, cached, reasoning > stated_out)
     reached = both + (cached if beside_in else 0) + (reasoning if beside_out else 0)
     if total is not None and total != reached and stated_in is not None and stated_out is not None:
         notes.append("total_disagrees")
@@ -88,4 +88,4 @@ def read_usage_details(record: Record, get: Callable[[Record, str], Any], row: R
 
 def _beside(total: int | None, both: int, part: int, other: int, impossible_inside: bool) -> bool:
     """Whether a part stands beside the side it belongs to, and not in it."""
-    return impossible_inside or total is None or total in (both + part, both + part + other)
+    return part > 0 and (impossible_inside or total is None or total in (both + part, both + part + other))

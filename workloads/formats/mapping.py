@@ -60,9 +60,8 @@ def load_mapping(source: str | Path | Mapping[str, Any]) -> Mapped:
 class Mapped:
     """A format made of a mapping."""
 
-    NAME = "mapping file"
-
     def __init__(self, fields: Mapping[str, str]) -> None:
+        self.NAME = "mapping file"
         self._fields = fields
 
     def detect(self, record: Record) -> str | None:

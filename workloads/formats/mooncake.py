@@ -1,7 +1,7 @@
 """Mooncake's traces: lengths and prefix-block hashes of production requests, times in milliseconds since the start.
 
-github.com/kvcache-ai/Mooncake, FAST'25: `hash_ids` name blocks of 512 prompt tokens; equal ids are an equal prefix. They
-are kept in `meta`, for a simulated prompt cache.
+github.com/kvcache-ai/Mooncake, FAST'25: `hash_ids` name blocks of 512 prompt tokens; equal ids are an equal prefix.
+They are kept in `meta`, for a simulated prompt cache.
 """
 
 from __future__ import annotations

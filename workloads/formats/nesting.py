@@ -1,4 +1,4 @@
-"""Which traced calls wrap another: an SDK and the framework around it each record the same call, one inside the other."""
+"""Which traced calls wrap another: an SDK and the framework around it record one call twice, one inside the other."""
 
 from __future__ import annotations
 

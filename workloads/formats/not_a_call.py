@@ -1,8 +1,8 @@
 """Records of a log that are no calls: a span around calls, a session's title, a user's line."""
 
 
-class NotACall(Exception):
-    """Raised by a format's `read` for a record that is no call of its own: it is counted by kind, never dropped silently.
+class NotACallError(Exception):
+    """Raised by a format's `read` for a record that is no call of its own: counted by kind, never dropped silently.
 
     Args:
         kind: a stable short name, such as "span" or "wrapper of a call".

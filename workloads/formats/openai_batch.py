@@ -1,6 +1,6 @@
-"""OpenAI's Batch API, and its copies at Groq, Azure and Mistral: request files and result files, at the batch tier's price.
+"""OpenAI's Batch API, and its copies at Groq, Azure and Mistral: request and result files, at the batch tier's price.
 
-platform.openai.com/docs/guides/batch: a result line holds `id, custom_id, response{status_code, request_id, body}, error`.
+platform.openai.com/docs/guides/batch: a result is `id, custom_id, response{status_code, request_id, body}, error`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Reader:
         """One row.
 
         Raises:
-            NotACall: a request whose result the log holds.
+            NotACallError: a request whose result the log holds.
             RowError, UsageError: a field that cannot be meant.
         """
         custom_id = record["custom_id"]

@@ -1,6 +1,6 @@
 """OpenRouter's generation records: billed on the model's native tokens, not on the normalised `tokens_*`.
 
-openrouter.ai/docs/api-reference/get-a-generation. Counts in `native_tokens_prompt` include the cached part, and those in
+openrouter.ai/docs/api-reference/get-a-generation. `native_tokens_prompt` includes the cached part, and
 `native_tokens_completion` the reasoning.
 """
 

@@ -13,11 +13,13 @@ from typing import Any
 import msgspec
 
 from workloads.counts import Usage
+from workloads.formats.cells import number
 from workloads.formats.envelope import Record, kept, milliseconds, money, text
 from workloads.formats.exchanges import lay_over
 from workloads.formats.nesting import Nesting
-from workloads.formats.not_a_call import NotACall
-from workloads.formats.otel_text import asked_of, answered_of, wanted_of
+from workloads.formats.not_a_call import NotACallError
+from workloads.formats.otel_text import answered_of, asked_of, wanted_of
+from workloads.formats.providers import provider_name
 from workloads.formats.spans import Span, is_span, read_span
 from workloads.formats.times import read_time
 from workloads.formats.transcript import loosely, read_transcript
@@ -26,8 +28,10 @@ from workloads.usage import read_usage
 
 NAME = "OpenTelemetry spans"
 
-MODEL = ("gen_ai.response.model", "gen_ai.request.model", "llm.model_name", "ai.response.model", "ai.model.id")
-MODEL += ("llm.response.model", "llm.request.model", "embedding.model_name")
+MODEL = (
+    *("gen_ai.response.model", "gen_ai.request.model", "llm.model_name", "ai.response.model", "ai.model.id"),
+    *("llm.response.model", "llm.request.model", "embedding.model_name"),
+)
 PROVIDER = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "ai.model.provider")
 SESSION = ("gen_ai.conversation.id", "session.id", "langfuse.session.id", "ai.telemetry.metadata.sessionId")
 USER = ("user.id", "enduser.id", "langfuse.user.id", "ai.telemetry.metadata.userId")
@@ -46,7 +50,9 @@ COUNTS = {
         *("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.token_count.completion"),
         *("ai.usage.outputTokens", "ai.usage.completionTokens", "llm.usage.completion_tokens"),
     ),
-    "total_tokens": ("llm.token_count.total", "gen_ai.usage.total_tokens", "llm.usage.total_tokens", "ai.usage.totalTokens"),
+    "total_tokens": (
+        *("llm.token_count.total", "gen_ai.usage.total_tokens", "llm.usage.total_tokens", "ai.usage.totalTokens"),
+    ),
     "cache_read_input_tokens": (
         *("gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens", "ai.usage.cachedInputTokens"),
         *("llm.token_count.prompt_details.cache_read", "gen_ai.usage.details.cache_read_tokens"),
@@ -86,15 +92,15 @@ class Reader:
         """One row.
 
         Raises:
-            NotACall: a span that is no model call, or that wraps one.
+            NotACallError: a span that is no model call, or that wraps one.
             RowError, UsageError: a field that cannot be meant.
         """
         span = read_span(record)
         kind = _kind(span)
         if kind not in OPERATIONS.values():
-            raise NotACall(kind, "a span that is no model call: its usage, if any, repeats that of the calls below")
+            raise NotACallError(kind, "a span that is no model call: its usage, if any, repeats that of calls below")
         if self._nesting.wraps(span.span_id):
-            raise NotACall("wrapper of a call", "a call's span around another call's: one call recorded twice")
+            raise NotACallError("wrapper of a call", "a call's span around another call's: one call recorded twice")
         return _row(span, kind, zone)
 
 
@@ -118,7 +124,7 @@ def _kind(span: Span) -> str:
 def _row(span: Span, kind: str, zone: tzinfo) -> Row:
     held = span.attributes
     row = Row(call_type=kind, model=text("model", _first(held, MODEL)))
-    row.provider = _provider(kept(row, text, "provider", _first(held, PROVIDER)))
+    row.provider = provider_name(kept(row, text, "provider", _first(held, PROVIDER)))
     row.request_id = kept(row, text, "id", _first(held, ID) or span.span_id)
     row.session_id = kept(row, text, "session", _first(held, SESSION))
     row.user_id = kept(row, text, "user", _first(held, USER))
@@ -153,21 +159,6 @@ def _usage(block: Mapping[str, Any], row: Row) -> Usage:
 def _usage_block(held: Mapping[str, Any]) -> dict[str, Any]:
     found = {name: number(_first(held, names)) for name, names in COUNTS.items()}
     return {name: value for name, value in found.items() if value is not None}
-
-
-def number(value: Any) -> Any:
-    """A number that was written as a text, as a number; anything else as it is."""
-    if isinstance(value, str):
-        try:
-            return int(value) if value.strip().isdecimal() and len(value) < 20 else float(value)
-        except ValueError:
-            return value
-    return value
-
-
-def _provider(name: str | None) -> str | None:
-    """The AI SDK names the API too: openai.responses."""
-    return name.split(".")[0] if name and name.startswith(("openai.", "anthropic.")) else name
 
 
 def _first(held: Mapping[str, Any], names: tuple[str, ...]) -> Any:

@@ -1,4 +1,4 @@
-"""The texts of a span: what was asked, what was answered and what was wanted of the model, under each convention's names."""
+"""The texts of a span, under each convention's names: what was asked, what was answered, what was wanted of a model."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def wanted_of(held: Mapping[str, Any]) -> dict[str, Any]:
     parameters = parameters if isinstance(parameters, Mapping) else {}
     keys = ("tools", "max_tokens", "max_completion_tokens", "response_format", "service_tier")
     wanted = {key: parameters[key] for key in keys if parameters.get(key) is not None}
-    wanted |= {key: held[f"llm.invocation_parameters.{key}"] for key in keys if f"llm.invocation_parameters.{key}" in held}
+    stem = "llm.invocation_parameters."
+    wanted |= {key: held[stem + key] for key in keys if stem + key in held}
     if any(held.get(name) for name in TOOLS) or any(key.startswith(TOOLS) for key in held):
         wanted.setdefault("tools", [{}])
     cap = next((held[name] for name in CAPS if held.get(name) is not None), None)
@@ -72,7 +73,7 @@ def _message(row: Mapping[str, Any]) -> dict[str, Any]:
     parts = indexed(row, "contents")
     content = row.get("content")
     if parts:
-        content = [_part({key.removeprefix("message_content."): value for key, value in part.items()}) for part in parts]
+        content = [_part(part) for part in parts]
     calls = [
         {
             "function": {
@@ -88,6 +89,7 @@ def _message(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _part(part: Mapping[str, Any]) -> dict[str, Any]:
+    part = {key.removeprefix("message_content."): value for key, value in part.items()}
     if str(part.get("type")) == "image" or any(key.startswith("image") for key in part):
         return {"type": "image_url"}
     return {"type": "text", "text": part.get("text")}

@@ -54,7 +54,9 @@ def read_span(record: Record) -> Span:
     else:
         for key, value in record.items():
             _flatten(key.removeprefix("attributes."), value, found)
-    context = next((record[key] for key in ("spanContext", "context") if isinstance(record.get(key), Mapping)), {})
+    context: Mapping[str, Any] = next(
+        (record[key] for key in ("spanContext", "context") if isinstance(record.get(key), Mapping)), {}
+    )
     ids = {**context, **{key: record[key] for key in record if key in IDS}}
     status = record.get("status")
     code = status.get("code", status.get("status_code")) if isinstance(status, Mapping) else record.get("status_code")
@@ -72,7 +74,7 @@ def read_span(record: Record) -> Span:
 
 
 def indexed(attributes: Mapping[str, Any], stem: str) -> list[dict[str, Any]]:
-    """The rows spread over names such as `llm.input_messages.0.message.role`: one dict each, by what follows the index."""
+    """The rows spread over names such as `llm.input_messages.0.message.role`: one dict each, by the names' ends."""
     rows: dict[int, dict[str, Any]] = {}
     for key, value in attributes.items():
         if key.startswith(stem) and (match := INDEXED.fullmatch(key[len(stem) :])):

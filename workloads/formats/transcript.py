@@ -22,7 +22,7 @@ def read_transcript(
     """One call from its traced input and output.
 
     Args:
-        asked: a request body, a list of messages (OpenAI's, OpenTelemetry's, LangChain's), or a text; JSON as text, too.
+        asked: a request body, a list of messages (OpenAI's, OpenTelemetry's, LangChain's), or a text; also as JSON.
         answered: a response body, a message or a list of them, or a text.
         provider: who was called, where the trace says so.
         more: further keys of the request body: tools, max_tokens, response_format, service_tier ...

@@ -36,7 +36,7 @@ def _observations(rows: list[Any], trace: Mapping[str, Any]) -> Iterator[Any]:
 
 def _spans(resources: list[Any], scopes: str) -> Iterator[Any]:
     for resource in resources:
-        groups = resource.get(scopes, resource.get("instrumentationLibrarySpans")) if isinstance(resource, Mapping) else None
+        groups = resource.get(scopes) if isinstance(resource, Mapping) else None
         if not isinstance(groups, list):
             yield resource
             continue

@@ -1,0 +1,211 @@
+"""One live request, from its decision to its line in the decision log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Protocol
+from uuid import uuid4
+
+from pricing import PriceBook
+from problems import BackrouteError
+from router.decision import Completion, Decision, Passed
+from router.decision_log import DecisionLog
+from router.feasible import obstacle
+from router.providers import Answer, BadRequest, ProviderFault
+from router.providers.sdk import CAPS, TIMEOUT_S
+from workloads.bodies import read_exchange
+
+Messages = Sequence[Mapping[str, Any]]
+
+# Of the request body, what the log keeps beside the messages: rules and replay look at these.
+KEPT = ("tools", "response_format", "service_tier")
+
+
+class Rule(Protocol):
+    """What a decided rule says."""
+
+    name: str
+    fallback: tuple[str, ...]
+
+    @property
+    def target(self) -> str:
+        """The model as "provider/model"."""
+
+
+class Decides(Protocol):
+    """A router, as far as a live request needs one."""
+
+    rules: tuple[Any, ...]
+
+    def route_one(self, request: Mapping[str, Any]) -> Any:
+        """The rule for one request, given as arrival columns by name."""
+
+    def digest(self) -> str:
+        """A hash that changes whenever a decision could."""
+
+
+class Shared(Protocol):
+    """What live requests of one router share."""
+
+    router: Decides
+    book: PriceBook
+    log: DecisionLog | None
+    rules_digest: str
+
+
+class Call:
+    """One request, from its decision to its line in the log. Whatever ends it, it is logged once, on leaving."""
+
+    def __init__(
+        self,
+        shared: Shared,
+        messages: Messages,
+        system: str | None,
+        *,
+        meta: Mapping[str, Any] | None = None,
+        session_id: str | None = None,
+        user_id: str | None = None,
+        latency_budget_ms: float | None = None,
+        timeout_s: float = TIMEOUT_S,
+        **body: Any,
+    ) -> None:
+        if "stream" in body:
+            raise BackrouteError("complete", "`stream` is no argument", fix="call router.stream(...) or astream(...)")
+        _check(messages)
+        self._shared = shared
+        self._request_id = uuid4().hex
+        self._arrived_at = datetime.now(UTC)
+        cap = next((body.pop(name) for name in CAPS if body.get(name) is not None), None)
+        self.options = {**body, "system": system, "max_output_tokens": cap, "timeout_s": timeout_s}
+        self._said = {
+            "request_id": self._request_id,
+            "timestamp": self._arrived_at,
+            "session_id": session_id,
+            "user_id": user_id,
+            "system": system,
+            "messages": list(messages),
+            **{name: body[name] for name in KEPT if body.get(name) is not None},
+            "max_output_tokens": cap,
+            "latency_budget_ms": latency_budget_ms,
+            "meta": dict(meta) if meta else None,
+        }
+        self._request = self._columns()
+        self.rule: Rule = shared.router.route_one(self._request)
+        self._begun = False  # text has been handed on, so no other model may start over
+        self._passed: list[Passed] = []
+        self._faults: list[ProviderFault] = []
+        self._model = self.rule.target
+        self._chosen_at = self._arrived_at
+        self.logged = False
+
+    def _columns(self) -> dict[str, Any]:
+        """The arrival columns, by the reader that will read the log's line back: live and replay decide alike."""
+        said = self._said
+        systems = [] if said["system"] is None else [{"role": "system", "content": said["system"]}]
+        body = {**said, "messages": systems + said["messages"], "max_tokens": said["max_output_tokens"]}
+        read = read_exchange(body, None)
+        columns = {name: said[name] for name in ("request_id", "session_id", "user_id", "meta")}
+        if said["latency_budget_ms"] is not None:  # else meta may hold one
+            columns["latency_budget_ms"] = said["latency_budget_ms"]
+        return columns | {
+            "arrived_at": self._arrived_at,
+            "system": read.system,
+            "prompt": read.prompt or "",
+            "messages": [tuple(message) for message in read.messages],
+            "n_messages": read.n_messages,
+            "has_tools": read.has_tools,
+            "has_images": read.has_images,
+            "json_mode": read.json_mode,
+            "max_output_tokens": read.max_output_tokens,
+            "service_tier": read.service_tier,
+        }
+
+    def chain(self) -> Iterator[tuple[str, str]]:
+        """(provider, model) to try in turn: the rule's, then its fallbacks, without those that cannot serve."""
+        for target in (self.rule.target, *self.rule.fallback):
+            if self._begun:
+                return
+            if why := obstacle(target, self._request, self._shared.book):
+                self._passed.append(Passed(target, why))
+                continue
+            self._model, self._chosen_at = target, datetime.now(UTC)
+            name, _, model = target.partition("/")
+            yield name, model
+
+    def received(self, item: str | Answer) -> str | Completion:
+        """An item of a stream, to hand on."""
+        self._begun = True
+        return item if isinstance(item, str) else self.answered(item)
+
+    def failed(self, fault: ProviderFault) -> None:
+        """The provider failed; the chain goes on."""
+        self._faults.append(fault)
+        self._passed.append(Passed(self._model, fault.kind))
+
+    def exhausted(self) -> BackrouteError:
+        """What to raise when nobody served: the last fault, with a note of those before it."""
+        said = "; ".join(f"{passed.model}: {passed.why}" for passed in self._passed)
+        if not self._faults:
+            what = f"no model of its chain can serve the request ({said})"
+            return BackrouteError(f"rule {self.rule.name!r}", what, fix="add a fallback that can")
+        fault = self._faults[-1]
+        fault.add_note(f"rule {self.rule.name!r} tried {said}")
+        return fault
+
+    def answered(self, answer: Answer) -> Completion:
+        """The end of a call that was answered."""
+        decision = self._decision()
+        usage = answer.raw.get("usage")
+        if isinstance(usage, Mapping) and answer.served_tier:
+            usage = {**usage, "service_tier": answer.served_tier}
+        self._write(
+            decision,
+            model=answer.model,
+            response=answer.message,
+            usage=usage,
+            finish_reason=answer.finish_reason,
+            latency_ms=answer.latency_ms,
+            ttft_ms=answer.ttft_ms,
+            retries=answer.retries,
+            provider_request_id=answer.request_id,
+            status="ok",
+        )
+        return Completion(answer, decision, self._request_id)
+
+    def __enter__(self) -> Call:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self.logged:
+            model = self._model.partition("/")[2]
+            self._write(self._decision(), model=model, status="error", error=_reason(error))
+
+    def _decision(self) -> Decision:
+        passed = self._passed[:-1] if self._passed and self._passed[-1].model == self._model else self._passed
+        return Decision(self.rule.name, self._model, self._chosen_at, tuple(passed), self._shared.rules_digest)
+
+    def _write(self, decision: Decision, **outcome: Any) -> None:
+        self.logged = True
+        if self._shared.log is not None:
+            who = {"provider": self._model.partition("/")[0]}
+            self._shared.log.write(self._said | who | outcome | {"decision": asdict(decision)})
+
+
+def _reason(error: BaseException | None) -> str:
+    if isinstance(error, ProviderFault):
+        return error.kind
+    if isinstance(error, BadRequest):
+        return "bad_request"
+    return "not_served" if isinstance(error, BackrouteError) else "abandoned"
+
+
+def _check(messages: Any) -> None:
+    listed = isinstance(messages, Sequence) and not isinstance(messages, str | bytes) and len(messages) > 0
+    if not listed or not all(isinstance(each, Mapping) and isinstance(each.get("role"), str) for each in messages):
+        what = f"messages are not in OpenAI's chat form (a {type(messages).__name__})"
+        raise BackrouteError("complete", what, fix='for example [{"role": "user", "content": "Hello"}]')
