@@ -10,7 +10,7 @@ import numpy as np
 from simulator.bootstrap import REPLICATES
 from simulator.counts import Array
 from simulator.fold import SIDES, ArmSums, Comparison
-from simulator.rebase import Pairs, Spread
+from simulator.pairs import Pairs, Spread
 
 LEVEL = 0.90
 DRAWS = 10  # token draws beside each bootstrap replicate
