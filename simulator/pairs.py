@@ -23,11 +23,13 @@ class Pairs:
         spreads: by code.
         seeds: by code, a hash of the two models' names: their tasks draw one common error, in whatever order met.
         notes: by code, what the prediction rests on.
+        names: by code; sums run in their order, since codes depend on how the log was split into batches.
     """
 
     spreads: list[Spread] = field(default_factory=lambda: [Spread()])
     seeds: list[int] = field(default_factory=lambda: [0])
     notes: list[str] = field(default_factory=lambda: [""])
+    names: list[str] = field(default_factory=lambda: [""])
     _codes: dict[tuple[str | None, str, int, str], int] = field(default_factory=dict)
 
     def code(self, source: str | None, target: str, task: int, note: str, spread: Spread) -> int:
@@ -38,6 +40,7 @@ class Pairs:
             self.spreads.append(spread)
             self.seeds.append(int.from_bytes(hashlib.blake2b(f"{source} > {target}".encode(), digest_size=6).digest()))
             self.notes.append(note)
+            self.names.append(str(key))
         held = self.spreads[code]
         self.spreads[code] = Spread(
             max(held.input, spread.input), max(held.output, spread.output), max(held.reasoning, spread.reasoning)
