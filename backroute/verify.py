@@ -278,6 +278,10 @@ def _complain(result: Result) -> None:
     """What did not come about, on stderr."""
     for reason, count in result.dropped.items():
         click.echo(f"note: {count:,} requests are left out: {reason}", err=True)
+    if result.cut:
+        click.echo(
+            f"note: {result.cut:,} answers ran into the cap on their tokens, and are judged as they are", err=True
+        )
     runner = result.runner
     for name, fault in runner.down.items():
         click.echo(f"verify: {name} was given up: {fault}", err=True)

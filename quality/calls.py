@@ -11,6 +11,7 @@ import pyarrow as pa
 from pricing import BUCKETS, AsOf, PriceBook, charge
 from problems import BackrouteError
 from router.providers.base import Answer
+from workloads.counts import MOST_TOKENS
 
 # Without a cap of the request's own: generous for an answer, and a bound on what one call can cost.
 ANSWER_TOKENS = 4_096
@@ -61,7 +62,7 @@ class Tariff:
             BackrouteError: the model has no price, so that no cap on spending could hold.
         """
         limit = self._book.capabilities(name).max_output_tokens
-        bound = min(cap or ANSWER_TOKENS, limit or ANSWER_TOKENS)
+        bound = min(cap or ANSWER_TOKENS, limit or MOST_TOKENS)
         provider, _, model = self._spelled.get(name, name).partition("/")
         return Call(call_id, provider, model, messages, bound, self.most(name, messages, bound), name)
 

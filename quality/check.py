@@ -18,6 +18,7 @@ from quality.journal import Journal, Outcome
 from quality.pairs import Pair, from_log, write_pairs
 from quality.plan import Plan, make_plan
 from quality.population import Request, read_population, read_requests
+from quality.redact import Redactor
 from quality.run import AT_ONCE, NoAnswerError, Runner, in_order
 from quality.scoring import ByFunction, ByGold, ByJudge, Scores, Scoring
 from quality.spend import Spend
@@ -51,6 +52,12 @@ class Result:
     dropped: Counter[str]
     lost: int
 
+    @property
+    def cut(self) -> int:
+        """Live answers that ran into the cap on their tokens."""
+        live = [outcome for pair in self.pairs.values() for outcome in (pair.baseline, pair.routed) if outcome]
+        return sum(outcome.finish_reason in ("length", "max_tokens") for outcome in live)
+
 
 @dataclass
 class Check:
@@ -76,7 +83,7 @@ class Check:
     tariff: Tariff
     sample: int
     margin: float
-    redact: Callable[[str], str] = str
+    redact: Redactor = field(default_factory=Redactor)
     level: float = LEVEL
     pairs: dict[int, Pair] = field(default_factory=dict)
 
@@ -132,6 +139,7 @@ class Check:
             "margin": self.margin,
             "level": self.level,
             "scoring": self.scoring.name,
+            "redact": list(self.redact.patterns),
         }
 
     def run(

@@ -117,7 +117,9 @@ def _needs(weight: Array, odds: Array, draws: int, margin: float, level: float, 
     equal -= equal.mean()
     reach = max(float(weight.max()), float(abs(equal).max()))
     needed = draws_to_settle(equal, -margin, reach, level, share=POWER, most=MOST_DRAWS, seed=seed)
-    return Needs(draws, needed, chance(equal, min(draws, MOST_DRAWS), -margin, reach, level, seed=seed) if draws else 0.0)
+    return Needs(
+        draws, needed, chance(equal, min(draws, MOST_DRAWS), -margin, reach, level, seed=seed) if draws else 0.0
+    )
 
 
 def _strata(population: Population) -> Array:

@@ -23,6 +23,7 @@ class Redactor:
     """
 
     def __init__(self, patterns: Sequence[str] = ()) -> None:
+        self.patterns = tuple(patterns)
         self._patterns = []
         for number, pattern in enumerate(patterns, 1):
             name = pattern if pattern in NAMED else f"pattern {number}"

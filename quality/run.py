@@ -110,8 +110,10 @@ class Runner:
             wait = min(fault.retry_after_s if fault.retry_after_s is not None else 2.0**attempt, LONGEST_WAIT_S)
             if attempt == ATTEMPTS - 1:
                 self._in_a_row[call.provider] += 1
-                if self._in_a_row[call.provider] >= DOWN_AFTER:
-                    self.down[call.provider] = fault
+            # A quota that is used up does not come back by waiting.
+            spent = fault.kind == "rate_limit" and not fault.retry
+            if spent or self._in_a_row[call.provider] >= DOWN_AFTER:
+                self.down[call.provider] = fault
         else:
             self._in_a_row[call.provider] = 0
             outcome = Outcome(
@@ -127,7 +129,7 @@ class Runner:
         await self._end(call, outcome)
         if wait is None:
             return outcome
-        if attempt < ATTEMPTS - 1:
+        if attempt < ATTEMPTS - 1 and call.provider not in self.down:
             await self._sleep(wait)
         return None
 

@@ -75,11 +75,11 @@ class Verdict:
 
 def settled(plan: Plan, pairs: Mapping[int, Pair], *, margin: float, level: float) -> bool:
     """Whether every slice and the whole are decided either way, so that no further call can be worth its price."""
-    tested = _tested(plan)
+    terms, tested = _terms(plan, pairs, margin, level), _tested(plan)
     for which in [*tested, None]:
         seen, reach = observed(plan, pairs, which), plan.reach(which)
-        needed = -np.log(level / (len(tested) if which is not None else 1))
-        if max(log_evidence(seen, -margin, reach), log_evidence(-seen, margin, reach)) < needed:
+        needed = -np.log(terms.level / (len(tested) if which is not None else 1))
+        if max(_evidence(seen, terms.floor, reach), _evidence(-seen, -terms.ceiling, reach)) < needed:
             return False
     return True
 
@@ -91,26 +91,24 @@ def find(plan: Plan, pairs: Mapping[int, Pair], *, margin: float, level: float, 
     `level`, whatever the number of slices and looks. Where a judge is measured against right answers, half of the level
     goes to its bias, and the bounds are widened by it.
     """
-    bias = _bias(plan, pairs, level / 2)
-    own = level / 2 if bias.pairs else level
-    tested = _tested(plan)
-    # A judge that flatters the routed model must show more; one that flatters the baseline proves less of a loss.
-    floor, ceiling = -margin + max(bias.high, 0.0), -margin + min(bias.low, 0.0)
-    seen_of = {which: observed(plan, pairs, which) for which in tested}
-    good = rejected([_evidence(seen, floor, plan.reach(which)) for which, seen in seen_of.items()], own)
-    worse = rejected([_evidence(-seen, -ceiling, plan.reach(which)) for which, seen in seen_of.items()], own)
+    terms, tested = _terms(plan, pairs, margin, level), _tested(plan)
+    seen_of: dict[int | None, tuple[Array, float]] = {
+        which: (observed(plan, pairs, which), plan.reach(which)) for which in [*tested, None]
+    }
+    for_it = {which: _evidence(seen, terms.floor, reach) for which, (seen, reach) in seen_of.items()}
+    against = {which: _evidence(-seen, -terms.ceiling, reach) for which, (seen, reach) in seen_of.items()}
+    good = rejected([for_it[which] for which in tested], terms.level)
+    worse = rejected([against[which] for which in tested], terms.level)
     found = {
-        which: _finding(plan, pairs, which, good[at], worse[at], bias, floor, own / len(tested), own, seed)
+        which: _finding(plan, pairs, which, good[at], worse[at], terms, terms.level / len(tested), seed)
         for at, which in enumerate(tested)
     }
-    seen, reach = observed(plan, pairs, None), plan.reach(None)
-    passed = _evidence(seen, floor, reach) >= -np.log(own)
-    failed = _evidence(-seen, -ceiling, reach) >= -np.log(own)
-    overall = _finding(plan, pairs, None, bool(passed), bool(failed), bias, floor, own, own, seed)
+    passed, failed = (each[None] >= -np.log(terms.level) for each in (for_it, against))
+    overall = _finding(plan, pairs, None, bool(passed), bool(failed), terms, terms.level, seed)
     nothing = Finding(0, None, None, None, None, None, UNSURE, None)
     slices = plan.population.slices
     verified = sum(slices[which].saving_pico for which, finding in found.items() if finding.verdict == GOOD)
-    return Verdict(tuple(found.get(which, nothing) for which in range(len(slices))), overall, verified, bias)
+    return Verdict(tuple(found.get(which, nothing) for which in range(len(slices))), overall, verified, terms.bias)
 
 
 def summary_quality(plan: Plan, verdict: Verdict, margin: float) -> dict[str, Any]:
@@ -157,6 +155,23 @@ def _tested(plan: Plan) -> list[int]:
     return [int(which) for which in np.unique(plan.population.slice)]
 
 
+@dataclass(frozen=True)
+class _Terms:
+    """What the differences are tested against, and at which level."""
+
+    floor: float  # above it: as good
+    ceiling: float  # below it: worse
+    level: float
+    bias: Bias
+
+
+def _terms(plan: Plan, pairs: Mapping[int, Pair], margin: float, level: float) -> _Terms:
+    bias = _bias(plan, pairs, level / 2)
+    # A judge that flatters the routed model must show more; one that flatters the baseline proves less of a loss.
+    floor, ceiling = -margin + max(bias.high, 0.0), -margin + min(bias.low, 0.0)
+    return _Terms(floor, ceiling, level / 2 if bias.pairs else level, bias)
+
+
 def _evidence(seen: Array, null: float, reach: float) -> float:
     return log_evidence(seen, null, reach) if abs(null) < reach else -np.inf
 
@@ -182,33 +197,32 @@ def _finding(
     which: int | None,
     good: bool,
     worse: bool,
-    bias: Bias,
-    floor: float,
+    terms: _Terms,
     shared: float,
-    level: float,
     seed: int,
 ) -> Finding:
+    """`shared` is the level of this one test, of which several share `terms.level`."""
     seen, reach = observed(plan, pairs, which), plan.reach(which)
     mine = {int(plan.population.row[d]) for d in plan.draws if which is None or plan.population.slice[d] == which}
     scored = sum(1 for row in mine if (pair := pairs.get(row)) is not None and pair.scores is not None)
     if not len(seen):
         return Finding(scored, None, None, None, None, None, UNSURE, None)
-    low, high = bounds(seen, reach, level)
+    low, high = bounds(seen, reach, terms.level)
     verdict = GOOD if good else WORSE if worse else UNSURE
     further = None
-    if verdict == UNSURE and abs(floor) < reach:
+    if verdict == UNSURE and abs(terms.floor) < reach:
         # Two answers more, one each way: a few that all agree do not prove that none differ.
         drawn = np.concatenate([seen, [-1.0, 1.0]])
         further = draws_to_settle(
-            drawn, floor, reach, shared, share=0.5, most=MOST_DRAWS, seed=seed, held=seen, either=True
+            drawn, terms.floor, reach, shared, share=0.5, most=MOST_DRAWS, seed=seed, held=seen, either=True
         )
     return Finding(
         scored,
         100 * float(np.maximum(-seen, 0.0).mean()),
         100 * float(np.maximum(seen, 0.0).mean()),
         100 * float(seen.mean()),
-        100 * max(low - max(bias.high, 0.0), -1.0),
-        100 * min(high - min(bias.low, 0.0), 1.0),
+        100 * max(low - max(terms.bias.high, 0.0), -1.0),
+        100 * min(high - min(terms.bias.low, 0.0), 1.0),
         verdict,
         further,
     )

@@ -13,7 +13,10 @@ from router import Decisions, RoutingRule
 from simulator.counts import INPUTS, THOUSAND, Array, Counts
 from simulator.models import NO_MODEL, Codes, ModelIndex
 from simulator.money import picodollars
-from simulator.rebase import Pairs, rebase
+from simulator.observed import task_codes
+from simulator.outputs import Outputs
+from simulator.pairs import Pairs
+from simulator.rebase import Known, rebase
 from simulator.scenario import Scenario
 from workloads import BUCKETS
 
@@ -64,6 +67,8 @@ class Batch:
         passes: bool, calls that are no chat: they cost what was logged in every arm.
         recorded_pico: int64, what the log says each call cost; 0 where it does not say.
         recorded: bool, it does.
+        task: int64 codes of the labels' task classes, -1 where unlabelled.
+        cap: float64 output caps in tokens, NaN where there is none.
     """
 
     requests: pa.RecordBatch
@@ -73,6 +78,8 @@ class Batch:
     passes: Array
     recorded_pico: Array
     recorded: Array
+    task: Array
+    cap: Array
 
     @classmethod
     def of(cls, requests: pa.RecordBatch, outcomes: pa.RecordBatch, source: Codes, logged: Counts) -> Batch:
@@ -86,6 +93,8 @@ class Batch:
             pc.not_equal(call_type, "chat").to_numpy(zero_copy_only=False),
             picodollars(outcomes["recorded_usd"]),
             outcomes["recorded_usd"].is_valid().to_numpy(zero_copy_only=False),
+            task_codes(requests["label"]),
+            pc.cast(requests["max_output_tokens"], pa.float64()).to_numpy(zero_copy_only=False),
         )
 
 
@@ -100,14 +109,16 @@ def logged_arm(batch: Batch, index: ModelIndex, book: PriceBook, as_of: AsOf) ->
     return Arm(batch.source, rule, batch.logged, pico, total, priced, ones, zeros, np.zeros(rows))
 
 
-def scenario_arm(batch: Batch, scenario: Scenario, decided: Decisions, index: ModelIndex, pairs: Pairs) -> Arm:
+def scenario_arm(
+    batch: Batch, scenario: Scenario, decided: Decisions, index: ModelIndex, outputs: Outputs, pairs: Pairs
+) -> Arm:
     """The arm that a scenario's decisions would have led to."""
     book = scenario.book
     rule = np.where(batch.passes, -2, decided.chosen).astype(np.int32)
     target, feasible = _serve(batch, scenario.router.rules, rule, index, book)
     target = np.where(batch.passes, batch.source, target).astype(np.int32)
-    messages = batch.requests["messages"]
-    rebased = rebase(batch.logged, messages, batch.source, target, index, book, pairs, scenario.assumptions)
+    known = Known(batch.logged, batch.source, batch.task, batch.requests["messages"], batch.cap)
+    rebased = rebase(known, target, index, outputs, pairs)
     counts = rebased.counts.where(batch.passes, batch.logged)
     pico, total, priced = _money(_charge(batch, target, counts, index, book, scenario.as_of))
     total, priced = _pass_through(batch, total, priced)
@@ -175,7 +186,7 @@ def _serve(
 
 
 def can_serve(batch: Batch, model: str, book: PriceBook) -> Array:
-    """Bool per request: the model takes its length, tools, images, JSON mode and output cap; unknown limits do not bind."""
+    """Bool per request: the model takes its length, tools, images, JSON mode and output cap, as far as it is known."""
     able = book.capabilities(model)
     requests = batch.requests
     result = np.ones(requests.num_rows, bool)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from simulator.counts import ESTIMATED
 from simulator.fold import NANO, SIDES, Comparison
-from simulator.interval import Interval
-from simulator.rebase import COPY_LOG_SD
+from simulator.interval import SIDE_NAMES, Interval
+from simulator.outputs import COPIED, COPY_LOG_SD, OWN_RATIO
 from simulator.result import Run
 
 INPUT, OUTPUT, REASONING = range(3)
@@ -22,40 +23,33 @@ def assumptions(run: Run, number: int, against: Comparison, found: Interval) -> 
     saving = abs(against.total.baseline - against.total.routed)
     moved = [_moved(against, side) for side in range(SIDES)]
     scenario = run.scenarios[number]
+    value, source = _output(run, against)
     tokens = [
+        (SIDE_NAMES[OUTPUT], value, source, moved[OUTPUT]),
         (
-            "Output tokens on another model",
-            f"as logged, copied; a pair of models may be off by {COPY_LOG_SD:.0%} either way",
-            "copying missed task totals by 23% in the median: ZeroEval and AlpacaEval, 7 models, 8 tasks",
-            moved[OUTPUT],
-        ),
-        (
-            "Input tokens on another model",
+            SIDE_NAMES[INPUT],
             "recounted with its tokenizer, or by a ratio; caches of the old model do not carry over",
             "pricing/data/tokenizers.yaml",
             moved[INPUT],
         ),
         (
-            "Hidden reasoning tokens",
-            "a prior, where the log's model has none",
-            "recorded provider responses",
+            SIDE_NAMES[REASONING],
+            "a prior per model family, where the log's model has none",
+            "recorded provider responses: pydantic-ai and simonw/llm",
             moved[REASONING],
         ),
         (
-            "Token counts of the log",
+            "token counts of the log",
             "partly estimated: counted neither by the provider nor by the model's own tokenizer",
             "the log",
-            against.routed_by_provenance[ESTIMATED] - moved[OUTPUT],
+            against.routed_by_provenance[ESTIMATED] - moved[OUTPUT] - moved[REASONING],
         ),
     ]
-    width = {source: high - low for source, low, high in found.alone}
-    tokens = sorted((row for row in tokens if row[3] > 0), key=lambda row: (-width.get(row[0].lower(), 0), -row[3]))
-    day = (
-        f"list prices of {scenario.book.date}"
-        if str(scenario.as_of) == "latest"
-        else f"list prices as of {scenario.as_of}"
-    )
-    prices = ("Prices", day, "price book: genai-prices and dated entries of our own", saving)
+    width = {name: high - low for name, low, high in found.alone}
+    tokens = sorted((row for row in tokens if row[3] > 0), key=lambda row: (-width.get(row[0], 0), -row[3]))
+    latest = str(scenario.as_of) == "latest"
+    day = f"list prices of {scenario.book.date}" if latest else f"list prices as of {scenario.as_of}"
+    prices = ("prices", day, "price book: genai-prices and dated entries of our own", saving)
     return [
         {
             "name": name,
@@ -65,6 +59,22 @@ def assumptions(run: Run, number: int, against: Comparison, found: Interval) -> 
         }
         for name, value, source, money in [*tokens, prices]
     ]
+
+
+def _output(run: Run, against: Comparison) -> tuple[str, str]:
+    """How output tokens were predicted, and from what, by the pair with most routed money on it."""
+    money: Counter[str] = Counter()
+    for sums in (against.baseline, against.routed):
+        for pair, held in sums.by_pair.items():
+            if pair:
+                money[run.pairs.notes[pair]] += int(held[OUTPUT, 0])
+    note = max(money, key=lambda note: (money[note], note)) if money else ""
+    if note == COPIED:
+        copying = "copying missed task totals by 23% in the median: ZeroEval and AlpacaEval, 7 models, 8 tasks"
+        return f"as logged, copied; a pair of models may be off by {COPY_LOG_SD:.0%} either way", copying
+    if note == OWN_RATIO:
+        return "your own ratios", "--output-ratio"
+    return "predicted from public answers of the same and like models", note
 
 
 def _moved(against: Comparison, side: int) -> int:

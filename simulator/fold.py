@@ -15,6 +15,7 @@ from simulator.money import exact_sum, exact_sums
 
 # Bootstrap sums run in float64 on whole nanodollars: exact, and so independent of the order, up to $9 million.
 NANO = 1000
+LARGEST_VARIANCE = 9e18  # nanodollars squared of one request: $3 of standard deviation; int64 holds no more
 SIDES = 3  # input, output text, reasoning
 
 Key = TypeVar("Key")
@@ -69,7 +70,7 @@ class Comparison:
     model_usd: dict[str, Counter[int]] = field(default_factory=lambda: _by_arm(Counter))
     baseline: ArmSums = field(default_factory=ArmSums)
     routed: ArmSums = field(default_factory=ArmSums)
-    noise: float = 0.0  # variance of the saving from single requests' output lengths, nanodollars squared
+    noise: int = 0  # variance of the saving from single requests' output lengths, nanodollars squared
     routed_by_provenance: Counter[int] = field(default_factory=Counter)
     unlike: int = 0  # picodollars saved on requests whose model is not the logged one in either arm
     infeasible: int = 0
@@ -112,7 +113,8 @@ class Comparison:
         self.routed.add(routed, rows, weights)
         moved = rows & ((baseline.pair != 0) | (routed.pair != 0))
         self.unlike += exact_sum((baseline.total - routed.total)[moved])
-        self.noise += float(np.sum((_noise(baseline) - _noise(routed))[rows] ** 2))
+        variance = np.minimum((_noise(baseline) - _noise(routed))[rows] ** 2, LARGEST_VARIANCE)
+        self.noise += exact_sum(np.rint(variance).astype(np.int64))
         self._provenance(routed, rows)
 
     def _provenance(self, routed: Arm, rows: Array) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from simulator.bootstrap import REPLICATES
 from simulator.counts import Array
 from simulator.fold import SIDES, ArmSums, Comparison
-from simulator.rebase import Pairs, Spread
+from simulator.pairs import Pairs, Spread
 
 LEVEL = 0.90
 DRAWS = 10  # token draws beside each bootstrap replicate
@@ -41,8 +41,8 @@ class Interval:
 def interval(comparison: Comparison, pairs: Pairs, seed: int) -> Interval:
     """Simulate the saving of a comparison.
 
-    Every draw takes one bootstrap replicate and, for every pair of models, one log-normal factor of mean one per side:
-    the two arms share it where they share the pair. Single requests' lengths add a normal term.
+    Every draw takes one bootstrap replicate and, for every pair of models and side, one log-normal factor of median one,
+    which the two arms share where they share the pair. Single requests' lengths add a normal term.
     """
     spreads = pairs.spreads
     present = {pair for sums in (comparison.baseline, comparison.routed) for pair in sums.by_pair}
@@ -55,6 +55,7 @@ def interval(comparison: Comparison, pairs: Pairs, seed: int) -> Interval:
         return Interval(None, None, None, tuple(sources), ())
     normals = {pair: _normals(seed, pairs.seeds[pair]) for pair in present}
     single = _normals(seed, -1)[0]
+    order = sorted(present, key=lambda pair: pairs.names[pair])
 
     def simulate(only: str | None) -> tuple[Array, Array]:
         sampled = only in (None, SAMPLING)
@@ -62,7 +63,7 @@ def interval(comparison: Comparison, pairs: Pairs, seed: int) -> Interval:
             pair: _factors(normals[pair], spreads[pair], [only in (None, name) for name in SIDE_NAMES])
             for pair in present
         }
-        base, routed = (_totals(sums, factors, sampled) for sums in (comparison.baseline, comparison.routed))
+        base, routed = (_totals(sums, order, factors, sampled) for sums in (comparison.baseline, comparison.routed))
         if only in (None, REQUESTS):
             routed = routed + single * np.sqrt(comparison.noise)
         return base, routed
@@ -89,12 +90,14 @@ def _has_money(comparison: Comparison, pair: int, side: int) -> bool:
 
 def _factors(normals: Array, spread: Spread, active: Sequence[bool]) -> Array:
     sds = np.where(active, _sds(spread), 0.0)[:, None]
-    return np.asarray(np.exp(normals * sds - sds**2 / 2))
+    return np.asarray(np.exp(normals * sds))
 
 
-def _totals(sums: ArmSums, factors: dict[int, Array], sampled: bool) -> Array:
+def _totals(sums: ArmSums, order: Sequence[int], factors: dict[int, Array], sampled: bool) -> Array:
     total = np.zeros(REPLICATES * DRAWS)
-    for pair in sorted(sums.by_pair):
+    for pair in order:
+        if pair not in sums.by_pair:
+            continue
         held = sums.by_pair[pair]
         by_side = np.repeat(held[:, 1:], DRAWS, axis=1) if sampled else held[:, :1]
         total += (by_side * factors[pair]).sum(axis=0)

@@ -2,58 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from pricing import PriceBook
-from simulator.counts import ESTIMATED, REASONING, TEXT, UNKNOWN, Array, Counts
+from simulator.counterfactual import predict_reasoning
+from simulator.counts import ESTIMATED, INPUTS, REASONING, TEXT, THOUSAND, UNKNOWN, Array, Counts
 from simulator.inputs import Recount
 from simulator.models import NO_MODEL, Codes, ModelIndex
-from simulator.scenario import Assumptions
-
-# Copying output tokens onto another model misses a task's total by .23 in the median, .38 at 75% and .58 at 90%, over
-# 7 models both ways and 8 tasks (ZeroEval and AlpacaEval lengths); a log-normal of this spread does so.
-COPY_LOG_SD = 0.34
-# A user's own ratio is taken at its word but for this much.
-OWN_RATIO_LOG_SD = 0.05
-
-
-@dataclass(frozen=True)
-class Spread:
-    """How unsure a pair of models' token totals are: standard deviations of the log of each side's total."""
-
-    input: float = 0.0
-    output: float = 0.0
-    reasoning: float = 0.0
-
-
-@dataclass
-class Pairs:
-    """Every (logged model, chosen model) pair met so far, its code and its spread. Code 0 is "the same model".
-
-    `seeds` are hashes of the pairs' names, so that a pair draws the same errors in whatever order pairs are met.
-    """
-
-    spreads: list[Spread] = field(default_factory=lambda: [Spread()])
-    seeds: list[int] = field(default_factory=lambda: [0])
-    codes: dict[str, int] = field(default_factory=dict)
-
-    def code(self, source: str | None, target: str, kind: str, spread: Spread) -> int:
-        """The code of a pair under one kind of assumption; the widest spread it was met with is kept."""
-        key = f"{source} > {target} {kind}"
-        if key not in self.codes:
-            self.codes[key] = len(self.spreads)
-            self.spreads.append(spread)
-            self.seeds.append(int.from_bytes(hashlib.blake2b(key.encode(), digest_size=6).digest()))
-        code = self.codes[key]
-        held = self.spreads[code]
-        self.spreads[code] = Spread(
-            max(held.input, spread.input), max(held.output, spread.output), max(held.reasoning, spread.reasoning)
-        )
-        return code
+from simulator.observed import o200k_per_token
+from simulator.outputs import Outputs
+from simulator.pairs import Pairs, Spread
 
 
 @dataclass(frozen=True)
@@ -71,45 +31,71 @@ class Rebased:
     request_sd: Array
 
 
-def rebase(
-    logged: Counts,
-    messages: pa.Array,
-    source: Codes,
-    target: Codes,
-    index: ModelIndex,
-    book: PriceBook,
-    pairs: Pairs,
-    said: Assumptions,
-) -> Rebased:
-    """The arm's tokens: the logged ones exactly where the model is the same, else the assumptions'.
+@dataclass(frozen=True)
+class Known:
+    """What is known of a batch's requests when they are moved to other models.
 
-    Caches of another model fold into uncached input, which is recounted with the target's tokenizer. Output that goes
-    to a model without reasoning has none. An undecided request (target -1) is unknown.
+    Args:
+        logged: the logged tokens.
+        source: int32 codes of the logged models.
+        task: int64 codes of their task classes, -1 where unlabelled.
+        messages: list<struct<role, name, text>>, null where the log holds no text.
+        cap: float64 output caps in tokens, NaN where there is none.
     """
-    same = index.same(source, target)
-    moved = logged.folded()
-    milli, known = moved.milli.copy(), moved.known.copy()
+
+    logged: Counts
+    source: Codes
+    task: Array
+    messages: pa.Array
+    cap: Array
+
+
+def rebase(known: Known, target: Codes, index: ModelIndex, outputs: Outputs, pairs: Pairs) -> Rebased:
+    """The arm's tokens: the logged ones exactly where the model is the same, else the expected ones.
+
+    Caches of another model fold into uncached input, which is recounted with the target's tokenizer. Output is what
+    `outputs` expects. Hidden reasoning is 0 on a model that does not think, the logged one where both think, and a
+    prior's where only the target does. An undecided request (target -1) is unknown.
+    """
+    same = index.same(known.source, target)
+    moved = known.logged.folded()
+    milli, is_known = moved.milli.copy(), moved.known.copy()
     from_input, from_output = moved.input_provenance.copy(), moved.output_provenance.copy()
-    pair, request_sd = np.zeros(len(source), np.int32), np.zeros(len(source))
+    pair, request_sd = np.zeros(len(target), np.int32), np.zeros(len(target))
     changed = ~same & (target != NO_MODEL)
-    recount = Recount(messages)
-    for s, t in np.unique(np.stack([source, target])[:, changed], axis=1).T.tolist():
-        rows = changed & (source == s) & (target == t)
-        name = index.names[t]
-        factor, input_sd = recount.factor(index.name(s), name)
+    recount = Recount(known.messages)
+    groups = np.stack([known.source, target, known.task])
+    for s, t, task in np.unique(groups[:, changed], axis=1).T.tolist():
+        rows = np.flatnonzero(changed & (known.source == s) & (target == t) & (known.task == task))
+        source, name = index.name(s), index.names[t]
+        factor, input_sd = recount.factor(source, name)
+        text = milli[rows, TEXT] / THOUSAND
+        prompt = milli[rows, :INPUTS].sum(axis=1) / THOUSAND
+        to_o200k, of_o200k = o200k_per_token(source), 1 / o200k_per_token(name)
+        guess = outputs.predict(s, t, task, text * to_o200k, prompt * to_o200k, known.cap[rows] * to_o200k)
+        milli[rows, TEXT] = np.where(text > 0, np.rint(guess.tokens * of_o200k * THOUSAND), 0).astype(np.int64)
+        request_sd[rows] = np.where(text > 0, guess.request_sd * of_o200k, 0)
+        reasoning_sd = _think(milli, rows, known.logged, outputs, name, prompt)
         milli[rows, 0] = np.rint(milli[rows, 0] * factor[rows]).astype(np.int64)
-        ratio = said.output_ratio.get(name)
-        output_sd = COPY_LOG_SD
-        if ratio is not None:
-            milli[rows, TEXT] = np.rint(milli[rows, TEXT] * ratio).astype(np.int64)
-            output_sd = OWN_RATIO_LOG_SD
-        if book.capabilities(name).reasoning is not True:
-            milli[rows, REASONING] = 0
-        pair[rows] = pairs.code(index.name(s), name, f"{said.output} {ratio}", Spread(input_sd, output_sd))
+        output_sd = float(np.hypot(guess.log_sd, input_sd))
+        pair[rows] = pairs.code(source, name, task, guess.note, Spread(input_sd, output_sd, reasoning_sd))
         if input_sd:
             from_input[rows] = np.where(from_input[rows] == UNKNOWN, UNKNOWN, ESTIMATED)
         from_output[rows] = np.where(from_output[rows] == UNKNOWN, UNKNOWN, ESTIMATED)
     undecided = target == NO_MODEL
-    known[undecided], from_input[undecided], from_output[undecided] = False, UNKNOWN, UNKNOWN
-    counts = Counts(milli, known, from_input, from_output).where(same, logged)
+    is_known[undecided], from_input[undecided], from_output[undecided] = False, UNKNOWN, UNKNOWN
+    counts = Counts(milli, is_known, from_input, from_output).where(same, known.logged)
     return Rebased(counts, pair, request_sd)
+
+
+def _think(milli: Array, rows: Array, logged: Counts, outputs: Outputs, target: str, prompt: Array) -> float:
+    """Set the hidden reasoning tokens of some rows; returns the log deviation of their common factor."""
+    text = milli[rows, TEXT] / THOUSAND
+    expected, log_sd = predict_reasoning(outputs.parameters, target, text, prompt)
+    if not log_sd:
+        milli[rows, REASONING] = 0
+        return 0.0
+    thought = logged.milli[rows, REASONING]
+    prior = np.where(text > 0, np.rint(expected * THOUSAND), 0).astype(np.int64)
+    milli[rows, REASONING] = np.where(thought > 0, thought, prior)
+    return log_sd

@@ -15,11 +15,13 @@ import pyarrow.parquet as pq
 from problems import BackrouteError, ProblemLog
 from simulator.arms import Arm, Batch, folded_cost, logged_arm, scenario_arm
 from simulator.bootstrap import row_keys, weights
+from simulator.counterfactual import Parameters
 from simulator.counts import Array
 from simulator.decisions import decision_rows
 from simulator.fold import NO_DAY, Comparison
-from simulator.logged import logged_counts
 from simulator.models import ModelIndex
+from simulator.outputs import Outputs
+from simulator.prepared import Prepared
 from simulator.result import ReplayResult, Run
 from simulator.scenario import Scenario
 from workloads import Log
@@ -83,10 +85,22 @@ def _pass(run: Run, log: Log) -> None:
     with (run.folder / "problems.jsonl").open("w", encoding="utf-8") as sink:
         run.problems = ProblemLog(sink)
         try:
-            for requests, outcomes in log.batches(problems=run.problems):
-                logged, arms = _batch(run, requests, outcomes)
+            observe = any(scenario.assumptions.output == "fitted" for scenario in run.scenarios)
+            prepared = Prepared(log, run.index, run.problems, observe=observe)
+            outputs = [
+                Outputs(
+                    scenario.assumptions,
+                    prepared.observed,
+                    Parameters.load(scenario.assumptions.calibration),
+                    run.index,
+                )
+                for scenario in run.scenarios
+            ]
+            for batch in prepared.batches():
+                logged, arms = _batch(run, batch, outputs)
                 for number in files:
-                    rows = decision_rows(requests, run.index, logged, arms[0], arms[number], run.scenarios[number])
+                    scenario = run.scenarios[number]
+                    rows = decision_rows(batch.requests, run.index, logged, arms[0], arms[number], scenario)
                     if number not in writers:
                         writers[number] = pq.ParquetWriter(run.decisions_path(number), rows.schema, compression="zstd")
                     writers[number].write_table(rows)
@@ -105,17 +119,15 @@ def _pass(run: Run, log: Log) -> None:
     run.facts.formats, run.facts.digest = sorted(log.formats), log.digest
 
 
-def _batch(run: Run, requests: pa.RecordBatch, outcomes: pa.RecordBatch) -> tuple[Arm, list[Arm]]:
-    first = run.scenarios[0]
-    source = run.index.of_log(requests["model"], requests["provider"])
-    batch = Batch.of(requests, outcomes, source, logged_counts(requests, outcomes, source, run.index))
+def _batch(run: Run, batch: Batch, outputs: list[Outputs]) -> tuple[Arm, list[Arm]]:
+    first, requests = run.scenarios[0], batch.requests
     keys = row_keys(requests["session_id"], requests["request_id"])
     drawn, days = weights(keys, run.seed), _days(requests["arrived_at"])
     logged = logged_arm(batch, run.index, first.book, first.as_of)
     decided = [scenario.router.route_batch(requests) for scenario in run.scenarios]
     arms = [
-        scenario_arm(batch, scenario, decisions, run.index, run.pairs)
-        for scenario, decisions in zip(run.scenarios, decided, strict=True)
+        scenario_arm(batch, scenario, decisions, run.index, expected, run.pairs)
+        for scenario, decisions, expected in zip(run.scenarios, decided, outputs, strict=True)
     ]
     run.note(batch, logged, arms, keys, decided)
     run.reconciliation.add(batch, run.index, first.book)

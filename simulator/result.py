@@ -21,7 +21,7 @@ from simulator.fold import Comparison
 from simulator.interval import LEVEL, Interval, interval
 from simulator.models import NO_MODEL, ModelIndex
 from simulator.money import Scale, exact_sum
-from simulator.rebase import Pairs
+from simulator.pairs import Pairs
 from simulator.reconcile import Reconciliation
 from simulator.scenario import Scenario
 

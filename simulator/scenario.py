@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
 
 from pricing import AsOf, PriceBook
 from router import AlwaysUse, Router
@@ -17,10 +19,12 @@ class Assumptions:
         output: "fitted" for the counterfactual model's expected tokens, or "as_logged" to copy the log's.
         output_ratio: your own ratio of output tokens by target model, e.g. {"groq/llama-3.1-8b-instant": 1.3}; it wins
             over `output` for that target and is taken as given within 5%.
+        calibration: a parameter file of your own for "fitted", as `backroute calibrate` writes it.
     """
 
-    output: str = "as_logged"
+    output: Literal["fitted", "as_logged"] = "fitted"
     output_ratio: Mapping[str, float] = field(default_factory=dict)
+    calibration: Path | None = None
 
 
 @dataclass(frozen=True)

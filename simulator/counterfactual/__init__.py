@@ -2,7 +2,7 @@
 
 from simulator.counterfactual.calibrate import PairedSample, calibrate
 from simulator.counterfactual.parameters import Parameters, Support
-from simulator.counterfactual.predict import TASKS, Prediction, predict_output
+from simulator.counterfactual.predict import TASKS, Prediction, TaskModel, fit_task, predict_output
 from simulator.counterfactual.reasoning import predict_reasoning
 
 __all__ = [
@@ -11,7 +11,9 @@ __all__ = [
     "Parameters",
     "Prediction",
     "Support",
+    "TaskModel",
     "calibrate",
+    "fit_task",
     "predict_output",
     "predict_reasoning",
 ]

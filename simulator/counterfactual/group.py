@@ -21,73 +21,104 @@ USUAL_WEIGHT = 5.0  # answers that `USUAL_SPREAD` is worth
 
 @dataclass(frozen=True)
 class Group:
-    """One source model's answers on one task, as far as the log shows.
+    """One source model's answers on one task, as far as the log, or a sample of it, shows.
 
     Args:
-        log_tokens: per answer, what a cut answer would have reached filled in, a runaway one at the group's mean.
-        log_prompt: per answer, the group's mean where unknown.
-        prompt: mean log prompt tokens; NaN where unknown.
+        answers: how many.
         level: log of the mean length of the answers that did not run away.
         level_variance: its sampling variance.
         spread: sd of the log lengths.
         runaway: answers that ran into a long cap.
+        prompt: mean log prompt tokens; NaN where unknown.
+        usual: mean log length of the answers that did not run away; a runaway one is read as one of these.
+        ceiling: log tokens; a freak answer is read as this long.
+        uncut_mean, uncut_sd: of the log lengths had none been cut.
     """
 
-    log_tokens: Floats
-    log_prompt: Floats
-    prompt: float
+    answers: int
     level: float
     level_variance: float
     spread: float
     runaway: int
+    prompt: float
+    usual: float
+    ceiling: float
+    uncut_mean: float
+    uncut_sd: float
+
+    def read(self, output_tokens: Floats, input_tokens: Floats, cap: Floats) -> tuple[Floats, Floats]:
+        """Log length and log prompt of any answers of the group, row by row.
+
+        A cut answer has what it would have reached filled in, a runaway one the group's mean; so has a prompt of
+        unknown length. An answer of no tokens counts as one token; `cap` is NaN where there is none.
+        """
+        tokens = np.maximum(output_tokens, 1.0)
+        cut, runaway = _cuts(tokens, cap)
+        logs = np.where(cut, _beyond(np.log(tokens), self.uncut_mean, self.uncut_sd)[0], np.log(tokens))
+        known = np.isfinite(input_tokens) & (input_tokens > 0)
+        usual_prompt = self.prompt if np.isfinite(self.prompt) else 0.0
+        log_prompt = np.where(known, np.log(np.where(known, input_tokens, 1.0)), usual_prompt)
+        return np.where(runaway, self.usual, np.minimum(logs, self.ceiling)), log_prompt
 
 
 def observe(output_tokens: Floats, input_tokens: Floats, cap: Floats) -> Group:
-    """Read a group off its counts. An answer of no tokens counts as one token; `cap` is NaN where there is none."""
+    """Read a group off its counts, at least one; arrays as `Group.read`'s."""
     tokens = np.maximum(output_tokens, 1.0)
-    cut = np.isfinite(cap) & (tokens >= NEAR_CAP * np.nan_to_num(cap, nan=np.inf))
-    runaway = cut & (cap >= LONG_CAP)
-    logs = _uncut(np.log(tokens), cut & ~runaway, runaway)
+    cut, runaway = _cuts(tokens, cap)
+    logs, uncut_mean, uncut_sd = _uncut(np.log(tokens), cut, runaway)
     seen = logs[~runaway]
     n = len(seen)
     squares = float(((seen - seen.mean()) ** 2).sum()) if n else 0.0
     spread = float(np.sqrt((squares + USUAL_WEIGHT * USUAL_SPREAD**2) / (max(n - 1, 0) + USUAL_WEIGHT)))
     if n:
         # One freak answer must not place the whole task.
-        logs = np.minimum(logs, seen.mean() + FREAK * spread)
-        seen = logs[~runaway]
-        level = float(np.log(np.exp(seen).mean()))
+        ceiling = float(seen.mean() + FREAK * spread)
+        seen = np.minimum(seen, ceiling)
+        usual, level = float(seen.mean()), float(np.log(np.exp(seen).mean()))
         # Few answers show little of a long tail, so the lognormal's variance bounds the observed one from below.
         relative = max(float(np.exp(seen).var() / np.exp(2 * level)), float(np.expm1(spread**2)))
         variance = relative / n
     else:
         level, variance = float(np.log(np.nanmean(cap))), 1.0
+        usual = ceiling = level
     known = np.isfinite(input_tokens) & (input_tokens > 0)
-    log_prompt = np.log(np.where(known, input_tokens, 1.0))
-    prompt = float(log_prompt[known].mean()) if known.any() else float("nan")
+    prompt = float(np.log(input_tokens[known]).mean()) if known.any() else float("nan")
     return Group(
-        np.where(runaway, seen.mean() if n else level, logs),
-        np.where(known, log_prompt, prompt if known.any() else 0.0),
-        prompt,
-        level,
-        variance,
-        spread,
-        int(runaway.sum()),
+        answers=len(tokens),
+        level=level,
+        level_variance=variance,
+        spread=spread,
+        runaway=int(runaway.sum()),
+        prompt=prompt,
+        usual=usual,
+        ceiling=ceiling,
+        uncut_mean=uncut_mean,
+        uncut_sd=uncut_sd,
     )
 
 
-def _uncut(logs: Floats, cut: Bools, aside: Bools) -> Floats:
-    """Log lengths with cut ones replaced by their expectation beyond the cut: EM for a censored normal (Tobit)."""
-    if not cut.any():
-        return logs
+def _cuts(tokens: Floats, cap: Floats) -> tuple[Bools, Bools]:
+    """Answers cut at a short cap, and answers that ran away into a long one."""
+    cut = np.isfinite(cap) & (tokens >= NEAR_CAP * np.nan_to_num(cap, nan=np.inf))
+    runaway = cut & (cap >= LONG_CAP)
+    return cut & ~runaway, runaway
+
+
+def _uncut(logs: Floats, cut: Bools, aside: Bools) -> tuple[Floats, float, float]:
+    """Log lengths with cut ones replaced by their expectation beyond the cut, their mean and sd: a Tobit fit by EM."""
     used = ~aside
     filled, extra = logs.copy(), np.zeros_like(logs)
-    for _ in range(30):
-        mean = filled[used].mean()
+    mean, sd = (float(logs[used].mean()) if used.any() else 0.0), USUAL_SPREAD
+    for _ in range(30 if cut.any() else 0):
+        mean = float(filled[used].mean())
         squares = ((filled[used] - mean) ** 2 + extra[used]).sum() + USUAL_WEIGHT * USUAL_SPREAD**2
-        sd = np.sqrt(squares / (used.sum() + USUAL_WEIGHT))
-        at = np.clip((logs[cut] - mean) / sd, -8.0, 8.0)
-        hazard = np.exp(norm.logpdf(at) - norm.logsf(at))
-        filled[cut] = mean + sd * hazard
-        extra[cut] = sd**2 * (1 + at * hazard - hazard**2)
-    return filled
+        sd = float(np.sqrt(squares / (used.sum() + USUAL_WEIGHT)))
+        filled[cut], extra[cut] = _beyond(logs[cut], mean, sd)
+    return filled, mean, sd
+
+
+def _beyond(logs: Floats, mean: float, sd: float) -> tuple[Floats, Floats]:
+    """Expectation and variance of a normal beyond each of some points."""
+    at = np.clip((logs - mean) / sd, -8.0, 8.0)
+    hazard = np.exp(norm.logpdf(at) - norm.logsf(at))
+    return mean + sd * hazard, sd**2 * (1 + at * hazard - hazard**2)

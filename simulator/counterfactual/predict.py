@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,12 +43,67 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class _Part:
-    """One task of a group: expected tokens, their sd per request, and the log sd of the common factor."""
+class TaskModel:
+    """One pair on one task, fitted to a sample of the source's answers; predicts any answer of that task, row by row.
 
-    expected: Floats
-    sd: Floats
+    Args:
+        group: what the sample showed.
+        mean: log of the mean tokens of the target's answers that do not run away.
+        log_sd: sd of the log of the task's common factor.
+        slope, prompt_slope: of the target's log length on the source's and on the prompt's, inside the task.
+        offset: log; makes the sample's mean prediction the task's.
+        residual: sd of a log length around its expectation.
+        propensity: share of the target's answers that run into the cap.
+        runaway_cap: tokens, where a request states no cap of its own.
+        live: whether paired live answers set the line.
+        note: what the figures rest on.
+        level: "pair", "family" or "prior".
+    """
+
+    group: Group
+    mean: float
     log_sd: float
+    slope: float
+    prompt_slope: float
+    offset: float
+    residual: float
+    propensity: float
+    runaway_cap: float
+    live: bool
+    note: str
+    level: Level
+
+    def rows(self, output_tokens: Floats, input_tokens: Floats, cap: Floats) -> tuple[Floats, Floats]:
+        """Expected tokens and one request's sd; arrays as `predict_output`'s, `cap` NaN where there is none."""
+        long_cap = self.long_cap(cap)
+        regular = np.exp(self.mean + self.offset) * self.shape(output_tokens, input_tokens, cap)
+        # The live line was measured on totals, runaways and all, so they are not added again.
+        share = 0.0 if self.live else self.propensity
+        expected = _mixture(regular, self.residual, cap, share, long_cap)
+        second = np.exp(self.residual**2) * (1 - self.propensity) * regular**2 + self.propensity * long_cap**2
+        sd = np.sqrt(np.maximum(second - expected**2, 0.0))
+        # No answer leaves [0, cap], so its sd cannot exceed what that range allows.
+        bound = np.where(np.isfinite(cap), np.sqrt(np.maximum(expected * (np.nan_to_num(cap) - expected), 0.0)), np.inf)
+        return expected, np.minimum(sd, bound)
+
+    def shape(self, output_tokens: Floats, input_tokens: Floats, cap: Floats) -> Floats:
+        """Relative expected lengths within the task."""
+        log_tokens, log_prompt = self.group.read(output_tokens, input_tokens, cap)
+        result: Floats = np.exp(self.slope * log_tokens + self.prompt_slope * log_prompt)
+        return result
+
+    def long_cap(self, cap: Floats) -> Floats:
+        """Tokens at which a runaway answer ends."""
+        result: Floats = np.where(np.isfinite(cap), np.minimum(cap, self.runaway_cap), self.runaway_cap)
+        return result
+
+
+def fit_task(
+    params: Parameters, source: str, target: str, task: int, output_tokens: Floats, input_tokens: Floats, cap: Floats
+) -> TaskModel:
+    """Fit a pair to a sample, not empty, of what `source` answered on one task; arrays as `predict_output`'s."""
+    live = params.live.get(live_key(source, target))
+    return pair_of(params, source, target).fit(output_tokens, input_tokens, cap, task, live)
 
 
 def predict_output(
@@ -79,20 +134,18 @@ def predict_output(
     if not n == len(input_tokens) == len(cap) == (n if tasks is None else len(tasks)):
         raise ValueError(f"arrays of one length are needed, not {n}, {len(input_tokens)}, {len(cap)} and tasks")
     pair = pair_of(params, source, target)
+    output, inputs = np.asarray(output_tokens, float), np.asarray(input_tokens, float)
     labels = np.full(n, -1) if tasks is None else np.asarray(tasks)
     expected, sd = np.zeros(n), np.zeros(n)
     log_sd = 0.0
     for label in np.unique(labels):
         rows = labels == label
-        part = pair.predict(
-            np.asarray(output_tokens, float)[rows], np.asarray(input_tokens, float)[rows], cap[rows], int(label), live
-        )
-        expected[rows], sd[rows] = part.expected, part.sd
+        fitted = pair.fit(output[rows], inputs[rows], cap[rows], int(label), live)
+        expected[rows], sd[rows] = fitted.rows(output[rows], inputs[rows], cap[rows])
         # Tasks share the pair's error, so their errors add up rather than cancel.
-        log_sd += part.log_sd * float(part.expected.sum())
+        log_sd += fitted.log_sd * float(expected[rows].sum())
     total = float(expected.sum())
-    note = pair.note + (f"; refitted to {live.pairs:,} paired live answers" if live else "")
-    return Prediction(expected, sd, log_sd / total if total else 0.0, note, pair.level)
+    return Prediction(expected, sd, log_sd / total if total else 0.0, pair.note(live), pair.level)
 
 
 def pair_of(params: Parameters, source: str, target: str) -> Pair:
@@ -120,20 +173,20 @@ class Pair:
         levels: tuple[Level, ...] = ("prior", "family", "pair")
         return min(self.source.level, self.target.level, key=levels.index)
 
-    @property
-    def note(self) -> str:
+    def note(self, live: Live | None) -> str:
         """What the figures rest on, in words."""
+        refitted = f"; refitted to {live.pairs:,} paired live answers" if live else ""
         stands = {
             side.level: f"{side.name} by {side.model or side.family or 'the general prior'}"
             for side in (self.source, self.target)
             if side.level != "pair"
         }
         if self.level != "pair":
-            return f"{self.level}: " + ", ".join(stands.values()) + f"; fitted {self.params.fitted_on}"
+            return f"{self.level}: " + ", ".join(stands.values()) + f"; fitted {self.params.fitted_on}{refitted}"
         s = self.support
         return (
             f"pair: {self.source.model} and {self.target.model}, {len(s.tasks)} tasks ({s.independent} independent), "
-            f"{s.rows:,} shared answers; {', '.join(s.sources) or 'no shared task'}; fitted {s.fitted_on}"
+            f"{s.rows:,} shared answers; {', '.join(s.sources) or 'no shared task'}; fitted {s.fitted_on}{refitted}"
         )
 
     @property
@@ -142,30 +195,32 @@ class Pair:
         a, b = self.source, self.target
         return a.model == b.model if a.model and b.model else a.name == b.name
 
-    def predict(self, output: Floats, inputs: Floats, cap: Floats, label: int, live: Live | None) -> _Part:
-        """Predict one task's requests; arrays as `predict_output`'s."""
+    def fit(self, output: Floats, inputs: Floats, cap: Floats, label: int, live: Live | None) -> TaskModel:
+        """Fit one task to a sample of its requests; arrays as `predict_output`'s."""
         group = observe(output, inputs, cap)
         mean, variance = self._target_level(group, label)
-        propensity, p_sd = self._runaway(group, len(output))
-        long_cap = np.where(np.isfinite(cap), np.minimum(cap, self.params.runaway.cap), self.params.runaway.cap)
-        shape, residual = self._shape(group)
-        log_sd = float(np.sqrt(variance)) * self._widening()
-        regular = np.exp(mean) * shape / shape.mean() if len(shape) else shape
-        if live is None:
-            expected = _mixture(regular, residual, cap, propensity, long_cap)
-            if len(expected):
-                log_sd = float(np.hypot(log_sd * (1 - propensity), p_sd * long_cap.mean() / expected.mean()))
-        else:
-            # The live line was measured on totals, runaways and all, so they are not added again.
-            regular = np.exp(
-                live.intercept + live.slope * group.log_tokens + self.params.prompt_slope * group.log_prompt
-            )
-            expected, log_sd = _mixture(regular, residual, cap, 0.0, long_cap), live.log_sd
-        second = np.exp(residual**2) * (1 - propensity) * regular**2 + propensity * long_cap**2
-        sd = np.sqrt(np.maximum(second - expected**2, 0.0))
-        # No answer leaves [0, cap], so its sd cannot exceed what that range allows.
-        bound = np.where(np.isfinite(cap), np.sqrt(np.maximum(expected * (np.nan_to_num(cap) - expected), 0.0)), np.inf)
-        return _Part(expected, np.minimum(sd, bound), log_sd)
+        propensity, p_sd = self._runaway(group)
+        slope, residual = self._within_task(group)
+        fitted = TaskModel(
+            group=group,
+            mean=mean if live is None else live.intercept,
+            log_sd=float(np.sqrt(variance)) * self._widening() if live is None else live.log_sd,
+            slope=slope if live is None else live.slope,
+            prompt_slope=self.params.prompt_slope,
+            offset=0.0,
+            residual=residual,
+            propensity=propensity,
+            runaway_cap=self.params.runaway.cap,
+            live=live is not None,
+            note=self.note(live),
+            level=self.level,
+        )
+        if live is not None:
+            return fitted
+        fitted = replace(fitted, offset=-float(np.log(fitted.shape(output, inputs, cap).mean())))
+        expected, _ = fitted.rows(output, inputs, cap)
+        runaway = p_sd * float(fitted.long_cap(cap).mean() / expected.mean())
+        return replace(fitted, log_sd=float(np.hypot(fitted.log_sd * (1 - propensity), runaway)))
 
     def _target_level(self, group: Group, label: int) -> tuple[float, float]:
         """Posterior mean and variance of the target's level on this task, log tokens."""
@@ -219,27 +274,23 @@ class Pair:
         a, b = (self.params.within.get(side.model or "", UNKNOWN_WITHIN) for side in (self.source, self.target))
         return (b, b) if self.same else (a, b)
 
-    def _shape(self, group: Group) -> tuple[Floats, float]:
-        """Relative expected lengths within the task, and the sd of a log length around them.
+    def _within_task(self, group: Group) -> tuple[float, float]:
+        """The slope of the target's log length on the source's, and the sd of a log length around it.
 
         The lengths of all models share one factor per prompt: the slope is the ratio of the two models' loadings times
         the reliability of the source's length as a reading of that factor.
         """
         a, b = self._within()
         ratio, reliability = b.spread / a.spread, 1 / (1 + a.noise)
-        slope = self.slope
         signal = (ratio * group.spread) ** 2 * reliability
-        residual = float(np.sqrt(max(signal * (1 + b.noise) - (slope * group.spread) ** 2, 0.0)))
-        prompt = group.log_prompt - (group.log_prompt.mean() if len(group.log_prompt) else 0.0)
-        centred = group.log_tokens - (group.log_tokens.mean() if len(group.log_tokens) else 0.0)
-        return np.exp(slope * centred + self.params.prompt_slope * prompt), residual
+        return self.slope, float(np.sqrt(max(signal * (1 + b.noise) - (self.slope * group.spread) ** 2, 0.0)))
 
-    def _runaway(self, group: Group, n: int) -> tuple[float, float]:
+    def _runaway(self, group: Group) -> tuple[float, float]:
         """Expected share of the target's answers that run into the cap, and its sd: a Gamma-Poisson posterior mean."""
         r = self.params.runaway
         a, b = (r.models.get(side.model or "", AVERAGE_PROPENSITY) for side in (self.source, self.target))
         prior = r.rate * np.exp(r.level_slope * (group.level - r.at_level))
-        share = b * (r.shape + group.runaway) / (r.shape / prior + n * a)
+        share = b * (r.shape + group.runaway) / (r.shape / prior + group.answers * a)
         return min(share, CERTAIN), min(share, CERTAIN) / float(np.sqrt(r.shape + group.runaway))
 
     def _widening(self) -> float:

@@ -124,6 +124,10 @@ def test_the_most_a_call_can_cost_is_a_token_a_byte_and_the_whole_cap(book: Pric
     call = Tariff(book).call("1", "openai/gpt-4o", [{"role": "user", "content": "é"}], 100)
     assert call.most_pico == 1_205_000_000
     assert (call.provider, call.model, call.cap) == ("openai", "gpt-4o", 100)
+    assert Tariff(book).call("1", "openai/gpt-4o", []).cap == 4_096, "where the request has none of its own"
+    assert (
+        Tariff(book).call("1", "openai/gpt-4o", [], 10**9).cap == book.capabilities("openai/gpt-4o").max_output_tokens
+    )
 
 
 def test_an_answer_of_unknown_usage_or_tier_counts_at_its_most(book: PriceBook) -> None:

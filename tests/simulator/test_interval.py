@@ -24,7 +24,8 @@ def test_the_interval_carries_the_known_token_error_and_not_sampling_alone(repla
     """Every request alike, so sampling alone says nothing: what is left is the error of copied output tokens.
 
     On claude-sonnet-4-5 the output costs 100 x $15 = $0.0015 of the routed $0.0045 against a baseline of $0.0035; a
-    factor with a log deviation of .34 moves the saving by about 1.645 x .34 x 15/35 = 24 points either way.
+    factor with a log deviation of .34, and the 6% of the tokenizer, move the saving by about 1.645 x .345 x 15/35 = 24
+    points either way, and the input's 1.13 x $3 and 6% by another 1.645 x .06 x 34/35 = 10; together about 26.
     """
     rows = [call(n) for n in range(400)]
     before, after = replayed(rows, AlwaysUse("anthropic/claude-sonnet-4-5"))
@@ -33,7 +34,7 @@ def test_the_interval_carries_the_known_token_error_and_not_sampling_alone(repla
     low, high = savings.interval.low_pct, savings.interval.high_pct
     assert low is not None
     assert high is not None
-    assert high - low == pytest.approx(2 * 1.645 * 0.34 * 100 * 15 / 35, rel=0.2)
+    assert high - low == pytest.approx(2 * 26, rel=0.2)
 
 
 def test_sensitivity_names_every_source_widest_first(replayed: Replayed) -> None:

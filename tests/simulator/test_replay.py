@@ -64,7 +64,7 @@ def test_a_dated_snapshot_of_the_target_is_the_same_model(replayed: Replayed) ->
     assert after.summary["as_logged"]["usd"] == "0.0065"
     assert after.summary["baseline"]["usd"] == "0.0035"
     assert after.summary["headline"] == "baseline"
-    assert after.summary["assumptions"][-1]["name"] == "Prices", "nothing else had to be assumed"
+    assert after.summary["assumptions"][-1]["name"] == "prices", "nothing else had to be assumed"
 
 
 def test_the_headline_is_as_logged_where_the_baseline_model_is_not_what_was_paid_for(replayed: Replayed) -> None:

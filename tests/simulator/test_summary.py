@@ -52,8 +52,8 @@ def test_prices_in_the_summary_are_dated_and_sourced(replayed: Replayed) -> None
 def test_assumptions_about_tokens_come_before_the_prices(replayed: Replayed) -> None:
     _, after = replayed([call(n, prompt="code") for n in range(4)], AlwaysUse("anthropic/claude-sonnet-4-5"))
     names = [row["name"] for row in after.summary["assumptions"]]
-    assert names[0] == "Output tokens on another model"
-    assert names[-1] == "Prices"
+    assert names[0] == "output tokens on another model"
+    assert names[-1] == "prices"
 
 
 def test_what_was_left_out_is_said_in_money_and_in_requests(replayed: Replayed) -> None:

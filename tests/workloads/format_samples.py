@@ -2,7 +2,7 @@
 
 from typing import Any
 
-CHAT_BODY = {
+CHAT_BODY: dict[str, Any] = {
     "id": "chatcmpl-1",
     "object": "chat.completion",
     "created": 1_717_236_000,
@@ -16,9 +16,9 @@ CHAT_BODY = {
     },
 }
 MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Two and two?"}]
-CHAT_REQUEST = {"model": "gpt-4o", "messages": MESSAGES, "max_tokens": 64}
+CHAT_REQUEST: dict[str, Any] = {"model": "gpt-4o", "messages": MESSAGES, "max_tokens": 64}
 
-SPEND_LOG = {
+SPEND_LOG: dict[str, Any] = {
     "request_id": "chatcmpl-1",
     "call_type": "acompletion",
     "api_key": "0123456789abcdef",
@@ -42,7 +42,7 @@ SPEND_LOG = {
     "session_id": "s1",
     "status": "success",
 }
-STANDARD = {
+STANDARD: dict[str, Any] = {
     "id": "chatcmpl-1",
     "trace_id": "t1",
     "call_type": "acompletion",
@@ -62,7 +62,7 @@ STANDARD = {
     "metadata": {"user_api_key_hash": "0123", "requester_metadata": {"team": "red"}},
     "end_user": "ann",
 }
-HELICONE = {
+HELICONE: dict[str, Any] = {
     "request_id": "h1",
     "request_created_at": "2024-06-01T10:00:00Z",
     "response_created_at": "2024-06-01T10:00:02Z",
@@ -79,7 +79,7 @@ HELICONE = {
     "request_user_id": "ann",
     "request_properties": {"team": "red", "Helicone-Session-Id": "s1"},
 }
-OPENROUTER = {
+OPENROUTER: dict[str, Any] = {
     "id": "gen-1",
     "created_at": "2024-06-01T10:00:00Z",
     "model": "openai/gpt-4o",
@@ -97,7 +97,7 @@ OPENROUTER = {
     "streamed": True,
     "finish_reason": "stop",
 }
-GENERATION = {
+GENERATION: dict[str, Any] = {
     "id": "g1",
     "traceId": "t1",
     "type": "GENERATION",
@@ -117,9 +117,18 @@ GENERATION = {
     "level": "DEFAULT",
     "metadata": {"team": "red", "ls_provider": "openai", "attributes": {"secret": "x"}},
 }
-SPAN = {"id": "s1", "traceId": "t1", "type": "SPAN", "name": "step", "startTime": "2024-06-01T10:00:00Z"}
-TRACE = {"trace": {"id": "t1", "name": "run", "sessionId": "s1", "userId": "ann"}, "observations": [SPAN, GENERATION]}
-GENAI = {
+SPAN: dict[str, Any] = {
+    "id": "s1",
+    "traceId": "t1",
+    "type": "SPAN",
+    "name": "step",
+    "startTime": "2024-06-01T10:00:00Z",
+}
+TRACE: dict[str, Any] = {
+    "trace": {"id": "t1", "name": "run", "sessionId": "s1", "userId": "ann"},
+    "observations": [SPAN, GENERATION],
+}
+GENAI: dict[str, Any] = {
     "name": "chat gpt-4o",
     "span_id": "a1",
     "parent_span_id": "a0",
@@ -142,7 +151,7 @@ GENAI = {
         "gen_ai.usage.output_tokens": 50,
     },
 }
-OPENINFERENCE = {
+OPENINFERENCE: dict[str, Any] = {
     "name": "ChatCompletion",
     "context": {"trace_id": "t1", "span_id": "b1"},
     "start_time": "2024-06-01T10:00:00Z",
@@ -167,18 +176,23 @@ OPENINFERENCE = {
         "user.id": "ann",
     },
 }
-BATCH_REQUEST = {"custom_id": "r1", "method": "POST", "url": "/v1/chat/completions", "body": CHAT_REQUEST}
-BATCH_RESULT = {
+BATCH_REQUEST: dict[str, Any] = {
+    "custom_id": "r1",
+    "method": "POST",
+    "url": "/v1/chat/completions",
+    "body": CHAT_REQUEST,
+}
+BATCH_RESULT: dict[str, Any] = {
     "id": "batch_req_1",
     "custom_id": "r1",
     "response": {"status_code": 200, "request_id": "q1", "body": CHAT_BODY},
     "error": None,
 }
-CLAUDE_REQUEST = {
+CLAUDE_REQUEST: dict[str, Any] = {
     "custom_id": "r1",
     "params": {"model": "claude-sonnet-4-5", "max_tokens": 64, "system": "Be brief.", "messages": MESSAGES[1:]},
 }
-CLAUDE_RESULT = {
+CLAUDE_RESULT: dict[str, Any] = {
     "custom_id": "r1",
     "result": {
         "type": "succeeded",
@@ -193,7 +207,7 @@ CLAUDE_RESULT = {
         },
     },
 }
-CLAUDE_CODE = {
+CLAUDE_CODE: dict[str, Any] = {
     "type": "assistant",
     "sessionId": "s1",
     "uuid": "u2",
@@ -215,7 +229,7 @@ CLAUDE_CODE = {
         },
     },
 }
-CLAUDE_USER = {
+CLAUDE_USER: dict[str, Any] = {
     "type": "user",
     "sessionId": "s1",
     "uuid": "u1",
@@ -231,12 +245,20 @@ def codex_count(total: dict[str, int] | None, last: dict[str, int] | None, minut
     return {"timestamp": timestamp, "type": "event_msg", "payload": {"type": "token_count", "info": info}}
 
 
-CODEX_META = {"timestamp": "2025-06-01T10:00:00Z", "type": "session_meta", "payload": {"id": "s1", "cwd": "/app"}}
-CODEX_TURN = {"timestamp": "2025-06-01T10:00:00Z", "type": "turn_context", "payload": {"model": "gpt-5-codex"}}
+CODEX_META: dict[str, Any] = {
+    "timestamp": "2025-06-01T10:00:00Z",
+    "type": "session_meta",
+    "payload": {"id": "s1", "cwd": "/app"},
+}
+CODEX_TURN: dict[str, Any] = {
+    "timestamp": "2025-06-01T10:00:00Z",
+    "type": "turn_context",
+    "payload": {"model": "gpt-5-codex"},
+}
 CODEX_FIRST = {"input_tokens": 1_000, "cached_input_tokens": 600, "output_tokens": 50, "total_tokens": 1_050}
 CODEX = codex_count(CODEX_FIRST, CODEX_FIRST)
-AZURE = {"TIMESTAMP": "2023-11-16 18:15:46.6805900", "ContextTokens": "374", "GeneratedTokens": "44"}
-BURSTGPT = {
+AZURE: dict[str, Any] = {"TIMESTAMP": "2023-11-16 18:15:46.6805900", "ContextTokens": "374", "GeneratedTokens": "44"}
+BURSTGPT: dict[str, Any] = {
     "Timestamp": "5",
     "Model": "GPT-4",
     "Request tokens": "472",
@@ -244,7 +266,7 @@ BURSTGPT = {
     "Total tokens": "490",
     "Log Type": "Conversation log",
 }
-MOONCAKE = {"timestamp": 27_482, "input_length": 6_955, "output_length": 52, "hash_ids": [46, 47, 48]}
+MOONCAKE: dict[str, Any] = {"timestamp": 27_482, "input_length": 6_955, "output_length": 52, "hash_ids": [46, 47, 48]}
 
 # One call in each format that records one by itself, by the name that `--log-format` takes.
 CALLS: dict[str, dict[str, Any]] = {

@@ -1,0 +1,62 @@
+"""What a log shows of each model's answers: a bounded sample per model and task, the same for any batch size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from pricing import counting_rule
+from simulator.counterfactual import TASKS
+from simulator.counts import INPUTS, TEXT, THOUSAND, Array, Counts
+from simulator.inputs import AGAINST_O200K
+from simulator.models import Codes, ModelIndex
+from simulator.sample import Sample
+
+KEPT = 20_000  # rows per model and task: a mean length is then known within 1%
+
+# Words that logs use for the classes of task the model knows.
+ALIASES = {"simple": "chat", "conversation": "chat", "data": "analytics", "coding": "code", "math": "reasoning"}
+UNLABELLED = -1
+
+
+def task_codes(labels: pa.Array) -> Array:
+    """Int64 codes into the counterfactual model's tasks, -1 where a label is missing or means nothing to it."""
+    encoded = labels.dictionary_encode()
+    names = [ALIASES.get(name.lower(), name.lower()) for name in encoded.dictionary.to_pylist()]
+    codes = np.array([*(TASKS.index(name) if name in TASKS else UNLABELLED for name in names), UNLABELLED], np.int64)
+    return np.asarray(codes[np.asarray(encoded.indices.fill_null(len(names)))])
+
+
+def o200k_per_token(model: str | None) -> float:
+    """Tokens of o200k_base per token of a model: the counterfactual model speaks o200k_base."""
+    rule = counting_rule(model or "openai/gpt-4o")
+    return 1.0 / ((rule.ratio or 1.0) * AGAINST_O200K[rule.tokenizer])
+
+
+@dataclass
+class Observed:
+    """Samples by (code of the logged model, task code), tokens as o200k_base counts them."""
+
+    samples: dict[tuple[int, int], Sample] = field(default_factory=dict)
+
+    def add(self, logged: Counts, source: Codes, task: Array, cap: Array, keys: Array, index: ModelIndex) -> None:
+        """Add one batch; `keys` are uint64 hashes of the ids, `cap` float64 tokens, NaN where there is none."""
+        usable = logged.known[:, TEXT] & (logged.milli[:, TEXT] > 0)
+        inputs = np.where(logged.known[:, :INPUTS].all(axis=1), logged.input_milli / THOUSAND, np.nan)
+        for s, t in np.unique(np.stack([source, task])[:, usable], axis=1).T.tolist():
+            rows = np.flatnonzero(usable & (source == s) & (task == t))
+            sample = self.samples.setdefault((s, t), Sample(KEPT))
+            rows = rows[sample.wanted(keys[rows])]
+            scale = o200k_per_token(index.name(s))
+            columns = {"output": logged.milli[rows, TEXT] / THOUSAND * scale, "input": inputs[rows] * scale}
+            sample.add(pa.table({"key": keys[rows], **columns, "cap": cap[rows] * scale}))
+
+    def rows(self, source: int, task: int) -> tuple[Array, Array, Array]:
+        """Output tokens, input tokens and caps of the sample of one model and task; empty where none was seen."""
+        sample = self.samples.get((source, task))
+        held = sample.rows() if sample else pa.table({})
+        if not held.num_rows:
+            return np.zeros(0), np.zeros(0), np.zeros(0)
+        return held["output"].to_numpy(), held["input"].to_numpy(), held["cap"].to_numpy()

@@ -1,0 +1,57 @@
+"""A log read, counted and observed once, and its batches handed out as often as wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from problems import ProblemLog
+from simulator.arms import Batch
+from simulator.counts import Array
+from simulator.logged import logged_counts
+from simulator.models import ModelIndex
+from simulator.observed import Observed
+from simulator.sample import id_hashes
+from workloads import Log
+
+HELD_BYTES = 256 * 2**20  # of batches kept in memory between the two passes; a larger log is read again
+
+
+class Prepared:
+    """What the arms need of a log: its batches with their tokens, and samples of each model's answers.
+
+    Args:
+        log: the log.
+        index: the run's model names.
+        problems: where rows that cannot be read go, once.
+        observe: whether an arm predicts from the log's own answers, which takes a pass of its own before the first
+            batch can be handed out.
+    """
+
+    def __init__(self, log: Log, index: ModelIndex, problems: ProblemLog, *, observe: bool) -> None:
+        self._log, self._index, self._problems = log, index, problems
+        self._held: list[Batch] | None = None
+        self.observed = Observed()
+        if observe:
+            self._observe()
+
+    def _observe(self) -> None:
+        held: list[Batch] | None = []
+        size = 0
+        for batch in self._read(self._problems):
+            keys: Array = id_hashes(batch.requests["request_id"])
+            self.observed.add(batch.logged, batch.source, batch.task, batch.cap, keys, self._index)
+            size += batch.requests.nbytes
+            held = held if held is not None and size < HELD_BYTES else None
+            if held is not None:
+                held.append(batch)
+        self._held = held
+        self._problems = ProblemLog()
+
+    def batches(self) -> Iterator[Batch]:
+        """Every batch in the log's order."""
+        return iter(self._held) if self._held is not None else self._read(self._problems)
+
+    def _read(self, problems: ProblemLog) -> Iterator[Batch]:
+        for requests, outcomes in self._log.batches(problems=problems):
+            source = self._index.of_log(requests["model"], requests["provider"])
+            yield Batch.of(requests, outcomes, source, logged_counts(requests, outcomes, source, self._index))
