@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -19,6 +20,9 @@ from backroute.options import (
     log_options,
 )
 
+if TYPE_CHECKING:
+    from pricing import PriceBook
+
 
 @click.command(
     "replay",
@@ -30,6 +34,19 @@ from backroute.options import (
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the report and its data.")
 @AS_OF
 @PRICES
+@click.option(
+    "--output-tokens",
+    type=click.Choice(["fitted", "as_logged"]),
+    default="fitted",
+    help="Predict what another model would have answered, or copy the log's counts. [fitted]",
+)
+@click.option(
+    "--output-ratio",
+    "ratios",
+    multiple=True,
+    metavar="MODEL=RATIO",
+    help="Your own ratio of a model's output tokens to the logged ones; may be given again.",
+)
 @click.option("--seed", default=0, help="Of the interval's draws. [0]")
 @click.option("--sample-rate", default=1.0, help="The share of the traffic the log holds; scales dollars. [1]")
 @click.option("--min-savings", type=float, help="Exit with 1 unless the saving's lower end reaches this many percent.")
@@ -54,6 +71,8 @@ def command(
     out: Path,
     prices_as_of: str,
     overlay: tuple[Path, ...],
+    output_tokens: Literal["fitted", "as_logged"],
+    ratios: tuple[str, ...],
     seed: int,
     sample_rate: float,
     min_savings: float | None,
@@ -74,16 +93,18 @@ def command(
     from backroute.run import gates, replay_to
     from pricing import PriceBook
     from reports import print_report
+    from simulator import Assumptions
     from simulator.reconcile import against_invoice
 
     started = time.perf_counter()
+    book = PriceBook.load(overlay)
     source = open_log(
         log,
         log_format=log_format,
         timezone=timezone,
         start=start,
         mapping=mapping,
-        book=PriceBook.load(overlay),
+        book=book,
         infer_sessions=infer_sessions,
         recount=recount,
     )
@@ -94,6 +115,7 @@ def command(
         out=out,
         as_of=prices_as_of,
         overlay=overlay,
+        assumptions=Assumptions(output_tokens, _ratios(ratios, book)),
         seed=seed,
         sample_rate=sample_rate,
     )
@@ -111,3 +133,21 @@ def command(
     console(stderr=True).print(f"{summary['log']['rows']:,} requests in {took:.1f} s. Open {out / 'report.html'}")
     failed = gates(summary, min_savings=min_savings, allow_incomplete=allow_incomplete)
     ctx.exit(drift_exit(bill, check, max_drift_pct) or failed)
+
+
+def _ratios(said: tuple[str, ...], book: PriceBook) -> dict[str, float]:
+    """MODEL=RATIO options as ratios by canonical name."""
+    from problems import BackrouteError
+
+    ratios = {}
+    for each in said:
+        name, _, text = each.rpartition("=")
+        try:
+            ratio = float(text)
+        except ValueError:
+            ratio = 0.0
+        if not name or not 0 < ratio < 1000:
+            what = f"not MODEL=RATIO ({each!r})"
+            raise BackrouteError("--output-ratio", what, fix="for example openai/gpt-4o-mini=0.95")
+        ratios[book.require(name, "--output-ratio")] = ratio
+    return ratios

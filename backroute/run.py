@@ -14,7 +14,7 @@ from problems import BackrouteError
 from problems.problem import masked
 from reports import write_report
 from router import dump_rules, load_rules
-from simulator import ReplayResult, Scenario, replay
+from simulator import Assumptions, ReplayResult, Scenario, replay
 from workloads import Log
 
 
@@ -31,6 +31,7 @@ def replay_to(
     out: Path,
     as_of: str = "latest",
     overlay: Sequence[Path] = (),
+    assumptions: Assumptions | None = None,
     seed: int = 0,
     sample_rate: float = 1.0,
 ) -> ReplayResult:
@@ -41,9 +42,10 @@ def replay_to(
     """
     book = PriceBook.load(overlay)
     policy = AsOf.parse(as_of)
-    router = load_rules(rules)
-    base = Scenario.always(baseline, book, policy)
-    candidate = Scenario(router.name, router, book, policy)
+    said = assumptions or Assumptions()
+    router = load_rules(rules, book=book)
+    base = Scenario.always(baseline, book, policy, said)
+    candidate = Scenario(router.name, router, book, policy, said)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -14,6 +14,7 @@ from workloads import BUCKETS
 FEWEST_ROWS = 5
 FIT_SHARE = 0.8  # of the rows a price is read from; with fewer it is none
 NOISE = 1e-5
+LEAST = 0.002  # a contract worth a discount takes off more
 RATE_NAMES = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "output_reasoning")
 
 
@@ -70,7 +71,7 @@ def implied_factor(recorded: Array, listed: Array, rows: Array, unit: int) -> Im
         fit = use & (off <= NOISE * recorded + unit / 2 + 1)
         if best is None or fit.sum() > 1.02 * best[0]:
             best = (int(fit.sum()), factor, fit)
-    if best is None or best[0] < max(FEWEST_ROWS, FIT_SHARE * use.sum() / 2) or best[1] == 1:
+    if best is None or best[0] < max(FEWEST_ROWS, FIT_SHARE * use.sum() / 2) or abs(best[1] - 1) < LEAST:
         return None
     exact = Decimal(str(best[1]))
     pct = (100 * (1 - exact)).normalize()

@@ -137,8 +137,7 @@ def _whole(side: str, columns: dict[str, Array], exact: bool) -> Iterator[tuple[
     """What is true of the sample as a whole: a guess, a copy, counts below their texts."""
     stated, counted = columns["stated"], columns["counted"]
     units = {name: columns[name] for name in columns if name.startswith(("words", "characters"))}
-    guess = None if exact and _counted_by_it(stated, counted) else guessed_constant(stated, units, counted)
-    kind = "constant"
+    guess, kind = guessed_constant(stated, units, counted), "constant"
     if guess is None:
         guess, kind = same_count(stated, counted), "same_count"
     if guess is not None:
@@ -148,12 +147,6 @@ def _whole(side: str, columns: dict[str, Array], exact: bool) -> Iterator[tuple[
     low = below_text(stated, counted, exact)
     if guess is None and low.sum() >= max(FEWEST_BELOW, SHARE_BELOW * len(stated)):
         yield "below_text", Guess(low, None, "", "")
-
-
-def _counted_by_it(stated: Array, counted: Array) -> bool:
-    """Whether most counts are the tokenizer's but for one overhead, of tools for example."""
-    _, times = np.unique(np.rint(stated - counted), return_counts=True)
-    return bool(times.max() >= 0.5 * len(stated))
 
 
 def _copied(stated: Array, other: Array, counted: Array) -> Guess | None:

@@ -21,9 +21,9 @@ from router import LLMRouter
 from router.conditions import All, AnyOf, Condition, Mentions, Meta, Not, OneOf
 from router.features import NAMES, Features, answer_column
 from simulator.counted import counts_of
-from simulator.counterfactual import TASKS
 from simulator.logged import FALLBACK_MODEL
 from simulator.models import ModelIndex
+from simulator.observed import task_codes
 from workloads import OUTCOME, REQUEST, Log
 from workloads.log import BATCH_ROWS, Batches
 
@@ -90,7 +90,7 @@ class Profile:
         if name in IDS:
             said = [self.hashed(name, value) for value in said]
         elif name == "label":
-            said = [value if value in TASKS else self.hashed(name, value) for value in said]
+            said = [value if task_codes(pa.array([value]))[0] >= 0 else self.hashed(name, value) for value in said]
         else:
             said = [self.name(name, value) for value in said]
         return pa.array(said, pa.string()).take(encoded.indices)

@@ -42,7 +42,7 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
 def test_a_replay_leaves_everything_it_promises(log: Path, rules: Path, tmp_path: Path) -> None:
     """20 calls of $0.0035 on gpt-4o; 10 of them cost $0.00021 on mini: $0.07 becomes $0.0371, 47% less."""
     out = tmp_path / "out"
-    said = backroute("replay", str(log), "--rules", str(rules), "--out", str(out))
+    said = backroute("replay", str(log), "--rules", str(rules), "--out", str(out), "--output-tokens", "as_logged")
     assert said.exit_code == 0
     assert "47" in said.stdout
     assert all(len(line) <= 80 for line in said.stdout.splitlines())
@@ -54,7 +54,8 @@ def test_a_replay_leaves_everything_it_promises(log: Path, rules: Path, tmp_path
     assert (summary["baseline"]["usd"], summary["routed"]["usd"]) == ("0.07", "0.0371")
     assert pq.read_table(out / "decisions.parquet").num_rows == 20
     assert json.loads((out / "manifest.json").read_text()) == summary["manifest"]
-    again = backroute("replay", str(log), "--rules", str(out / "rules.yaml"), "--out", str(tmp_path / "again"))
+    copied = ["--output-tokens", "as_logged"]
+    again = backroute("replay", str(log), "--rules", str(out / "rules.yaml"), "--out", str(tmp_path / "again"), *copied)
     assert again.stdout.replace("rules", "") == said.stdout.replace("rules", ""), "the rules as used replay alike"
 
 
@@ -69,6 +70,22 @@ def test_a_log_comes_through_a_pipe(log: Path, rules: Path, tmp_path: Path) -> N
     done = subprocess.run(command, input=log.read_bytes(), capture_output=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr.decode()
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["log"]["rows"] == 20
+
+
+def test_output_tokens_are_predicted_copied_or_given(log: Path, rules: Path, tmp_path: Path) -> None:
+    """Copied, mini costs $0.00021 a call; at twice the output 0.00015 + 0.00012 = $0.00027: 0.035 + 10 x 0.00027."""
+    routed = {}
+    for name, option in {
+        "fitted": [],
+        "copied": ["--output-tokens", "as_logged"],
+        "given": ["--output-ratio", "gpt-4o-mini=2"],
+    }.items():
+        out = tmp_path / name
+        assert backroute("replay", str(log), "--rules", str(rules), "--out", str(out), *option).exit_code == 0
+        routed[name] = json.loads((out / "summary.json").read_text())["routed"]["usd"]
+    assert routed["copied"] == "0.0371"
+    assert routed["given"] == "0.0377"
+    assert routed["fitted"] not in ("0.0371", "0.0377")
 
 
 def test_gates_set_the_exit_code(log: Path, rules: Path, tmp_path: Path) -> None:
@@ -94,7 +111,7 @@ def test_explain_shows_the_rule_and_arithmetic_that_adds_up(
 ) -> None:
     """r1 is code: 1,000 x $0.15 + 100 x $0.60 per million = 0.00015 + 0.00006 = $0.00021."""
     out = tmp_path / "out"
-    backroute("replay", str(log), "--rules", str(rules), "--out", str(out))
+    backroute("replay", str(log), "--rules", str(rules), "--out", str(out), "--output-tokens", "as_logged")
     said = backroute("explain", str(out), *arguments)
     assert said.exit_code == 0
     assert "adds up to" not in said.stdout, "the arithmetic gives the stored charge"
@@ -171,6 +188,7 @@ MISTAKES = {
     "unknown model": (["prices", "show", "gpt-4o-minni"], "gpt-4o-mini"),
     "no summary": (["report", "EMPTY"], "no summary.json"),
     "unknown preset": (["synth", "case-60", "-o", "OUT"], "case-60-25-15"),
+    "bad ratio": (["replay", "LOG", "--rules", "case", "--out", "OUT", "--output-ratio", "gpt-4o"], "not MODEL=RATIO"),
     "bad sample rate": (["replay", "LOG", "--rules", "case", "--out", "OUT", "--sample-rate", "7"], "sample rate"),
     "out is a file": (["replay", "LOG", "--rules", "case", "--out", "LOG"], "--out"),
 }

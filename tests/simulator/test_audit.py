@@ -219,7 +219,8 @@ def test_a_claim_built_from_real_volumes_at_list_prices_is_possible(
     text = claimed(traffic, places=9 if exact else 0, tolerance_pct="0" if exact else None)
     result = found(text)
     assert result.possible
-    off = Decimal("0.001") if exact else Decimal("0.501")
+    # The solver itself is exact to about one part in a million.
+    off = Decimal("0.01") if exact else Decimal("0.51")
     spent = [costs(result.claim, volume, LIST) for volume in result.volumes]
     assert abs(sum(before for before, _ in spent) - result.claim.baseline.usd) <= off
     assert all(abs(spent[i][1] - line.usd) <= off for i, line in enumerate(result.claim.routed))

@@ -119,13 +119,19 @@ def test_nothing_counted_beside_a_long_answer_is_found_in_every_single_row(book:
     assert (doubt.kind, doubt.rows, doubt.looked_at, doubt.requests) == ("zero", 1, 2000, ("r1234",))
 
 
+def test_an_answer_counted_as_reasoning_altogether_is_counted(book: PriceBook) -> None:
+    """As Gemini does with short ones."""
+    held = usage(9, 71) | {"completion_tokens_details": {"reasoning_tokens": 71}}
+    assert find_doubts(read_log([call(0, model="gemini-2.5-flash", completion="x" * 50, usage=held)]), book) == []
+
+
 def test_more_tokens_than_bytes_are_impossible_unless_reasoning_or_tools_hide_them(book: PriceBook) -> None:
     def one(**fields: Any) -> set[tuple[str, str]]:
         return kinds(find_doubts(read_log([call(0, completion="fine", usage=usage(9, 500), **fields)]), book))
 
     assert one() == {("output", "above_bytes")}
     assert one(model="o1") == set()
-    assert one(model="house-model-7") == set(), "nobody knows whether it reasons"
+    assert one(model="house-model-7") == one(model="gemini-2.5-flash") == set(), "nobody says whether it reasons"
     assert one(tools=[{"type": "function", "function": {"name": "f"}}]) == set()
 
 

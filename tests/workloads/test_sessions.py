@@ -11,7 +11,8 @@ Turn = tuple[str, str]  # question and answer
 
 def conversation(turns: list[Turn], *, minutes: int = 1, start: int = 0, **fields: Any) -> list[dict[str, Any]]:
     """One call a turn, each with all messages before it, as chat APIs want them."""
-    rows, messages = [], []
+    rows: list[dict[str, Any]] = []
+    messages: list[dict[str, str]] = []
     for number, (question, answer) in enumerate(turns):
         messages = [*messages, {"role": "user", "content": question}]
         hour, minute = divmod(start + number * minutes, 60)
