@@ -40,9 +40,9 @@ def assumptions(run: Run, number: int, against: Comparison, found: Interval) -> 
         ),
         (
             "token counts of the log",
-            "partly estimated: counted neither by the provider nor by the model's own tokenizer",
+            "estimated in part: neither the provider nor the model's own tokenizer counted them",
             "the log",
-            against.routed_by_provenance[ESTIMATED] - moved[OUTPUT] - moved[REASONING],
+            against.logged_by_provenance[ESTIMATED],
         ),
     ]
     width = {name: high - low for name, low, high in found.alone}

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from pricing import AsOf, PriceBook, charge
 from simulator.counts import INPUTS, REASONING, TEXT, THOUSAND, Array
-from simulator.implied import Implied, implied_factor, implied_rates
+from simulator.implied import Implied, flat_price, implied_factor, implied_rates
 from simulator.money import dollars
 from workloads import BUCKETS
 
@@ -28,8 +28,8 @@ class Cause:
 
     Args:
         cause: a stable short name: agrees, rounding, cache_full_price, cache_twice, cache_free, write_premium, tier,
-            reasoning_twice, reasoning_left_out, recorded_free, other_date, off_list, own_rates, unknown_price or
-            unexplained.
+            reasoning_twice, reasoning_left_out, recorded_free, other_date, off_list, flat_price, own_rates,
+            unknown_price or unexplained.
         words: it in words.
         fix: what to do about it; may be empty.
         rows: sampled rows it fits.
@@ -145,6 +145,12 @@ def find_causes(sample: pa.Table, model: str | None, book: PriceBook, as_of: AsO
             left = left & ~fit
         else:
             break
+    if left.any() and (flat := flat_price(rows.recorded, rows.milli, left, unit)) is not None:
+        fit = flat[0] & left
+        words = f"one price of ${flat[1].normalize():f} per million for input and output alike: a stand-in, not a price"
+        example = _example(rows, fit, as_of, rows.milli, rows.tier, as_of, model, book)
+        add("flat_price", words, "give the logger the model's price, or trust the recomputed one", fit, example)
+        left = left & ~fit
     if left.any() and (rates := implied_rates(rows.recorded, rows.milli, left, unit)) is not None:
         fit = rates.fit & left
         add("own_rates" if model else "unknown_price", rates.words, rates.fix, fit, (), rates)

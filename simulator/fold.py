@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from simulator.arms import Arm
-from simulator.counts import INPUTS, REASONING, TEXT, THOUSAND, Array
+from simulator.counts import ESTIMATED, INPUTS, PROVIDER, REASONING, TEXT, THOUSAND, TOKENIZER, Array
 from simulator.money import exact_sum, exact_sums
 
 # Bootstrap sums run in float64 on whole nanodollars: exact, and so independent of the order, up to $9 million.
@@ -72,6 +72,7 @@ class Comparison:
     routed: ArmSums = field(default_factory=ArmSums)
     noise: int = 0  # variance of the saving from single requests' output lengths, nanodollars squared
     routed_by_provenance: Counter[int] = field(default_factory=Counter)
+    logged_by_provenance: Counter[int] = field(default_factory=Counter)
     unlike: int = 0  # picodollars saved on requests whose model is not the logged one in either arm
     infeasible: int = 0
     baseline_only: int = 0
@@ -115,14 +116,20 @@ class Comparison:
         self.unlike += exact_sum((baseline.total - routed.total)[moved])
         variance = np.minimum((_noise(baseline) - _noise(routed))[rows] ** 2, LARGEST_VARIANCE)
         self.noise += exact_sum(np.rint(variance).astype(np.int64))
-        self._provenance(routed, rows)
+        self.routed_by_provenance.update(_by_provenance(routed, rows))
+        self.logged_by_provenance.update(_by_provenance(logged, rows & logged.priced))
 
-    def _provenance(self, routed: Arm, rows: Array) -> None:
-        inputs = routed.pico[:, :INPUTS].sum(axis=1)
-        for code in range(3):
-            self.routed_by_provenance[code] += exact_sum(inputs[rows & (routed.counts.input_provenance == code)])
-            here = rows & (routed.counts.output_provenance == code)
-            self.routed_by_provenance[code] += exact_sum(routed.pico[here, TEXT] + routed.pico[here, REASONING])
+
+def _by_provenance(arm: Arm, rows: Array) -> dict[int, int]:
+    """Picodollars by who counted the tokens they pay for."""
+    inputs = arm.pico[:, :INPUTS].sum(axis=1)
+    outputs = arm.pico[:, TEXT] + arm.pico[:, REASONING]
+    counts = arm.counts
+    return {
+        code: exact_sum(inputs[rows & (counts.input_provenance == code)])
+        + exact_sum(outputs[rows & (counts.output_provenance == code)])
+        for code in (PROVIDER, TOKENIZER, ESTIMATED)
+    }
 
 
 def _noise(arm: Arm) -> Array:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from simulator.counts import Array
+from simulator.counts import INPUTS, Array
 from workloads import BUCKETS
 
 FEWEST_ROWS = 5
@@ -78,6 +78,27 @@ def implied_factor(recorded: Array, listed: Array, rows: Array, unit: int) -> Im
     side = f"{pct:f}% below" if pct > 0 else f"{-pct:f}% above"
     words = f"off-list price: {side} the list, by one factor of {exact.normalize():f}"
     return Implied(best[2], exact, {}, words, "if a contract says so, give the suggested discount with --prices")
+
+
+def flat_price(recorded: Array, milli: Array, rows: Array, unit: int) -> tuple[Array, Decimal] | None:
+    """One round price for every token, input and output alike, that some rows follow, and which; None without one.
+
+    No provider of text models charges so: it is what a tracing tool fills in for a model it has no price of.
+
+    Args:
+        recorded: picodollars per row.
+        milli: thousandths of a token, (rows, 6).
+        rows: bool, which rows to read it from.
+        unit: the last decimal of the recorded costs, picodollars.
+    """
+    tokens = milli.sum(axis=1)
+    use = rows & (recorded > 0) & (tokens > 0)
+    shares = milli[use, INPUTS:].sum(axis=1) / tokens[use]
+    if use.sum() < 2 or np.ptp(shares) < LEAST:
+        return None
+    price = round(float(np.median(recorded[use] / tokens[use])) / 1000, 2)
+    fit = use & (np.abs(recorded - price * 1000 * tokens) <= NOISE * recorded + unit / 2 + 1)
+    return (fit, Decimal(str(price))) if price and fit.sum() >= max(2, FIT_SHARE * use.sum()) else None
 
 
 def implied_rates(recorded: Array, milli: Array, rows: Array, unit: int) -> Implied | None:

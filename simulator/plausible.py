@@ -217,10 +217,11 @@ def certain(
     # Some providers call all of a short answer reasoning.
     hidden = pc.fill_null(outcomes["output_reasoning"].take(at), 0).to_numpy()
     found = {"zero": rows[(stated[rows] + hidden == 0) & (characters >= LONG_TEXT)]}
-    # Hidden reasoning and tool calls are billed as output that the text does not show.
+    # Hidden reasoning and tool calls are billed as output that the text does not show; many a log forgets the tools,
+    # and then a call stands beside a short text or none.
     if name is not None and book.capabilities(name).reasoning is False:
         plain = ~pc.fill_null(requests["has_tools"].take(at), True).to_numpy(zero_copy_only=False)
-        found["above_bytes"] = rows[plain & (size > 0) & (stated[rows] > size + SPECIAL_TOKENS)]
+        found["above_bytes"] = rows[plain & (characters >= LONG_TEXT) & (stated[rows] > size + SPECIAL_TOKENS)]
     return found
 
 

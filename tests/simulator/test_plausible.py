@@ -127,9 +127,12 @@ def test_an_answer_counted_as_reasoning_altogether_is_counted(book: PriceBook) -
 
 def test_more_tokens_than_bytes_are_impossible_unless_reasoning_or_tools_hide_them(book: PriceBook) -> None:
     def one(**fields: Any) -> set[tuple[str, str]]:
-        return kinds(find_doubts(read_log([call(0, completion="fine", usage=usage(9, 500), **fields)]), book))
+        row = call(0, completion="x" * 45, usage=usage(9, 54)) | fields
+        return kinds(find_doubts(read_log([row]), book))
 
     assert one() == {("output", "above_bytes")}
+    assert one(usage=usage(9, 53)) == set(), "an end and a role may come on top"
+    assert one(completion="None") == set(), "a tool's call, most likely"
     assert one(model="o1") == set()
     assert one(model="house-model-7") == one(model="gemini-2.5-flash") == set(), "nobody says whether it reasons"
     assert one(tools=[{"type": "function", "function": {"name": "f"}}]) == set()

@@ -201,6 +201,20 @@ def test_rates_of_their_own_are_read_bucket_by_bucket(book: PriceBook, tmp_path:
     assert inspected(rows, PriceBook.load([path])).bill.drift_pct == 0
 
 
+def test_a_stand_in_price_for_every_token_is_told_and_not_suggested(book: PriceBook) -> None:
+    """60 in and 15 out at $1 per million are $0.000075, as a tracing tool records a model it has no price of."""
+    rows = [
+        call(n, model=model, usage={"prompt_tokens": a, "completion_tokens": b}, cost=str(Decimal(a + b) / 10**6))
+        for n, (model, a, b) in enumerate(
+            [("gpt-4o", 60, 15), ("gpt-4o", 108, 51), ("house-7", 9, 1), ("house-7", 9, 3)]
+        )
+    ]
+    seen = inspected(rows, book)
+    assert [[cause.cause for cause in found] for found in seen.causes.values()] == [["flat_price"], ["flat_price"]]
+    assert "one price of $1 per million" in seen.causes["gpt-4o"][0].words
+    assert seen.suggested_prices is None
+
+
 def test_the_price_of_a_model_nobody_knows_is_read_from_what_was_paid(book: PriceBook, tmp_path: Path) -> None:
     rows = [priced(n, "0.4", "0.8", model="house-model-7") for n in range(20)]
     seen = inspected(rows, book)

@@ -1,7 +1,6 @@
 """The three real SDKs against servers that fail in every way a provider can."""
 
 import asyncio
-import threading
 import time
 import traceback
 from datetime import UTC, datetime, timedelta
@@ -39,7 +38,7 @@ def test_a_provider_that_asks_for_a_long_wait_is_not_called_again(name: str, moc
     mock.state.scenarios.add(Fail(429, retry_after=75, times=None))
     started = time.monotonic()
     with pytest.raises(ProviderFault, match="asks to wait 75 s") as caught:
-        mocked(name).complete(MODELS[name], HELLO)
+        mocked(name).complete(MODELS[name], HELLO, timeout_s=200)
     assert (caught.value.kind, caught.value.retry_after_s, caught.value.status) == ("rate_limit", 75, 429)
     assert time.monotonic() - started < 2
 
@@ -159,20 +158,18 @@ def test_a_server_that_comes_up_meanwhile_is_reached(
     name: str, unused_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing was sent while nobody listened, so it is tried again."""
-    monkeypatch.setattr("router.providers.sdk.FIRST_WAIT_S", 1.0)
     late: list[Loopback] = []
 
-    def start() -> None:
-        late.append(Loopback(unused_port))
-        late[0].replies(Reply.json(ANSWERS[name]))
+    class Chance:  # asked for the length of the wait
+        def uniform(self, *_: float) -> float:
+            late.append(Loopback(unused_port))
+            late[0].replies(Reply.json(ANSWERS[name]))
+            return 1
 
-    timer = threading.Timer(0.1, start)
-    timer.start()
+    monkeypatch.setattr("router.providers.sdk.random", Chance())
     address = f"http://127.0.0.1:{unused_port}" + ("/v1" if name == "openai" else "")
-    retries = provider(name, base_url=address).complete(MODELS[name], HELLO).retries
-    timer.join()
+    assert provider(name, base_url=address).complete(MODELS[name], HELLO).retries == 1
     late[0].close()
-    assert retries >= 1
 
 
 @each_sdk
@@ -226,6 +223,7 @@ def test_an_error_event_in_mid_stream_is_a_fault(name: str, loopback: Loopback, 
     with pytest.raises(ProviderFault, match=r"the provider failed \(overloaded_error") as caught:
         list(scripted(name).stream(MODELS[name], HELLO))
     assert "secret" not in str(caught.value)
+    assert len(loopback.asked) == 1, "its text has been handed on, so it cannot begin anew"
 
 
 @each_sdk
