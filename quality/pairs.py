@@ -68,7 +68,7 @@ def from_log(request: Request) -> Outcome | None:
 def write_pairs(path: Path, pairs: Mapping[int, Pair], plan: Plan, judge: str) -> None:
     """One row per answer; `weight` sums to the number of draws over all traffic that moved."""
     times = Counter(plan.population.row[plan.draws].tolist())
-    weights = dict(zip(plan.population.row.tolist(), plan.overall_weight.tolist(), strict=True))
+    weights = dict(zip(plan.population.row[plan.draws].tolist(), plan.overall_weight[plan.draws].tolist(), strict=True))
     rows: list[dict[str, Any]] = []
     for row, pair in pairs.items():
         held = (("baseline", pair.request.against, pair.baseline), ("routed", pair.request.model, pair.routed))

@@ -64,7 +64,7 @@ class Population:
     """What can be drawn, one entry each.
 
     Args:
-        row: the request's row in decisions.parquet, and in the log.
+        row: the request's row in decisions.parquet, and in the log; ascending.
         slice: int, into `slices`.
         cost: float64 picodollars that calling this request's two models is expected to cost.
         known: bool, the log holds the baseline's answer.
@@ -130,11 +130,7 @@ def read_population(
         unlabelled = ~np.asarray(wanted.to_numpy(zero_copy_only=False))
     else:
         unlabelled = np.zeros(len(moved), bool)
-    names = [decisions[name].to_pylist() for name in ("rule", "routed_model", "baseline_model")]
-    keys: dict[tuple[str, str, str], int] = {}
-    code = np.full(len(moved), -1, np.int64)
-    for row in np.flatnonzero(moved).tolist():
-        code[row] = keys.setdefault((names[0][row], names[1][row], names[2][row]), len(keys))
+    keys, code = _groups(decisions, moved)
     baseline, routed = (_pico(decisions[f"{arm}_usd_pico"]) for arm in ("baseline", "routed"))
     sendable = moved & (reasons == "")
     slices = _slices(keys, code, moved, sendable, baseline - routed, scale)
@@ -159,12 +155,11 @@ def read_requests(
 ) -> dict[int, Request]:
     """The drawn requests with their text, by row."""
     wanted, found, start = np.array(sorted(set(rows)), np.int64), dict[int, Request](), 0
-    place = {int(row): at for at, row in enumerate(population.row.tolist())}
     costs = pq.read_table(folder / "decisions.parquet", columns=["baseline_usd_pico"])["baseline_usd_pico"]
     for requests, outcomes in log.batches():
         within = wanted[(wanted >= start) & (wanted < start + requests.num_rows)]
         for row in within.tolist():
-            at = place[row]
+            at = int(np.searchsorted(population.row, row))
             request = requests.slice(row - start, 1).to_pylist()[0]
             outcome = outcomes.slice(row - start, 1).to_pylist()[0]
             of = population.slices[int(population.slice[at])]
@@ -221,6 +216,22 @@ def _same(left: pa.ChunkedArray, right: pa.ChunkedArray, book: PriceBook) -> Arr
     table[-1], table[:, -1] = False, False
     codes = [np.asarray(pc.fill_null(column.indices, -1)).astype(np.int64) for column in (a, b)]
     return np.asarray(table[codes[0], codes[1]])
+
+
+def _groups(decisions: pa.Table, moved: Array) -> tuple[dict[tuple[str, str, str], int], Array]:
+    """The (rule, routed model, baseline's model) that occur among the moved, and each row's; -1 for the others."""
+    columns = [
+        decisions[name].combine_chunks().dictionary_encode() for name in ("rule", "routed_model", "baseline_model")
+    ]
+    joined = np.zeros(int(moved.sum()), np.int64)
+    for column in columns:
+        joined = joined * len(column.dictionary) + np.asarray(column.indices.filter(pa.array(moved)))
+    _, first, which = np.unique(joined, return_index=True, return_inverse=True)
+    rows = np.flatnonzero(moved)[first].tolist()
+    keys = {tuple(column[row].as_py() for column in columns): at for at, row in enumerate(rows)}
+    code = np.full(len(moved), -1, np.int64)
+    code[moved] = which.reshape(-1)
+    return keys, code
 
 
 def _slices(

@@ -84,8 +84,9 @@ class _Jumping(selectors.SelectSelector):
         self._loop = loop
 
     def select(self, timeout: float | None = None) -> list[Any]:
-        if timeout:
-            self._loop.now += timeout
+        if timeout is None:
+            raise RuntimeError("everything waits, and nothing is due")
+        self._loop.now += timeout
         return super().select(0)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from pricing import PriceBook
 from quality.calls import Tariff
-from quality.journal import Journal
+from quality.journal import Journal, Sent
 from quality.run import NoAnswerError, Runner, in_order
 from quality.spend import CapReachedError, Spend
 from router.providers.base import Answer, ProviderFault
@@ -141,3 +141,15 @@ def test_an_answer_of_unknown_usage_or_tier_counts_at_its_most(book: PriceBook) 
     assert cost(Usage(10, 0, 0, 0, 20, 0)) == 225_000_000
     assert cost(Usage(10, 0, 0, 0)) == call.most_pico
     assert cost(Usage(10, 0, 0, 0, 20, 0), "no such tier") == call.most_pico
+
+
+def test_a_call_that_an_earlier_run_lost_is_not_made_again(tmp_path: Path, book: PriceBook) -> None:
+    tariff, provider = Tariff(book), StandIn("openai", lambda _, text: text)
+    call = tariff.call("1", "openai/gpt-4o", [{"role": "user", "content": "a"}])
+    with Journal(tmp_path / "verify.jsonl", {}) as journal:
+        journal.sent(Sent("1", call.most_pico, call.name, "now"))
+    with Journal(tmp_path / "verify.jsonl", {}) as journal:
+        runner = Runner({"openai": provider}, journal, Spend(10**12, journal.spent), tariff)
+        with pytest.raises(NoAnswerError):
+            asyncio.run(runner.ask(call))
+    assert not provider.calls
