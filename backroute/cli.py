@@ -21,6 +21,7 @@ VERBS = {
     "synth": "Write a synthetic log from a mix of request classes.",
     "verify": "Are the routed answers as good? Live calls on a sample, within a cap.",
     "report": "Write report.html and charts from a replay's folder.",
+    "calibrate": "Refit the token prediction to paired live answers of your own traffic.",
     "audit": "Can any traffic at all produce a claimed saving at list prices?",
 }
 

@@ -41,6 +41,12 @@ if TYPE_CHECKING:
     help="Predict what another model would have answered, or copy the log's counts. [fitted]",
 )
 @click.option(
+    "--calibration",
+    default=None,
+    type=click.Path(path_type=Path),
+    help="Parameters of the prediction that `calibrate` refitted to your traffic.",
+)
+@click.option(
     "--output-ratio",
     "ratios",
     multiple=True,
@@ -72,6 +78,7 @@ def command(
     prices_as_of: str,
     overlay: tuple[Path, ...],
     output_tokens: Literal["fitted", "as_logged"],
+    calibration: Path | None,
     ratios: tuple[str, ...],
     seed: int,
     sample_rate: float,
@@ -115,7 +122,7 @@ def command(
         out=out,
         as_of=prices_as_of,
         overlay=overlay,
-        assumptions=Assumptions(output_tokens, _ratios(ratios, book)),
+        assumptions=Assumptions(output_tokens, _ratios(ratios, book), calibration),
         seed=seed,
         sample_rate=sample_rate,
     )

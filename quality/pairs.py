@@ -17,6 +17,7 @@ from quality.plan import Plan
 from quality.population import Request
 from quality.scoring import Scores
 from simulator.counterfactual import PairedSample
+from simulator.observed import o200k_per_token
 from workloads import BUCKETS, INPUT_BUCKETS
 
 SCHEMA = pa.schema(
@@ -92,10 +93,12 @@ def write_pairs(path: Path, pairs: Mapping[int, Pair], plan: Plan, judge: str) -
 
 
 def paired_samples(path: Path) -> list[PairedSample]:
-    """The token counts of pairs.parquet by pair of models, for `simulator.counterfactual.calibrate`."""
+    """The visible tokens of pairs.parquet by pair of models, as o200k_base counts, for `counterfactual.calibrate`."""
     frame = pq.read_table(path).to_pandas()
-    frame["tokens"] = frame[["output_text", "output_reasoning"]].sum(axis=1, min_count=2)
-    frame["asked"] = frame[list(INPUT_BUCKETS)].sum(axis=1, min_count=4)
+    # Tokenizers differ between models; the prediction is made in one, and `rebase` turns it back.
+    scale = frame["model"].map(o200k_per_token)
+    frame["tokens"] = frame["output_text"] * scale
+    frame["asked"] = frame[list(INPUT_BUCKETS)].sum(axis=1, min_count=4) * scale
     sides = [frame[frame["arm"] == arm] for arm in ("baseline", "routed")]
     joined = sides[0].merge(sides[1], on="request_id", suffixes=("_baseline", "_routed"))
     joined = joined.dropna(subset=["tokens_baseline", "tokens_routed", "asked_baseline"])

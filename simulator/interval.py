@@ -41,8 +41,8 @@ class Interval:
 def interval(comparison: Comparison, pairs: Pairs, seed: int) -> Interval:
     """Simulate the saving of a comparison.
 
-    Every draw takes one bootstrap replicate and, per pair of models and side, one log-normal factor of median one, which
-    the two arms share where they share the pair. Single requests' lengths add a normal term.
+    Every draw takes one bootstrap replicate and, per pair of models and side, one log-normal factor of median one; the
+    two arms share it where they share the pair. Single requests' lengths add a normal term.
     """
     spreads = pairs.spreads
     present = {pair for sums in (comparison.baseline, comparison.routed) for pair in sums.by_pair}

@@ -1,11 +1,12 @@
 """What another model would have answered in tokens: predicted from public outcomes, with how unsure that is."""
 
-from simulator.counterfactual.calibrate import PairedSample, calibrate
+from simulator.counterfactual.calibrate import FEW, PairedSample, calibrate
 from simulator.counterfactual.parameters import Parameters, Support
 from simulator.counterfactual.predict import TASKS, Prediction, TaskModel, fit_task, predict_output
 from simulator.counterfactual.reasoning import predict_reasoning
 
 __all__ = [
+    "FEW",
     "TASKS",
     "PairedSample",
     "Parameters",

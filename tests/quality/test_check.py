@@ -37,6 +37,7 @@ def test_a_model_that_is_as_good_passes_and_one_that_is_not_fails(folder: tuple[
     assert (found["code"].verdict, found["sums"].verdict, result.verdict.overall.verdict) == (GOOD, WORSE, WORSE)
     assert found["sums"].difference_pct == pytest.approx(-100, abs=25)
     savings = {each.name: each.saving_pico for each in slices}
+    assert list(savings) == ["sums", "code"], "the largest saving first"
     assert result.verdict.verified_pico == savings["code"] > 0
     assert result.runner.complete
 
@@ -239,6 +240,11 @@ def test_observed_answers_narrow_the_prediction_of_tokens(folder: tuple[Path, Pa
     # Half of the requests each way, so that no verdict ends the run early.
     odd = ByFunction("odd", lambda request, answer: float(int(request["request_id"][1:]) % 2 == answer.isdigit()))
     run(folder, book, providers(lambda *_: "word " * 100), sample=400, scoring=odd)
+    plan = check_of(*folder, odd, book, sample=400).plan
+    weights = [
+        row["weight"] for row in pq.read_table(folder[1] / "pairs.parquet").to_pylist() if row["arm"] == "routed"
+    ]
+    assert sum(weights) == pytest.approx(plan.overall_weight[plan.draws].sum())
     params = Parameters.load()
     samples = paired_samples(folder[1] / "pairs.parquet")
     assert {(each.source, each.target) for each in samples} == {

@@ -67,6 +67,7 @@ class Loopback:
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
+            request_queue_size = 128  # the default of 5 resets connections that come in a burst
 
             def handle_error(self, request: Any, client_address: Any) -> None:
                 pass  # a client that gave up is no news here
