@@ -34,4 +34,18 @@ def command(rules: str, out: Path) -> None:
     screen.print(f"\n[bold]The published claim[/bold]: ${claim.baseline.usd:,} a month becomes ${claim.routed_usd:,}.")
     can = "Some traffic at list prices costs that" if verdict.possible else "No traffic at list prices can cost that"
     screen.print(f"{can}: `backroute audit --case` says why.")
+    screen.print("\n[bold]Tokens[/bold]")
+    for row in summary["by_model"]:
+        screen.print(f"{row['model']}: {_counted(row['model'])}")
     click.echo(f"\nReport: {out / 'report.html'}   Charts: {out / 'charts'}")
+
+
+def _counted(model: str) -> str:
+    """Which tokenizer counts a model's tokens, and how surely."""
+    from pricing import counting_rule
+
+    rule = counting_rule(model)
+    if rule.ratio is None:
+        return f"counted exactly with {rule.tokenizer}"
+    times = "" if rule.ratio == 1 else f"{rule.ratio:g} x "
+    return f"estimated as {times}{rule.tokenizer}, give or take {rule.log_sd:.1%}"

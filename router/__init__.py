@@ -1,6 +1,6 @@
 """Decides which model answers a request: rules as data, live and in replay alike."""
 
-from router.baselines import AlwaysUse, Random
+from router.baselines import AlwaysUse, Cheapest, Random
 from router.conditions import Condition
 from router.decision import Completion, Decision
 from router.features import Features
@@ -27,6 +27,7 @@ __all__ = [
     "AlwaysUse",
     "Answer",
     "BadRequest",
+    "Cheapest",
     "Completion",
     "Condition",
     "Decision",

@@ -1,16 +1,18 @@
-"""Policies to stand beside a rule set: one model for everything, or a seeded lottery between several."""
+"""Policies to stand beside a rule set: one model for everything, a seeded lottery, the cheapest at arrival."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from pricing import PriceBook
 from problems import BackrouteError
+from router.features import Features
 from router.rules import Decisions, RoutingRule, split_target
 
 
@@ -63,6 +65,48 @@ class Random:
         """See `Router.digest`."""
         targets = [rule.target for rule in self.rules]
         return hashlib.sha256(f"{targets} {self._edges.tolist()} {self._seed}".encode()).hexdigest()
+
+
+class Cheapest:
+    """Each request to the model it looks cheapest on when it arrives: see `estimated_cost_usd`.
+
+    Requests whose text is unknown are undecided.
+
+    Args:
+        models: "provider/model" names; the earlier one wins a tie.
+        book: prices; the bundled ones when left out.
+
+    Raises:
+        BackrouteError: no model, or a name that is not provider/model.
+    """
+
+    def __init__(self, models: Sequence[str], *, book: PriceBook | None = None) -> None:
+        if not models:
+            raise BackrouteError("Cheapest", "no models to choose from", fix="for example ['openai/gpt-4o-mini']")
+        self.name = "cheapest of " + ", ".join(models)
+        self.rules: tuple[RoutingRule, ...] = tuple(
+            RoutingRule(f"cheapest {model}", None, *split_target(model, "Cheapest")) for model in models
+        )
+        self._book = book
+
+    def route_batch(self, requests: pa.RecordBatch) -> Decisions:
+        """The model of least estimated cost for each request."""
+        first = Features.of_batch(requests, self.rules[0].target, self._book)
+        counted = {"input_tokens": first["input_tokens"], "max_output_tokens": requests["max_output_tokens"]}
+        costs = np.stack(
+            [
+                Features(counted, requests.num_rows, rule.target, self._book)["estimated_cost_usd"]
+                .fill_null(np.inf)
+                .to_numpy(zero_copy_only=False)
+                for rule in self.rules
+            ]
+        )
+        undecided = np.isinf(costs).all(axis=0)
+        return Decisions(np.where(undecided, -1, costs.argmin(axis=0)).astype(np.int32))
+
+    def digest(self) -> str:
+        """See `Router.digest`."""
+        return hashlib.sha256(f"{self.name} {self._book.digest if self._book else ''}".encode()).hexdigest()
 
 
 def uniform(keys: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from router import (
     AlwaysUse,
+    Cheapest,
     Condition,
     Decisions,
     LLMRouter,
@@ -97,6 +98,7 @@ ROUTERS: dict[str, Callable[[], Router]] = {
     ),
     "always": lambda: AlwaysUse("openai/gpt-4o"),
     "random": lambda: Random({"openai/gpt-4o": 1, "groq/llama-3.1-8b-instant": 2, "openai/o3-mini": 0.5}, seed=7),
+    "cheapest": lambda: Cheapest(["openai/gpt-4o", "groq/llama-3.1-8b-instant", "openai/gpt-4o-mini"]),
     "random of one": lambda: Random({"openai/gpt-4o": 0.3}),
 }
 
