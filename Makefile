@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-fast lint bench-fidelity clean
+.PHONY: demo test test-fast lint bench-fidelity bench-real clean
 
 demo: .venv/installed
 	$(BIN)/backroute demo --out demo-out
@@ -20,7 +20,11 @@ lint: .venv/installed
 
 # Leaves whole tasks and whole models out, and compares the counterfactual model with the simple ways.
 bench-fidelity: .venv/installed
-	$(BIN)/python -m benchmarks.fidelity
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fidelity
+
+# The main job on real logs, where the shared data lies beside the project.
+bench-real: .venv/installed
+	$(BIN)/python -m benchmarks.real_logs
 
 # The pinned versions are those the tests last ran with.
 .venv/installed: pyproject.toml constraints.txt

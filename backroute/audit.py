@@ -166,7 +166,7 @@ def _words(claim: Claim, explanation: Explanation) -> str:
         "saving_pct": f"the saving was {value:.3g}%, not {claim.claimed_saving_pct}%.",
         "baseline_price": f"the models used before cost {times} the prices below, the routed ones exactly those.",
         "routed_price": f"the routed models cost {times} the prices below, those used before exactly those.",
-        "tokens": f"the routed side billed {times} the tokens assumed, input and output alike (wordier models, or "
+        "tokens": f"the routed side billed {times} the tokens assumed, input and output alike (longer answers or "
         "simply other traffic).",
         "output_tokens": f"the routed models wrote {times} the output tokens assumed, on the same input.",
         "baseline_cached": f"at least {value:.3g}% of the input before was read from the provider's cache.",

@@ -48,7 +48,7 @@ class Verbs(click.Group):
 
         if args and args[0] not in VERBS:
             hint = nearest(args[0], VERBS) or "`backroute --help` lists the verbs"
-            raise BackrouteError("backroute", f"no verb {args[0]!r}", fix=hint)
+            raise BackrouteError("command line", f"no verb {args[0]!r}", fix=hint)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

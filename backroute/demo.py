@@ -28,6 +28,9 @@ def command(rules: str, out: Path) -> None:
     with as_file(files("workloads") / "presets" / "case-60-25-15.jsonl.gz") as path:
         summary = run_replay(read_log(path), rules=rules, baseline="openai/gpt-4o", out=out)
     screen = console()
+    screen.print(
+        "A made-up log, labelled 60% simple, 25% analytics, 15% code. Rules see words and lengths, not labels.\n"
+    )
     print_report(summary, screen)
     claim = load_claim(CASE)
     verdict = audit(claim, list_prices(PriceBook.load(), claim))

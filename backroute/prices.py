@@ -57,9 +57,21 @@ def show(models: tuple[str, ...], day: str | None, history: bool, overlay: tuple
 def diff(since: str, until: str | None, overlay: tuple[Path, ...], shape: str) -> None:
     """Standard prices that changed after SINCE and up to UNTIL, by default the book's date."""
     from pricing import PriceBook
+    from problems import BackrouteError
 
     book = PriceBook.load(overlay)
-    changes = book.changes(_date(since, "SINCE"), _date(until, "UNTIL") if until else book.date)
+    first, last = _date(since, "SINCE"), _date(until, "UNTIL") if until else book.date
+    if last < first:
+        raise BackrouteError(
+            "prices diff", f"it ends before it begins ({first} to {last})", fix="give the earlier day first"
+        )
+    every = book.changes(first, last)
+    changes = [change for change in every if change.before is not None]
+    new = len({change.model for change in every if change.before is None})
+    if new:
+        click.echo(f"note: {new} models were first sold in this time; `prices show` has their prices", err=True)
+    if not changes:
+        click.echo(f"note: no standard price changed after {first} and up to {last}", err=True)
     emit(
         [
             {

@@ -40,7 +40,7 @@ def assumptions(run: Run, number: int, against: Comparison, found: Interval) -> 
         ),
         (
             "token counts of the log",
-            "estimated in part: neither the provider nor the model's own tokenizer counted them",
+            "estimated in part, by neither provider nor tokenizer; that error is not in the interval",
             "the log",
             against.logged_by_provenance[ESTIMATED],
         ),

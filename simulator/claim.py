@@ -134,7 +134,8 @@ def load_claim(path: Path) -> Claim:
     try:
         return parse_claim(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
-        raise BackrouteError(str(path), f"cannot be read ({error})", fix="give the path of a claim in YAML") from None
+        what = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read ({error})"
+        raise BackrouteError(str(path), what, fix="give the path of a claim in YAML") from None
 
 
 def parse_claim(text: str, where: str = "claim") -> Claim:

@@ -88,9 +88,14 @@ class Comparison:
         steps: tuple[Array, Array, Array],
         days: Array,
         weights: Array,
+        named: Array,
     ) -> None:
-        """Add one batch; `steps` are the waterfall's token, price and cache effects in picodollars per request."""
-        rows = baseline.usable & routed.usable
+        """Add one batch; `steps` are the waterfall's token, price and cache effects in picodollars per request.
+
+        A request whose logged model is named but unpriced is left out of every comparison, so that all of them speak of
+        the same requests; where the log names no model, only the baseline can be compared with.
+        """
+        rows = baseline.usable & routed.usable & (logged.priced | ~named)
         self.requests += len(rows)
         self.infeasible += int((~(baseline.feasible & routed.feasible)).sum())
         self.baseline_only += int((baseline.usable & ~routed.usable).sum())

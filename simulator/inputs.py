@@ -29,14 +29,14 @@ class Recount:
         self._messages = messages
         self._held: dict[tuple[object, ...], Array] = {}
 
-    def factor(self, source: str | None, target: str) -> tuple[Array, float]:
-        """What each request's input count is multiplied with when it moves from one model to another.
+    def factor(self, source: str | None, target: str, rows: Array) -> tuple[Array, float]:
+        """What the input count of some requests is multiplied with when they move from one model to another.
 
         Where the text is known, the target's count of it over the source's; elsewhere the calibrated ratio of the two
         tokenizers. A source nobody knows is taken to count as o200k_base does.
 
         Returns:
-            float64 per request, and the standard deviation of the log of the common error.
+            float64 per row, and the standard deviation of the log of the common error.
         """
         to = counting_rule(target)
         of = counting_rule(source) if source else counting_rule("openai/gpt-4o")
@@ -45,7 +45,7 @@ class Recount:
         sd = math.hypot(to.log_sd, of.log_sd) if (to.tokenizer, to.ratio) != (of.tokenizer, of.ratio) else 0.0
         if source is None:
             sd = math.hypot(sd, UNKNOWN_SOURCE_LOG_SD)
-        counted, before = self._counts(target), self._counts(source or "openai/gpt-4o")
+        counted, before = self._counts(target)[rows], self._counts(source or "openai/gpt-4o")[rows]
         known = (counted > 0) & (before > 0)
         if to.tokenizer != of.tokenizer and not known.all():
             sd = math.hypot(sd, TOKENIZER_LOG_SD)

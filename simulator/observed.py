@@ -53,10 +53,11 @@ class Observed:
             columns = {"output": logged.milli[rows, TEXT] / THOUSAND * scale, "input": inputs[rows] * scale}
             sample.add(pa.table({"key": keys[rows], **columns, "cap": cap[rows] * scale}))
 
+    def seen(self, source: int, task: int) -> bool:
+        """Whether any answer of a model on a task was seen."""
+        return (source, task) in self.samples
+
     def rows(self, source: int, task: int) -> tuple[Array, Array, Array]:
-        """Output tokens, input tokens and caps of the sample of one model and task; empty where none was seen."""
-        sample = self.samples.get((source, task))
-        held = sample.rows() if sample else pa.table({})
-        if not held.num_rows:
-            return np.zeros(0), np.zeros(0), np.zeros(0)
+        """Output tokens, input tokens and caps of the sample of one model and task that was seen."""
+        held = self.samples[source, task].rows()
         return held["output"].to_numpy(), held["input"].to_numpy(), held["cap"].to_numpy()

@@ -64,7 +64,7 @@ class Outputs:
             return Guess(text * ratio, nothing, OWN_RATIO_LOG_SD, OWN_RATIO)
         if self._said.output == "as_logged":
             return Guess(text, nothing, COPY_LOG_SD, COPIED)
-        if not (text > 0).any():
+        if not self._observed.seen(source, task):  # no answer to learn from, and so none to predict
             return Guess(text, nothing, 0.0, COPIED)
         fitted = self._task(source, target, task)
         expected, request_sd = fitted.rows(text, prompt, cap)

@@ -68,15 +68,16 @@ def rebase(known: Known, target: Codes, index: ModelIndex, outputs: Outputs, pai
     for s, t, task in np.unique(groups[:, changed], axis=1).T.tolist():
         rows = np.flatnonzero(changed & (known.source == s) & (target == t) & (known.task == task))
         source, name = index.name(s), index.names[t]
-        factor, input_sd = recount.factor(source, name)
+        factor, input_sd = recount.factor(source, name, rows)
         text = milli[rows, TEXT] / THOUSAND
         prompt = milli[rows, :INPUTS].sum(axis=1) / THOUSAND
         to_o200k, of_o200k = o200k_per_token(source), 1 / o200k_per_token(name)
         guess = outputs.predict(s, t, task, text * to_o200k, prompt * to_o200k, known.cap[rows] * to_o200k)
         milli[rows, TEXT] = np.where(text > 0, np.rint(guess.tokens * of_o200k * THOUSAND), 0).astype(np.int64)
-        request_sd[rows] = np.where(text > 0, guess.request_sd * of_o200k, 0)
+        # Rounded like the tokens: the last digits of a vectorised exponential depend on how long the batch is.
+        request_sd[rows] = np.where(text > 0, np.rint(guess.request_sd * of_o200k * THOUSAND) / THOUSAND, 0)
         reasoning_sd = _think(milli, rows, known.logged, outputs, name, prompt)
-        milli[rows, 0] = np.rint(milli[rows, 0] * factor[rows]).astype(np.int64)
+        milli[rows, 0] = np.rint(milli[rows, 0] * factor).astype(np.int64)
         output_sd = float(np.hypot(guess.log_sd, input_sd))
         pair[rows] = pairs.code(source, name, task, guess.note, Spread(input_sd, output_sd, reasoning_sd))
         if input_sd:

@@ -123,6 +123,7 @@ def _batch(run: Run, batch: Batch, outputs: list[Outputs]) -> tuple[Arm, list[Ar
     first, requests = run.scenarios[0], batch.requests
     keys = row_keys(requests["session_id"], requests["request_id"])
     drawn, days = weights(keys, run.seed), _days(requests["arrived_at"])
+    named = requests["model"].is_valid().to_numpy(zero_copy_only=False)
     logged = logged_arm(batch, run.index, first.book, first.as_of)
     decided = [scenario.router.route_batch(requests) for scenario in run.scenarios]
     arms = [
@@ -134,7 +135,7 @@ def _batch(run: Run, batch: Batch, outputs: list[Outputs]) -> tuple[Arm, list[Ar
     for scenario, arm, (against_first, against_log) in zip(run.scenarios, arms, run.comparisons, strict=True):
         for comparison, other in ((against_first, arms[0]), (against_log, logged)):
             steps = _waterfall(batch, other, arm, run.index, scenario)
-            comparison.add(logged, other, arm, steps, days, drawn)
+            comparison.add(logged, other, arm, steps, days, drawn, named)
     return logged, arms
 
 

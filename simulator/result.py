@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+NO_NAME = "(no model)"
+
+
 @dataclass
 class LogFacts:
     """What the log held, summed over batches."""
@@ -88,7 +91,7 @@ class Run:
             facts.models[code] += exact_sum(logged.total[logged.priced & (logged.model == code)])
         unknown = requests["model"].filter(pa.array((batch.source == NO_MODEL) & ~batch.passes))
         for counted in unknown.value_counts().to_pylist():
-            facts.unknown_models[counted["values"] or "(no model)"] += counted["counts"]
+            facts.unknown_models[counted["values"] or NO_NAME] += counted["counts"]
         for counted in requests["call_type"].filter(pa.array(batch.passes)).value_counts().to_pylist():
             facts.passed_through[counted["values"]] += counted["counts"]
         for decisions in decided:
@@ -114,6 +117,7 @@ class Savings:
         level: the interval's.
         comparison: the sums behind it.
         summary: the whole of summary.json, for reports and charts.
+        hypothetical: measured against a model that the log hardly paid for, so that no invoice will show it.
     """
 
     usd: Decimal
@@ -122,12 +126,14 @@ class Savings:
     level: float
     comparison: Comparison
     summary: dict[str, Any]
+    hypothetical: bool = False
 
     def __repr__(self) -> str:
         if self.pct is None or self.interval.low_pct is None:
             return f"Savings(${self.usd:,.2f})"
         low, high = self.interval.low_pct, self.interval.high_pct
-        return f"Savings(${self.usd:,.2f}, {self.pct:.1f}%, {self.level:.0%} interval {low:.1f}% to {high:.1f}%)"
+        said = f"${self.usd:,.2f}, {self.pct:.1f}%, {self.level:.0%} interval {low:.1f}% to {high:.1f}%"
+        return f"Savings({said}{', hypothetical: see savings_against_log()' if self.hypothetical else ''})"
 
 
 class ReplayResult:
@@ -181,7 +187,8 @@ class ReplayResult:
         base = comparison.total.baseline
         pct = 100.0 * (base - comparison.total.routed) / base if base else None
         found = interval(comparison, self.run.pairs, self.run.seed)
-        return Savings(Decimal(pico).scaleb(-12), pct, found, LEVEL, comparison, self.summary)
+        hypothetical = which == 0 and self.summary["headline"] == "as_logged"
+        return Savings(Decimal(pico).scaleb(-12), pct, found, LEVEL, comparison, self.summary, hypothetical)
 
     def __repr__(self) -> str:
         return f"ReplayResult({self.scenario.name!r}, {self.run.facts.rows:,} requests)"

@@ -9,12 +9,13 @@ from importlib.metadata import version
 from typing import Any
 
 from pricing import BUCKETS
+from problems.problem import masked
 from simulator.arms import PASSED_THROUGH
 from simulator.assumed import assumptions
 from simulator.fold import Comparison
 from simulator.interval import LEVEL, interval
 from simulator.money import Scale, dollars
-from simulator.result import Run
+from simulator.result import NO_NAME, Run
 from simulator.scenario import Scenario
 
 SCHEMA = 1
@@ -42,7 +43,7 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
             "formats": facts.formats,
             "sample_rate": run.sample_rate,
         },
-        "coverage": _coverage(run, against),
+        "coverage": _coverage(run, against if headline(run) == "baseline" else against_log),
         "provenance": _provenance(against),
         "as_logged": {
             "usd": dollars(scale(facts.logged_pico)),
@@ -82,10 +83,15 @@ def prices_as_of(scenario: Scenario) -> str:
 
 
 def headline(run: Run) -> str:
-    """Which saving an invoice could show: the baseline's only where at least 95% of logged spend was its model."""
+    """Which saving an invoice could show: the baseline's only where at least 95% of logged spend was its model.
+
+    A log without any spend of its own, lengths alone for example, leaves nothing but the baseline to compare with.
+    """
     spent = run.facts.logged_pico
     rules = run.scenarios[0].router.rules
-    if not spent or len(rules) != 1:
+    if not spent:
+        return "baseline"
+    if len(rules) != 1:
         return "as_logged"
     book = run.scenarios[0].book
     own = book.resolve(rules[0].target)
@@ -189,6 +195,11 @@ def _by_model(run: Run, against: Comparison, scale: Scale) -> list[dict[str, Any
             row[f"{arm}_requests"] = against.model_requests[arm][code]
             row[f"{arm}_usd"] = dollars(scale(against.model_usd[arm][code]))
         rows.append(row)
+    # What was left out for want of a price is listed, with its spend unknown.
+    for name, count in sorted(run.facts.unknown_models.items()):
+        if name != NO_NAME:
+            nothing = {"baseline_requests": 0, "baseline_usd": "0", "routed_requests": 0, "routed_usd": "0"}
+            rows.append({"model": masked(name), "logged_requests": count, "logged_usd": None} | nothing)
     return rows
 
 

@@ -1,3 +1,4 @@
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -7,10 +8,11 @@ from workloads import MESSAGE
 TEXTS = ["hello world", "def f(x):\n    return x ** 2\n" * 20]
 MESSAGES = pa.array([[{"role": "user", "name": None, "text": text}] for text in TEXTS], pa.list_(MESSAGE))
 NO_TEXT = pa.nulls(2, pa.list_(MESSAGE))
+BOTH = np.arange(2)
 
 
 def test_models_of_one_tokenizer_read_the_same_tokens() -> None:
-    factor, log_sd = Recount(MESSAGES).factor("openai/gpt-4o", "openai/gpt-4o-mini")
+    factor, log_sd = Recount(MESSAGES).factor("openai/gpt-4o", "openai/gpt-4o-mini", BOTH)
     assert factor.tolist() == [1.0, 1.0]
     assert log_sd == 0
 
@@ -19,21 +21,21 @@ def test_text_is_recounted_and_the_providers_overhead_cancels() -> None:
     """gpt-4 reads cl100k_base: the factor is its count of each request over o200k_base's, overhead in both."""
     from pricing import count_messages
 
-    factor, _ = Recount(MESSAGES).factor("openai/gpt-4o", "openai/gpt-4")
+    factor, _ = Recount(MESSAGES).factor("openai/gpt-4o", "openai/gpt-4", BOTH)
     before, after = (count_messages(name, MESSAGES).tokens.to_pylist() for name in ("openai/gpt-4o", "openai/gpt-4"))
     assert factor.tolist() == [b / a for a, b in zip(before, after, strict=True)]
 
 
 def test_without_text_a_calibrated_ratio_serves_with_its_error() -> None:
     """claude-sonnet-4-5 reads 1.13 tokens per token of o200k_base, give or take 6%."""
-    factor, log_sd = Recount(NO_TEXT).factor("openai/gpt-4o", "anthropic/claude-sonnet-4-5")
+    factor, log_sd = Recount(NO_TEXT).factor("openai/gpt-4o", "anthropic/claude-sonnet-4-5", BOTH)
     assert factor.tolist() == pytest.approx([1.13, 1.13])
     assert log_sd == pytest.approx(0.06)
-    back, _ = Recount(NO_TEXT).factor("anthropic/claude-sonnet-4-5", "openai/gpt-4o")
+    back, _ = Recount(NO_TEXT).factor("anthropic/claude-sonnet-4-5", "openai/gpt-4o", BOTH)
     assert back.tolist() == pytest.approx([1 / 1.13, 1 / 1.13])
 
 
 def test_a_source_nobody_knows_widens_the_error() -> None:
-    _, known = Recount(MESSAGES).factor("openai/gpt-4o", "anthropic/claude-sonnet-4-5")
-    _, unknown = Recount(MESSAGES).factor(None, "anthropic/claude-sonnet-4-5")
+    _, known = Recount(MESSAGES).factor("openai/gpt-4o", "anthropic/claude-sonnet-4-5", BOTH)
+    _, unknown = Recount(MESSAGES).factor(None, "anthropic/claude-sonnet-4-5", BOTH)
     assert unknown > known

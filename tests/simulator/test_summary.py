@@ -57,8 +57,11 @@ def test_assumptions_about_tokens_come_before_the_prices(replayed: Replayed) -> 
 
 
 def test_what_was_left_out_is_said_in_money_and_in_requests(replayed: Replayed) -> None:
-    """Two known calls of $0.0035 and one on a model without a price: it is compared, since its tokens are known."""
+    """Two known calls of $0.0035 and one on a model without a price, which no comparison can hold; it is listed."""
     _, after = replayed([call(0), call(1), call(2, model="house-model-7")])
-    assert after.summary["coverage"]["requests_pct"] == 100
+    assert after.summary["coverage"]["requests_pct"] == pytest.approx(200 / 3)
     assert after.summary["coverage"]["priced_pct"] == pytest.approx(200 / 3)
     assert after.summary["coverage"]["logged_usd_pct"] == 100
+    listed = {row["model"]: row for row in after.summary["by_model"]}
+    assert listed["house-model-7"]["logged_requests"] == 1
+    assert listed["house-model-7"]["logged_usd"] is None
