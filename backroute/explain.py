@@ -9,6 +9,12 @@ import click
 
 from backroute.options import PRICES, emit
 
+COUNTED = {
+    "provider": "counted by the provider",
+    "tokenizer": "counted by a tokenizer",
+    "estimated": "predicted or estimated, at least in part",
+}
+
 
 @click.command("explain", epilog="Example: backroute explain out/ --request req-000042")
 @click.argument("folder", type=click.Path(path_type=Path))
@@ -43,6 +49,8 @@ def command(folder: Path, request_id: str, overlay: tuple[Path, ...], shape: str
             else f"{arm.name}: {arm.model}, unpriced"
         )
         rows: list[dict[str, Any]] = [line.as_dict() for line in arm.lines]
+        if arm.provenance:
+            title += f"; tokens {COUNTED[arm.provenance]}"
         emit(rows, "table", title=title) if rows else click.echo(f"{title}\nno tokens")
         if arm.note:
             click.echo(arm.note)

@@ -15,6 +15,7 @@ from problems.problem import masked
 from reports import write_report
 from router import dump_rules, load_rules
 from simulator import Assumptions, ReplayResult, Scenario, replay
+from simulator.result import NO_NAME
 from workloads import Log
 
 
@@ -70,7 +71,8 @@ def notes(run: Any, out: Path) -> None:
         click.echo(f"note: {run.problems.set_aside:,} rows set aside ({kinds}): {out / 'problems.jsonl'}", err=True)
     for name, count in facts.unknown_models.most_common(5):
         said = f"no price for the logged model {masked(name)!r} ({count:,} requests); add it with --prices"
-        click.echo(f"note: {said}", err=True)
+        unnamed = f"{count:,} requests name no model: only the baseline can be compared with"
+        click.echo(f"note: {unnamed if name == NO_NAME else said}", err=True)
     for kind, count in facts.passed_through.items():
         click.echo(f"note: {count:,} {kind} calls are not routed; they cost as logged in every arm", err=True)
     if facts.undecided:

@@ -115,6 +115,9 @@ def test_explain_shows_the_rule_and_arithmetic_that_adds_up(
     said = backroute("explain", str(out), *arguments)
     assert said.exit_code == 0
     assert "adds up to" not in said.stdout, "the arithmetic gives the stored charge"
+    if "json" not in arguments:
+        assert "tokens counted by the provider" in said.stdout.replace("\n", " "), "as logged"
+        assert "tokens predicted or estimated" in said.stdout.replace("\n", " "), "routed to another model"
     assert "0.00021" in said.stdout
     assert "0.00015" in said.stdout
     assert "code" in said.stdout
