@@ -55,13 +55,14 @@ def replayed(row: Recorded, name: str, streamed: bool, loopback: Loopback) -> An
     return answer
 
 
+@pytest.mark.parametrize("each", [EACH, pytest.param(None, marks=pytest.mark.slow)], ids=["some", "all"])
 def test_recorded_calls_count_through_the_adapters_as_through_the_readers(
-    recorded: dict[tuple[str, bool], list[tuple[Recorded, Exchange]]], loopback: Loopback
+    each: int | None, recorded: dict[tuple[str, bool], list[tuple[Recorded, Exchange]]], loopback: Loopback
 ) -> None:
-    """Of every host and both ways the first six; those whose recording is cut, or an error, are faults here."""
+    """Of every host and both ways the first six, or all; those whose recording is cut, or an error, are faults here."""
     seen: Counter[str] = Counter()
     for (name, streamed), calls in recorded.items():
-        for row, read in calls[:EACH]:
+        for row, read in calls[:each]:
             if read.status == "error":
                 with pytest.raises(ProviderFault):
                     replayed(row, name, streamed, loopback)
