@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 @click.option("--sample-rate", default=1.0, help="The share of the traffic the log holds; scales dollars. [1]")
 @click.option("--min-savings", type=float, help="Exit with 1 unless the saving's lower end reaches this many percent.")
 @click.option(
-    "--allow-incomplete", is_flag=True, help="Accept requests left out of the comparison without exit code 3."
+    "--allow-incomplete", is_flag=True, help="Exit with 0 even where under 95% of requests or of spend compare."
 )
 @INVOICE
 @MAX_DRIFT

@@ -97,13 +97,12 @@ def gates(summary: dict[str, Any], *, min_savings: float | None, allow_incomplet
         said = "unknown" if low is None else f"{low:.1f}%"
         click.echo(f"gate: the saving's lower end is {said}, below --min-savings {min_savings:g}%", err=True)
         return 1
-    covered = summary["coverage"]["requests_pct"]
-    if not allow_incomplete and (covered or 0) < MOSTLY:
-        click.echo(
-            f"gate: only {covered or 0:.1f}% of requests could be compared; see the notes above, "
-            "or pass --allow-incomplete",
-            err=True,
-        )
+    requests, money = (summary["coverage"][name] for name in ("requests_pct", "logged_usd_pct"))
+    # A few large requests may hold most of the money; a log without prices of its own has none to cover.
+    if not allow_incomplete and ((requests or 0) < MOSTLY or (money is not None and money < MOSTLY)):
+        spend = "" if money is None else f" and {money:.1f}% of the logged spend"
+        said = f"only {requests or 0:.1f}% of requests{spend} could be compared"
+        click.echo(f"gate: {said}; see the notes above, or pass --allow-incomplete", err=True)
         return 3
     return 0
 
