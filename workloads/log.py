@@ -122,11 +122,10 @@ class Log:
             problems: where rows that cannot be read go; forgotten when left out.
             rows: at most this many in a batch.
         """
-        reading = Reading(self._format, self._zone, ProblemLog() if problems is None else problems, self._start)
+        found = ProblemLog() if problems is None else problems
+        reading = Reading(self._format, self._zone, found, self._start, self._sources)
         for note in self._notes:
-            reading.problems.add(note)
-        for source in self._sources:
-            reading.survey(source.lines(ProblemLog()))
+            found.add(note)
         digest, waiting, size = blake2b(digest_size=16), list[Row](), 0
         for source in self._sources:
             reading.next_file()

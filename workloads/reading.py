@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import tzinfo
 from hashlib import blake2b
-from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,9 +19,9 @@ from workloads.formats import Format, Reader, reader_of, recognise
 from workloads.formats.not_a_call import NotACallError
 from workloads.formats.unfold import unfold
 from workloads.rows import Row, RowError
+from workloads.sources import Source
 
 ONCE_A_FILE = {"no_time_zone", "no_start"}
-LOOKED_AT = 16  # records that show whether a file needs a first pass
 ASIDE = "row set aside"
 
 
@@ -42,10 +42,19 @@ class Reading:
         zone: what a time without a zone means.
         problems: where lines that cannot be read go.
         start: microseconds since 1970 UTC, when a trace whose clock starts at 0 began; None where unknown.
+        sources: the whole log, for formats whose records depend on others.
     """
 
-    def __init__(self, log_format: Format | None, zone: tzinfo, problems: ProblemLog, start: int | None = None) -> None:
+    def __init__(
+        self,
+        log_format: Format | None,
+        zone: tzinfo,
+        problems: ProblemLog,
+        start: int | None = None,
+        sources: Sequence[Source] = (),
+    ) -> None:
         self._format, self._zone, self.problems, self._start = log_format, zone, problems, start
+        self._sources, self._surveyed = sources, False
         self.formats: Counter[str] = Counter()
         self.recognised: dict[str, str] = {}
         self._readers: dict[str, Reader] = {}
@@ -54,16 +63,6 @@ class Reading:
         self._first: dict[int, int] = {}
         self._later: set[int] = set()
         self._repeated: Counter[int] = Counter()
-
-    def survey(self, lines: Iterable[tuple[int, bytes]]) -> None:
-        """The first pass over a file, for formats whose records depend on others; not a line more of other files."""
-        records = (record for _, content in lines for record in records_of(content))
-        first = list(islice(records, LOOKED_AT))
-        if any(hasattr(self._reader(found), "survey") for record in first if (found := self._found(record)[0])):
-            for record in (*first, *records):
-                found = self._found(record)[0]
-                if found is not None and (survey := getattr(self._reader(found), "survey", None)) is not None:
-                    survey(record)
 
     def next_file(self) -> None:
         """Tell the readers that another file begins."""
@@ -126,9 +125,22 @@ class Reading:
         return (self._format, "--log-format") if self._format.detect(record) else (None, "")
 
     def _reader(self, chosen: Format) -> Reader:
-        if chosen.NAME not in self._readers:
-            self._readers[chosen.NAME] = reader_of(chosen)
-        return self._readers[chosen.NAME]
+        found = self._readers.get(chosen.NAME)
+        if found is None:
+            found = self._readers[chosen.NAME] = reader_of(chosen)
+            if hasattr(found, "survey") and not self._surveyed:
+                self._survey()
+        return found
+
+    def _survey(self) -> None:
+        """The first pass over the whole log, made when the first record of a format that needs one is met."""
+        self._surveyed = True
+        lines = (content for source in self._sources for _, content in source.lines(ProblemLog()))
+        for record in (record for content in lines for record in records_of(content)):
+            found = self._found(record)[0]
+            if found is not None and (survey := getattr(self._reader(found), "survey", None)) is not None:
+                with suppress(RecursionError):  # a record nested too deep becomes a problem when it is read
+                    survey(record)
 
     def _pass_over(self, line: Line, found: NotACallError) -> None:
         """Count a record that is no call; the first of a kind in each file is noted with its place."""

@@ -36,6 +36,19 @@ def test_a_result_is_joined_with_its_request_from_another_file(
 
 
 @PAIRS
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_pair_far_down_a_file_of_other_calls_is_joined(
+    request_line: dict[str, Any], result_line: dict[str, Any], turned: bool
+) -> None:
+    calls = [{"prompt": f"call {number}"} for number in range(100)]
+    pair = [request_line, result_line][:: -1 if turned else 1]
+    rows, problems = read([*calls, pair[0], {"prompt": "between"}, pair[1]])
+    assert not_calls(problems) == {"request of a batch result": 1}
+    assert [row["prompt"] for row in rows].count("Two and two?") == 1
+    assert len(rows) == 102
+
+
+@PAIRS
 def test_either_file_alone_is_read(request_line: dict[str, Any], result_line: dict[str, Any]) -> None:
     [row], _ = read([result_line])
     assert (row["prompt"], buckets(row)) == (None, (400, 600, 0, 0, 50, 0))

@@ -115,10 +115,11 @@ def test_agents_tools_and_other_spans_are_no_calls() -> None:
 
 
 def test_a_call_traced_by_two_instrumentations_is_one_call() -> None:
-    inner = {**OPENINFERENCE, "parent_id": "a1"}
-    rows, problems = read([GENAI, inner])
-    assert [row["request_id"] for row in rows] == ["b1"]
-    assert not_calls(problems) == {"wrapper of a call": 1}
+    inner, others = {**OPENINFERENCE, "parent_id": "a1"}, [{"prompt": f"call {number}"} for number in range(50)]
+    for between in ([], others):
+        rows, problems = read([*between, GENAI, inner])
+        assert [row["request_id"] for row in rows[len(between) :]] == ["b1"]
+        assert not_calls(problems) == {"wrapper of a call": 1}
 
 
 def test_a_failed_span_is_an_error_and_an_image_is_seen() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from problems import BackrouteError, ProblemLog
 from workloads import OUTCOME, REQUEST, Log, read_log
+from workloads.sources import FileSource
 
 
 def rows(log: Log) -> int:
@@ -47,6 +48,15 @@ def test_the_same_line_again_is_a_duplicate_and_the_same_id_with_another_line_is
     assert columns(log, "request_id") == ["a", "a", "b"]
     said = [(problem.line, problem.kind, problem.set_aside) for problem in log.problems.kept]
     assert said == [(2, "id_reused", False), (3, "duplicate", True), (4, "duplicate", True)]
+
+
+def test_a_log_is_read_twice_only_where_a_format_asks_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, opened, lines = tmp_path / "a.jsonl", [], FileSource.lines
+    monkeypatch.setattr(FileSource, "lines", lambda self, problems: opened.append(self.name) or lines(self, problems))
+    for record, times in (({"prompt": "Hi"}, 1), ({"custom_id": "a", "body": {"messages": []}}, 2)):
+        opened.clear()
+        rows(read_log(written(path, {"prompt": "Ho"}, record)))
+        assert len(opened) == times
 
 
 def test_duplicates_are_found_from_file_to_file(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ class Reader(Protocol):
 
     Most formats read each record by itself, and their modules are their readers. Where records depend on each other,
     the module has a class `Reader`, made anew for each pass: its `survey(record)`, if any, is called with every record
-    of the log before the first is read, and its `next_file()`, if any, before each file.
+    of its format in the log before the first is read, and its `next_file()`, if any, before each file.
     """
 
     def read(self, record: Record, zone: tzinfo) -> Row:
