@@ -106,24 +106,24 @@ def part(block: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
     return {}
 
 
-def count(block: Mapping[str, Any], *names: str) -> int | None:
+def count(block: Mapping[str, Any], *names: str, most: int = MOST_TOKENS) -> int | None:
     """The largest count under these names, which are different spellings of one figure; null when none is there.
 
     Raises:
-        UsageError: negative, not whole, NaN, a boolean, a text, or above 10,000,000 tokens.
+        UsageError: negative, not whole, NaN, a boolean, a text, or above `most` tokens.
     """
-    found = [_whole(name, block[name]) for name in names if block.get(name) is not None]
+    found = [_whole(name, block[name], most) for name in names if block.get(name) is not None]
     return max(found) if found else None
 
 
-def _whole(name: str, value: object) -> int:
+def _whole(name: str, value: object, most: int) -> int:
     fix = "log the provider's own count, or leave the field out"
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UsageError(name, value, "not a number of tokens", fix)
     if value < 0:
         raise UsageError(name, value, "a negative number of tokens", fix)
-    if value > MOST_TOKENS:
-        raise UsageError(name, value, f"more than {MOST_TOKENS:,} tokens in one call", fix)
+    if value > most:
+        raise UsageError(name, value, f"more than {most:,} tokens in one call", fix)
     if value != value or value != int(value):  # only NaN differs from itself
         raise UsageError(name, value, "not a whole number of tokens", fix)
     return int(value)

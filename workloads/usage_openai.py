@@ -22,6 +22,7 @@ READ_BESIDE = (
 )
 READ_ANTHROPIC = ("cache_read_input_tokens",)
 WRITE_WITHIN = ("cache_write_tokens", "cache_creation_tokens", "cache_creation")
+WRITE_BESIDE = ("cache_write_input_tokens",)
 WRITE_ANTHROPIC = ("cache_creation_input_tokens",)
 REASONING_WITHIN = ("reasoning_tokens", "reasoning")
 REASONING_BESIDE = ("reasoning_tokens", "reasoning_output_tokens", "native_tokens_reasoning")
@@ -42,7 +43,7 @@ def read_openai(block: Block, provider: str) -> Usage:
     within, beside = part(block, *WITHIN_INPUT), part(block, *WITHIN_OUTPUT)
     stated_in, stated_out, total = count(block, *INPUT), count(block, *OUTPUT), count(block, *TOTAL)
     read = max(count(within, *READ_WITHIN) or 0, count(block, *READ_BESIDE, *READ_ANTHROPIC) or 0)
-    written = max(count(within, *WRITE_WITHIN) or 0, count(block, *WRITE_ANTHROPIC) or 0)
+    written = max(count(within, *WRITE_WITHIN) or 0, count(block, *WRITE_BESIDE, *WRITE_ANTHROPIC) or 0)
     reasoning = max(count(beside, *REASONING_WITHIN) or 0, count(block, *REASONING_BESIDE) or 0)
     if stated_in is None and stated_out is None:
         return Usage(reported_total=total, notes=("no_token_counts" if total is None else "total_only",))

@@ -18,11 +18,13 @@ from tests.workloads.format_samples import (
     CALLS,
     CLAUDE_REQUEST,
     CLAUDE_USER,
+    CODEX_FIRST,
     CODEX_META,
     CODEX_TURN,
     OPENINFERENCE,
     SPAN,
     TRACE,
+    codex_count,
 )
 from tests.workloads.reading import not_calls, read
 from tests.workloads.test_formats_otel import SPELLINGS
@@ -136,7 +138,7 @@ def test_many_wrong_values_at_once_end_in_no_traceback(data: st.DataObject) -> N
 
 
 def numbered(count: int) -> list[dict[str, Any]]:
-    """Calls of every format but the session logs whose lines depend on the ones before, each with an id of its own."""
+    """Calls of every format but Codex, whose lines are in order, each with an id of its own."""
     found = []
     for name, sample in CALLS.items():
         for number in range(count if name != "codex" else 0):
@@ -149,6 +151,15 @@ def numbered(count: int) -> list[dict[str, Any]]:
             found.append(record)
     found += [{**BATCH_REQUEST, "custom_id": f"openai-batch-{number}"} for number in range(count)]
     return found
+
+
+def session(count: int) -> list[dict[str, Any]]:
+    """A Codex session of so many calls, each written twice."""
+    lines = [CODEX_META, CODEX_TURN]
+    for number in range(1, count + 1):
+        total = {name: number * tokens for name, tokens in CODEX_FIRST.items()}
+        lines += [codex_count(total, CODEX_FIRST, 2 * number), codex_count(total, CODEX_FIRST, 2 * number + 1)]
+    return lines
 
 
 def pieces(*files: list[dict[str, Any]]) -> list[Path]:
@@ -164,10 +175,13 @@ def pieces(*files: list[dict[str, Any]]) -> list[Path]:
 def test_a_log_in_two_files_reads_as_in_one_whatever_its_formats(order: random.Random, cut: int) -> None:
     records = numbered(3)
     order.shuffle(records)
+    for place, line in zip(sorted(order.sample(range(len(records)), 8)), session(3), strict=True):
+        records.insert(place, line)
     whole, problems = read(pieces(records))
     split, _ = read(pieces(records[:cut], records[cut:]))
     assert whole == split
-    assert len(whole) + not_calls(problems)["request of a batch result"] == len(records)
+    assert len(whole) + sum(not_calls(problems).values()) == len(records)
+    assert not_calls(problems) == {"request of a batch result": 3, "session line": 2, "repeated count": 3}
     assert not problems.set_aside
 
 

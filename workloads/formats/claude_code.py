@@ -7,6 +7,7 @@ session copies the lines of the one before: the lines of one message id are one 
 from __future__ import annotations
 
 import hashlib
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import tzinfo
@@ -26,6 +27,7 @@ NAME = "Claude Code sessions"
 
 # Lines that are no message.
 KINDS = ("summary", "system", "file-history-snapshot", "queue-operation", "progress", "custom-title", "last-prompt")
+REMEMBERED = 4_096  # sessions whose last prompt is held
 META = ("cwd", "gitBranch", "version", "isSidechain")
 
 
@@ -40,22 +42,18 @@ def detect(record: Record) -> str | None:
 
 
 class Reader:
-    """One session file at a time, and the messages billed in all of them."""
+    """What was last said in each session, and the messages billed in all of them."""
 
     def __init__(self) -> None:
         self._most: dict[int, int] = {}  # output tokens of a message's fullest line
         self._billed: set[int] = set()
-        self._prompt: str | None = None
+        self._prompts: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     def survey(self, record: Record) -> None:
         """The first pass: which line of each message counts the most."""
         key, output = _key(record), _output(record)
         if key is not None:
             self._most[key] = max(self._most.get(key, 0), output)
-
-    def next_file(self) -> None:
-        """A new session."""
-        self._prompt = None
 
     def read(self, record: Record, zone: tzinfo) -> Row:
         """One row.
@@ -68,7 +66,7 @@ class Reader:
         if not isinstance(message, Mapping):
             raise NotACallError("session line", "a line that is no message: a title, a snapshot, a state")
         if not isinstance(message.get("usage"), Mapping):
-            self._listen(message)
+            self._listen(record, message)
             raise NotACallError("user message", "what was said to the model: the answer's line is the call")
         if message.get("model") == "<synthetic>":
             raise NotACallError("synthetic message", "written by the program itself, not by a model")
@@ -79,9 +77,12 @@ class Reader:
             self._billed.add(key)
         return self._row(record, message, zone)
 
-    def _listen(self, message: Mapping[str, Any]) -> None:
+    def _listen(self, record: Record, message: Mapping[str, Any]) -> None:
         if message.get("role") == "user" and (said := read_content(message.get("content")).text):
-            self._prompt = said
+            self._prompts[_speaker(record)] = said
+            self._prompts.move_to_end(_speaker(record))
+            if len(self._prompts) > REMEMBERED:
+                self._prompts.popitem(last=False)
 
     def _row(self, record: Record, message: Mapping[str, Any], zone: tzinfo) -> Row:
         row = Row(model=text("message.model", message.get("model")), provider="anthropic")
@@ -89,7 +90,7 @@ class Reader:
         row.session_id = kept(row, text, "sessionId", record.get("sessionId"))
         row.arrived_at = read_time("timestamp", record.get("timestamp"), zone, row)
         row.recorded_usd = money("costUSD", record.get("costUSD"))
-        row.prompt = self._prompt
+        row.prompt = self._prompts.get(_speaker(record))
         row.completion = read_content(message.get("content")).answer
         row.has_tools = True  # the program always sends its tools
         row.usage = _usage(message["usage"])
@@ -105,6 +106,11 @@ def _usage(block: Mapping[str, Any]) -> Usage:
     if block.get("speed") == "fast":
         usage = replace(usage, served_tier="fast")
     return usage
+
+
+def _speaker(record: Record) -> tuple[str, str]:
+    """The conversation that a line belongs to: a session's own, or that of an agent within it."""
+    return str(record.get("sessionId")), str(record.get("agentId", record.get("isSidechain") or False))
 
 
 def _key(record: Record) -> int | None:
