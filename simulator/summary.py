@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import platform
-from datetime import UTC, date, datetime, timedelta
-from fractions import Fraction
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import Any
 
 from pricing import BUCKETS
 from problems.problem import masked
-from simulator.arms import PASSED_THROUGH
 from simulator.assumed import assumptions
+from simulator.breakdowns import EPOCH, by_rule, compared, days, per_30d, sensitivity, waterfall
 from simulator.fold import Comparison
 from simulator.interval import LEVEL, interval
 from simulator.money import Scale, dollars
@@ -20,8 +19,6 @@ from simulator.scenario import Scenario
 
 SCHEMA = 1
 HEADLINE_SHARE = 0.95  # of logged spend on the baseline's model, for the baseline to be the headline (CONTRACTS)
-DAY_US = 86_400_000_000
-EPOCH = date(1970, 1, 1)
 VERSIONS = ("backroute", "genai-prices", "numpy", "pyarrow", "tiktoken")
 
 
@@ -30,8 +27,10 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
     against, against_log = run.comparisons[number]
     facts, scenario = run.facts, run.scenarios[number]
     scale = Scale(run.sample_rate)
-    found = interval(against, run.pairs, run.seed)
-    saving = scale(against.total.baseline) - scale(against.total.routed)
+    which = headline(run)
+    shown = against if which == "baseline" else against_log
+    alone = interval(against, run.pairs, run.seed)
+    found = alone if shown is against else interval(shown, run.pairs, run.seed)
     return {
         "schema": SCHEMA,
         "log": {
@@ -43,8 +42,8 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
             "formats": facts.formats,
             "sample_rate": run.sample_rate,
         },
-        "coverage": _coverage(run, against if headline(run) == "baseline" else against_log),
-        "provenance": _provenance(against),
+        "coverage": _coverage(run, shown),
+        "provenance": _provenance(shown),
         "as_logged": {
             "usd": dollars(scale(facts.logged_pico)),
             "recorded_usd": dollars(scale(run.reconciliation.recorded)) if run.reconciliation.recorded else None,
@@ -52,18 +51,23 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
         },
         "baseline": {"name": run.scenarios[0].name, "usd": dollars(scale(against.total.baseline))},
         "routed": {"name": scenario.name, "usd": dollars(scale(against.total.routed))},
-        "headline": headline(run),
+        "headline": which,
         "savings": _savings(run, against, scale),
         "savings_vs_as_logged": _savings(run, against_log, scale),
-        "waterfall": _waterfall(against, saving, scale),
-        "period": _period(run, against, scale),
+        "compared": compared(run, number, shown, found, which),
+        "waterfall": waterfall(against, scale),
+        "period": {
+            "days": days(run),
+            "baseline_usd_per_30d": per_30d(run, scale(against.total.baseline)),
+            "routed_usd_per_30d": per_30d(run, scale(against.total.routed)),
+        },
         "by_rule": _by_rule(run, number, against, scale),
         "by_model": _by_model(run, against, scale),
         "by_day": _by_day(against, scale),
-        "sensitivity": [{"source": name, "low_pct": low, "high_pct": high} for name, low, high in found.alone],
+        "sensitivity": sensitivity(alone),
         "quality": {"checked": False, "verified_savings_usd": None, "slices": []},
         "prices": _prices(run, number, against),
-        "assumptions": assumptions(run, number, against, found),
+        "assumptions": assumptions(run, number, shown, found),
         "manifest": {
             "versions": {"python": platform.python_version()} | {name: version(name) for name in VERSIONS},
             "digests": {
@@ -147,41 +151,10 @@ def _savings(run: Run, comparison: Comparison, scale: Scale) -> dict[str, Any]:
     }
 
 
-def _waterfall(against: Comparison, saving: int, scale: Scale) -> dict[str, str]:
-    steps = {f"{name}_usd": scale(pico) for name, pico in against.waterfall.items()}
-    # Scaling rounds each step; the price step, the largest, takes what the rounding leaves, so that all add up.
-    steps["price_usd"] += saving - sum(steps.values())
-    return {name: dollars(pico) for name, pico in steps.items()}
-
-
-def _period(run: Run, against: Comparison, scale: Scale) -> dict[str, Any]:
-    first, last = run.facts.first_us, run.facts.last_us
-    days = None if first is None or last is None or first == last else (last - first) / DAY_US
-    # Less than a day says nothing of a month: nights and weekends are not in it.
-    fit = days is not None and days >= 1
-    per_30d = [
-        dollars(round(Fraction(scale(pico) * 30) / Fraction(days))) if fit and days else None
-        for pico in (against.total.baseline, against.total.routed)
-    ]
-    return {"days": days, "baseline_usd_per_30d": per_30d[0], "routed_usd_per_30d": per_30d[1]}
-
-
 def _by_rule(run: Run, number: int, against: Comparison, scale: Scale) -> list[dict[str, Any]]:
-    rules = run.scenarios[number].router.rules
-    rows = []
-    for (rule, model), tally in sorted(
-        against.by_rule.items(), key=lambda item: (-item[1].baseline, item[0][0], run.index.name(item[0][1]) or "")
-    ):
-        rows.append(
-            {
-                "rule": PASSED_THROUGH if rule == -2 else rules[rule].name,
-                "model": run.index.name(model),
-                "requests": tally.requests,
-                "baseline_usd": dollars(scale(tally.baseline)),
-                "routed_usd": dollars(scale(tally.routed)),
-            }
-        )
-    return rows
+    names = ("rule", "model", "requests", "routed_usd")
+    rows = by_rule(run, number, against, scale)
+    return [{name: row[name] for name in names} | {"baseline_usd": row["before_usd"]} for row in rows]
 
 
 def _by_model(run: Run, against: Comparison, scale: Scale) -> list[dict[str, Any]]:

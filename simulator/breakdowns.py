@@ -1,0 +1,160 @@
+"""The headline's own comparison in every breakdown: what reports draw, each part with what it saves."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from fractions import Fraction
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from problems.problem import masked
+from simulator.arms import PASSED_THROUGH
+from simulator.fold import Comparison
+from simulator.interval import Interval
+from simulator.money import Scale, dollars, exact_sum
+from simulator.result import NO_NAME, Run
+
+EPOCH = date(1970, 1, 1)
+DAY_US = 86_400_000_000
+COSTLIEST = 10  # requests listed, of those that routing made dearer
+
+
+def compared(run: Run, number: int, comparison: Comparison, found: Interval, against: str) -> dict[str, Any]:
+    """`summary.json`'s `compared`: one comparison, `against` "baseline" or "as_logged", in all its parts."""
+    scale = Scale(run.sample_rate)
+    total = comparison.total
+    return {
+        "against": against,
+        "name": run.scenarios[0].name if against == "baseline" else "as logged",
+        "requests": total.requests,
+        "before_usd": dollars(scale(total.baseline)),
+        "routed_usd": dollars(scale(total.routed)),
+        "before_usd_per_30d": per_30d(run, scale(total.baseline)),
+        "routed_usd_per_30d": per_30d(run, scale(total.routed)),
+        "waterfall": waterfall(comparison, scale),
+        "by_rule": by_rule(run, number, comparison, scale),
+        "by_model": _by_model(run, comparison, scale),
+        "by_day": _by_day(comparison, scale),
+        "sensitivity": sensitivity(found),
+        "dearer": _dearer(run, number, against),
+    }
+
+
+def days(run: Run) -> float | None:
+    """How long the log is."""
+    first, last = run.facts.first_us, run.facts.last_us
+    return None if first is None or last is None or first == last else (last - first) / DAY_US
+
+
+def per_30d(run: Run, pico: int) -> str | None:
+    """A sum scaled from the log's days to thirty; None for less than a day, which holds no night and no weekend."""
+    span = days(run)
+    return dollars(round(Fraction(pico * 30) / Fraction(span))) if span and span >= 1 else None
+
+
+def waterfall(comparison: Comparison, scale: Scale) -> dict[str, str]:
+    """The steps of CONTRACTS' waterfall; they add up to the saving exactly."""
+    steps = {f"{name}_usd": scale(pico) for name, pico in comparison.waterfall.items()}
+    saving = scale(comparison.total.baseline) - scale(comparison.total.routed)
+    # Scaling rounds each step; the price step, the largest, takes what the rounding leaves, so that all add up.
+    steps["price_usd"] += saving - sum(steps.values())
+    return {name: dollars(pico) for name, pico in steps.items()}
+
+
+def sensitivity(found: Interval) -> list[dict[str, Any]]:
+    """The interval under each source of doubt alone."""
+    return [{"source": name, "low_pct": low, "high_pct": high} for name, low, high in found.alone]
+
+
+def by_rule(run: Run, number: int, comparison: Comparison, scale: Scale) -> list[dict[str, Any]]:
+    """A row per rule and the model it chose, most money before first."""
+    rules = run.scenarios[number].router.rules
+    slices = sorted(
+        comparison.by_rule.items(), key=lambda item: (-item[1].baseline, item[0][0], run.index.name(item[0][1]) or "")
+    )
+    return [
+        {
+            "rule": PASSED_THROUGH if rule == -2 else rules[rule].name,
+            "model": run.index.name(model),
+            "requests": tally.requests,
+            "requests_pct": 100.0 * tally.requests / comparison.total.requests,
+            "before_usd": dollars(scale(tally.baseline)),
+            "routed_usd": dollars(scale(tally.routed)),
+            "saving_usd": dollars(scale(tally.baseline) - scale(tally.routed)),
+        }
+        for (rule, model), tally in slices
+    ]
+
+
+def _by_model(run: Run, comparison: Comparison, scale: Scale) -> list[dict[str, Any]]:
+    before, after = comparison.model_usd["baseline"], comparison.model_usd["routed"]
+    counts = comparison.model_requests
+    codes = sorted({*before, *after}, key=lambda code: (-(before[code] + after[code]), run.index.name(code) or ""))
+    rows = [
+        {
+            "model": run.index.name(code),
+            "before_requests": counts["baseline"][code],
+            "before_usd": dollars(scale(before[code])),
+            "routed_requests": counts["routed"][code],
+            "routed_usd": dollars(scale(after[code])),
+        }
+        for code in codes
+    ]
+    # What was left out for want of a price is listed, with its spend unknown.
+    rows += [
+        {"model": masked(name), "before_requests": count, "before_usd": None, "routed_requests": 0, "routed_usd": "0"}
+        for name, count in sorted(run.facts.unknown_models.items())
+        if name != NO_NAME
+    ]
+    return rows
+
+
+def _by_day(comparison: Comparison, scale: Scale) -> list[dict[str, Any]]:
+    slices = sorted(comparison.by_day.items(), key=lambda item: (item[0] is None, item[0]))
+    return [
+        {
+            "day": None if day is None else (EPOCH + timedelta(days=day)).isoformat(),
+            "requests": tally.requests,
+            "before_usd": dollars(scale(tally.baseline)),
+            "routed_usd": dollars(scale(tally.routed)),
+            "saving_usd": dollars(scale(tally.baseline) - scale(tally.routed)),
+        }
+        for day, tally in slices
+    ]
+
+
+def _dearer(run: Run, number: int, against: str) -> dict[str, Any]:
+    """The requests that routing made dearer: how many, by how much, and the worst of them with their rules."""
+    before, after = ("baseline" if against == "baseline" else "logged"), ("routed" if number else "baseline")
+    arms = dict.fromkeys((before, after, "logged"))
+    names = ["request_id", "rule", *(f"{arm}_{column}" for arm in arms for column in ("model", "usd_pico", "feasible"))]
+    rows = pq.read_table(run.decisions_path(number), columns=names)
+    usable = [pc.and_(rows[f"{arm}_usd_pico"].is_valid(), rows[f"{arm}_feasible"]) for arm in (before, after)]
+    # What the log does not price is left out of every comparison; see Comparison.add.
+    usable += [rows["logged_usd_pico"].is_valid()] if run.facts.logged_pico else []
+    extra = pc.subtract(rows[f"{after}_usd_pico"], rows[f"{before}_usd_pico"])
+    keep = pc.greater(extra, 0)
+    for each in usable:
+        keep = pc.and_(keep, each)
+    rows = rows.append_column("extra", extra).filter(pc.fill_null(keep, False))
+    order = pc.sort_indices(rows, [("extra", "descending"), ("request_id", "ascending")])
+    total = exact_sum(rows["extra"].cast(pa.int64()).to_numpy()) if rows.num_rows else 0
+    return {
+        "requests": rows.num_rows,
+        "extra_usd": dollars(Scale(run.sample_rate)(total)),
+        "costliest": [
+            {
+                "request_id": row["request_id"],
+                "rule": row["rule"] if number else None,
+                "before_model": row[f"{before}_model"],
+                "routed_model": row[f"{after}_model"],
+                "before_usd": dollars(row[f"{before}_usd_pico"]),
+                "routed_usd": dollars(row[f"{after}_usd_pico"]),
+                "extra_usd": dollars(row["extra"]),
+            }
+            for row in rows.take(order[:COSTLIEST]).to_pylist()
+        ],
+    }
