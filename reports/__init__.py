@@ -1,11 +1,12 @@
 """Savings for people: tables, charts, the terminal's report and a page to forward, all drawn from a summary."""
 
 from reports.charts import (
-    caught_chart,
     cost_chart,
     day_chart,
     model_chart,
+    quality_chart,
     rule_chart,
+    saving_chart,
     sensitivity_chart,
     waterfall_chart,
 )
@@ -15,13 +16,14 @@ from reports.terminal import print_report, terminal_report
 from reports.write import write_charts, write_report
 
 __all__ = [
-    "caught_chart",
     "cost_chart",
     "day_chart",
     "html_report",
     "model_chart",
     "print_report",
+    "quality_chart",
     "rule_chart",
+    "saving_chart",
     "savings_table",
     "sensitivity_chart",
     "terminal_report",

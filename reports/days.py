@@ -29,10 +29,10 @@ def day_chart(result: Summarised, ax: "Axes | None" = None) -> "Axes":
 
     summary = summary_of(result)
     ax = ax if ax is not None else new_axes(HEIGHT_IN, MONEY_IN, NAMES_IN)
-    arm = before_arm(summary)
+    arm, listed = before_arm(summary), summary["compared"]["by_day"]
     lines = [
-        ("as logged" if arm == "logged" else arm, arm, daily(summary["by_day"], f"{arm}_usd")),
-        ("with routing", "routed", daily(summary["by_day"], "routed_usd")),
+        ("as logged" if arm == "logged" else arm, arm, daily(listed, "before_usd")),
+        ("with routing", "routed", daily(listed, "routed_usd")),
     ]
     lines = [line for line in lines if line[2]]
     smooth = any(len(points) > MOST_DAYS for _, _, points in lines)
@@ -69,7 +69,7 @@ def day_chart(result: Summarised, ax: "Axes | None" = None) -> "Axes":
     )
     ax.grid(visible=False, axis="x")
     ax.grid(axis="y", color=PALETTE["grid"], linewidth=0.7)
-    undated = sum(row["requests"] for row in summary["by_day"] if row["day"] is None)
+    undated = sum(row["requests"] for row in listed if row["day"] is None)
     title(ax, "Spend per day" + (f" ({counted(undated, 'request')} without a time left out)" if undated else ""))
     return ax
 

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING
 from reports.bars import height_of
 from reports.charts import (
     MOST_ROWS,
-    caught_chart,
     cost_chart,
     model_chart,
+    quality_chart,
     rule_chart,
+    saving_chart,
     sensitivity_chart,
+    spend_arms,
     waterfall_chart,
 )
 from reports.days import HEIGHT_IN, MONEY_IN, NAMES_IN, day_chart
 from reports.ledger import STEPS
 from reports.style import LEFT_IN, PALETTE, RIGHT_IN, margins, style
-from reports.summary import Summary, caught
+from reports.summary import Summary, moving
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,15 +44,24 @@ class Chart:
     right: float = RIGHT_IN
 
 
-CHARTS = (
-    Chart("spend", cost_chart, lambda _: height_of(3)),
-    Chart("by-rule", rule_chart, lambda summary: height_of(min(len(summary["by_rule"]), MOST_ROWS), 2)),
-    Chart("by-model", model_chart, lambda summary: height_of(min(len(summary["by_model"]), MOST_ROWS), 2)),
-    Chart("waterfall", waterfall_chart, lambda _: height_of(len(STEPS) + 2)),
-    Chart("by-day", day_chart, lambda _: HEIGHT_IN, left=MONEY_IN, right=NAMES_IN),
-    Chart("caught", caught_chart, lambda summary: height_of(min(len(caught(summary)), MOST_ROWS))),
-    Chart("sensitivity", sensitivity_chart, lambda summary: height_of(min(len(summary["sensitivity"]), MOST_ROWS))),
-)
+def height_for(part: str, bars: int = 1) -> Callable[[Summary], float]:
+    """How high a chart of one breakdown of `compared` is, inches."""
+    return lambda summary: height_of(min(len(summary["compared"][part]), MOST_ROWS), bars)
+
+
+CHARTS = {
+    chart.name: chart
+    for chart in (
+        Chart("spend", cost_chart, lambda summary: height_of(len(spend_arms(summary)) + 1)),
+        Chart("by-rule", rule_chart, height_for("by_rule", 2)),
+        Chart("saving", saving_chart, lambda summary: height_of(min(len(moving(summary)), MOST_ROWS))),
+        Chart("by-model", model_chart, height_for("by_model", 2)),
+        Chart("waterfall", waterfall_chart, lambda _: height_of(len(STEPS) + 2)),
+        Chart("by-day", day_chart, lambda _: HEIGHT_IN, left=MONEY_IN, right=NAMES_IN),
+        Chart("sensitivity", sensitivity_chart, height_for("sensitivity")),
+        Chart("quality", quality_chart, lambda summary: height_of(min(len(summary["quality"]["slices"]), MOST_ROWS))),
+    )
+}
 
 
 def figure_of(chart: Chart, summary: Summary, width: float) -> "Figure":

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from reports.summary import Summary, amount, headline_savings
+from reports.summary import Summary, amount, headline_savings, raising
 from reports.words import UNKNOWN, between, chance, change, counted, percent, usd
 
 RESTS_ON = 3
+NAMED = 3  # rules that raise the bill, by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,8 @@ class Figure:
 class Headline:
     """The first screen of every report, each line a sentence or part of one.
 
-    `figures` go from what was spent to what it would have been; `saving` is the last of them. `hypothetical` is empty
+    `figures` go from what was spent to what it would have been; `saving` is the last of them. `raises` names the rules
+    that raise the bill, and is empty where none does. `hypothetical` is empty
     unless the baseline is a model that carried less than 95% of the logged spend (CONTRACTS: which saving is the
     headline).
     """
@@ -37,6 +39,7 @@ class Headline:
     coverage: str
     quality: str
     quality_checked: bool
+    raises: str
     rests_on: tuple[str, ...]
     hypothetical: str
     beside: str
@@ -45,12 +48,12 @@ class Headline:
 def headline(summary: Summary) -> Headline:
     """Put the answer of a summary into words."""
     logged, hypothetical = amount(summary["as_logged"]["usd"]), summary["headline"] == "as_logged"
-    baseline, routed = amount(summary["baseline"]["usd"]), amount(summary["routed"]["usd"])
+    baseline, routed = amount(summary["baseline"]["usd"]), amount(summary["compared"]["routed_usd"])
     savings = headline_savings(summary)
     saved = amount(savings["usd"])
     figures = [Figure("Spent, as logged", logged)]
     if hypothetical:
-        compared = None if routed is None or saved is None else routed + saved
+        compared = amount(summary["compared"]["before_usd"])
         if compared is not None and compared != logged:
             figures = [Figure("Spent, as logged", logged, f"{usd(compared)} of it on the requests compared")]
     elif baseline != logged:
@@ -69,7 +72,8 @@ def headline(summary: Summary) -> Headline:
         coverage=coverage(summary),
         quality=quality(summary),
         quality_checked=summary["quality"]["checked"],
-        rests_on=tuple(assumption(row) for row in summary["assumptions"][:RESTS_ON]),
+        raises=raises(summary),
+        rests_on=tuple(assumption(row) for row in heaviest(summary)[:RESTS_ON]),
         hypothetical=against_baseline(summary) if hypothetical else "",
         beside="" if hypothetical or baseline == logged else against_logged(summary),
     )
@@ -122,6 +126,22 @@ def quality(summary: Summary) -> str:
         return said
     worth = f"a saving of {usd(verified)}" if verified >= 0 else f"an extra cost of {usd(-verified)}"
     return f"{said}; {worth} is verified"
+
+
+def raises(summary: Summary) -> str:
+    """The rules that raise the bill, the worst first, and by how much."""
+    rules = raising(summary)
+    said = [
+        f"{part.label} adds {usd(abs(part.saving or Decimal(0)))} on {counted(part.requests, 'request')}"
+        for part in rules
+    ]
+    more = ["and others by less"] if len(rules) > NAMED else []
+    return "; ".join([*said[:NAMED], *more])
+
+
+def heaviest(summary: Summary) -> list[Summary]:
+    """The assumptions, the one that most of the saving rests on first."""
+    return sorted(summary["assumptions"], key=lambda row: -(row["saving_resting_on_it_pct"] or 0))
 
 
 def assumption(row: Summary) -> str:

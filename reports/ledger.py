@@ -2,10 +2,10 @@
 
 from decimal import Decimal
 
-from reports.summary import Summary, amount
+from reports.summary import Summary, amount, before_words, headline_savings
 from reports.words import UNKNOWN, counted, percent, usd
 
-# The steps from the baseline's spend to the routed one, in the order of CONTRACTS: waterfall.
+# The steps from the spend before to the routed one, in the order of CONTRACTS: waterfall.
 STEPS = (
     ("token_usd", "Longer or shorter answers and prompts"),
     ("price_usd", "Other prices per token"),
@@ -16,15 +16,14 @@ STEPS = (
 
 
 def waterfall_rows(summary: Summary) -> list[tuple[str, Decimal | None]]:
-    """Each step of the waterfall and what it saves, USD, and last the saving against the baseline."""
-    steps = [(name, amount(summary["waterfall"][key])) for key, name in STEPS]
-    return [*steps, ("Together", amount(summary["savings"]["usd"]))]
+    """Each step of the waterfall and what it saves, USD, and last the saving."""
+    steps = [(name, amount(summary["compared"]["waterfall"][key])) for key, name in STEPS]
+    return [*steps, ("Together", amount(headline_savings(summary)["usd"]))]
 
 
 def waterfall_caption(summary: Summary) -> str:
-    """What the waterfall explains; a hypothetical baseline is said to be one."""
-    hypothetical = "hypothetical " if summary["headline"] == "as_logged" else ""
-    return f"Where the difference from the {hypothetical}baseline comes from"
+    """What the waterfall explains."""
+    return f"Why routing costs otherwise than {before_words(summary)}"
 
 
 def notes(summary: Summary) -> list[tuple[str, str]]:

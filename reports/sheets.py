@@ -4,9 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from reports.headline import heaviest
 from reports.ledger import waterfall_caption, waterfall_rows
-from reports.summary import Part, Summary, amount, before_arm, caught, model_parts, rule_parts, total
-from reports.words import UNKNOWN, counted, percent, usd
+from reports.summary import (
+    Summary,
+    amount,
+    before_and_after,
+    model_name,
+    model_parts,
+    rule_name,
+    rule_parts,
+    whole,
+)
+from reports.words import UNKNOWN, percent, usd
 
 # A cell's type says how it reads: a Decimal is dollars, a float a percentage, an int a count, null unknown.
 Cell = str | int | float | Decimal | None
@@ -19,6 +29,12 @@ BUCKET_NAMES = {
     "output_text": "output",
     "output_reasoning": "hidden reasoning",
 }
+
+
+def bucket_name(bucket: str) -> str:
+    """A bucket in words, its tier kept: "output above 200,000 input tokens"."""
+    name, above, tier = bucket.partition(" above ")
+    return f"{BUCKET_NAMES.get(name, name)}{above}{tier}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,40 +55,61 @@ def said(cell: Cell) -> str:
     return UNKNOWN if cell is None else f"{cell:,}" if isinstance(cell, int) else cell
 
 
-def arms(summary: Summary) -> dict[str, str]:
-    """The arms by name, the baseline marked where it is hypothetical."""
-    hypothetical = ", hypothetical" if summary["headline"] == "as_logged" else ""
-    return {"logged": "As logged", "baseline": f"Baseline{hypothetical}", "routed": "With routing"}
+def arms(summary: Summary) -> tuple[str, str]:
+    """The heads of the columns before and after."""
+    return ("Baseline" if summary["headline"] == "baseline" else "As logged"), "With routing"
 
 
 def spend_sheet(summary: Summary) -> Sheet:
     """Spend of each arm, and scaled to 30 days where the log says how long it is."""
-    names, spans = arms(summary), summary["period"]
-    rows: list[Sequence[Cell]] = [(names["logged"], amount(summary["as_logged"]["usd"]), "")]
-    for arm in ("baseline", "routed"):
-        name = f"{names[arm]} ({summary[arm]['name']})"
-        rows.append((name, amount(summary[arm]["usd"]), amount(spans[f"{arm}_usd_per_30d"])))
-    return Sheet("Spend, as logged, with the baseline and with routing", ("", "Spend", "Per 30 days"), rows)
+    shown, spans = summary["compared"], summary["period"]
+    rows: list[Sequence[Cell]] = [("Spent, as logged", amount(summary["as_logged"]["usd"]), "")]
+    if summary["headline"] == "baseline":
+        name = f"Baseline ({summary['baseline']['name']})"
+        rows.append((name, amount(shown["before_usd"]), amount(shown["before_usd_per_30d"])))
+    else:
+        before = ("As logged, on the requests compared", amount(shown["before_usd"]))
+        rows.append((*before, amount(shown["before_usd_per_30d"])))
+        name = f"Baseline, hypothetical ({summary['baseline']['name']})"
+        rows.append((name, amount(summary["baseline"]["usd"]), amount(spans["baseline_usd_per_30d"])))
+    name = f"With routing ({summary['routed']['name']})"
+    rows.append((name, amount(shown["routed_usd"]), amount(shown["routed_usd_per_30d"])))
+    return Sheet("Spend before and with routing", ("", "Spend", "Per 30 days"), rows)
 
 
 def rule_sheet(summary: Summary) -> Sheet:
     """Every rule and the model it chose, with the total."""
-    names, parts = arms(summary), rule_parts(summary)
-    columns = ("Rule and model", "Requests", names["baseline"], names["routed"], "Saving")
-    return Sheet("Spend by rule and model", columns, with_total(parts))
+    rows: list[Sequence[Cell]] = [
+        (f"{rule_name(row)} → {model_name(row)}", row["requests"], row["requests_pct"], *money(row))
+        for row in summary["compared"]["by_rule"]
+    ]
+    everything = whole(summary)
+    if rows:
+        total = (everything.before, everything.after, everything.saving)
+        rows.append(("Total", everything.requests, 100.0, *total))
+    columns = ("Rule and model", "Requests", "Share", *arms(summary), "Saving")
+    return Sheet("Spend by rule and the model it chose", columns, rows)
+
+
+def money(row: Summary) -> tuple[Cell, Cell, Cell]:
+    """Before, after and saved of a row, USD."""
+    return *before_and_after(row), amount(row["saving_usd"])
+
+
+def saving_sheet(summary: Summary) -> Sheet:
+    """What each rule saves, most first, and at the end those that raise the bill."""
+    parts = sorted(rule_parts(summary), key=lambda part: -(part.saving or 0))
+    rows = [(part.label, part.requests, part.saving) for part in parts]
+    return Sheet("Saving by rule, below 0 where it raises the bill", ("Rule and model", "Requests", "Saving"), rows)
 
 
 def model_sheet(summary: Summary) -> Sheet:
     """Every model, before and after."""
-    names, parts = arms(summary), model_parts(summary)
-    columns = ("Model", "Requests with routing", names[before_arm(summary)], names["routed"], "Saving")
-    return Sheet("Spend by model", columns, with_total(parts))
-
-
-def with_total(parts: Sequence[Part]) -> list[Sequence[Cell]]:
-    """The parts as rows, and what they add up to."""
-    added = Part("Total", sum(p.requests for p in parts), total(p.before for p in parts), total(p.after for p in parts))
-    return [(p.label, p.requests, p.before, p.after, p.saving) for p in [*parts, added]] if parts else []
+    parts = model_parts(summary)
+    rows: list[Sequence[Cell]] = [(part.label, part.requests, part.before, part.after) for part in parts]
+    if rows:
+        rows.append(("Total", whole(summary).requests, whole(summary).before, whole(summary).after))
+    return Sheet("Spend by model", ("Model", "Requests with routing", *arms(summary)), rows)
 
 
 def waterfall_sheet(summary: Summary) -> Sheet:
@@ -82,55 +119,72 @@ def waterfall_sheet(summary: Summary) -> Sheet:
 
 def day_sheet(summary: Summary) -> Sheet:
     """Every day."""
-    names = arms(summary)
+    rows = [(row["day"] or "(no time)", row["requests"], *money(row)) for row in summary["compared"]["by_day"]]
+    return Sheet("Spend a day, UTC", ("Day", "Requests", *arms(summary), "Saving"), rows)
+
+
+def dearer_sheet(summary: Summary) -> Sheet:
+    """The requests that routing made dearer by most."""
+    before, after = arms(summary)
     rows = [
-        (row["day"] or "(no time)", row["requests"], *(amount(row[f"{arm}_usd"]) for arm in names))
-        for row in summary["by_day"]
+        (
+            row["request_id"],
+            row["rule"] or "(no rule)",
+            row["before_model"] or "(unknown model)",
+            row["routed_model"] or "(unknown model)",
+            *before_and_after(row),
+            amount(row["extra_usd"]),
+        )
+        for row in summary["compared"]["dearer"]["costliest"]
     ]
-    return Sheet("Spend a day, UTC", ("Day", "Requests", *names.values()), rows)
-
-
-def caught_sheet(summary: Summary) -> Sheet:
-    """Requests by rule, and their share."""
-    rules = caught(summary)
-    requests = sum(number for _, number in rules)
-    rows = [(rule, number, 100 * number / requests if requests else None) for rule, number in rules]
-    return Sheet("Requests caught by each rule", ("Rule", "Requests", "Share"), rows)
+    columns = ("Request", "Caught by", f"Model, {before.lower()}", "Model routed to", before, after, "Dearer by")
+    return Sheet("Requests that routing made dearer by most", columns, rows)
 
 
 def sensitivity_sheet(summary: Summary) -> Sheet:
     """The interval of the saving under each source of doubt alone."""
-    rows = [(row["source"], row["low_pct"], row["high_pct"]) for row in summary["sensitivity"]]
-    return Sheet(
-        "Saving, % of the baseline's spend, when one source of doubt acts alone", ("Source", "From", "To"), rows
-    )
+    rows = [(row["source"], row["low_pct"], row["high_pct"]) for row in summary["compared"]["sensitivity"]]
+    return Sheet("Saving when one source of doubt acts alone", ("Source", "From", "To"), rows)
 
 
 def assumption_sheet(summary: Summary) -> Sheet:
     """Every assumption, most money first."""
-    rows = [
-        (row["name"], row["value"], row["source"], row["saving_resting_on_it_pct"]) for row in summary["assumptions"]
-    ]
+    rows = [(row["name"], row["value"], row["source"], row["saving_resting_on_it_pct"]) for row in heaviest(summary)]
     return Sheet("What the saving rests on", ("Assumption", "Value", "Where it is from", "Saving resting on it"), rows)
 
 
 def slice_sheet(summary: Summary) -> Sheet:
-    """What the quality check found in each slice of the traffic, in the words of the check."""
-    slices = summary["quality"]["slices"]
-    columns = list(dict.fromkeys(key for found in slices for key in found))
-    rows = [["" if found.get(key) is None else str(found[key]) for key in columns] for found in slices]
-    return Sheet("Answers compared, by slice of the traffic", [name.replace("_", " ") for name in columns], rows)
+    """What live pairs of answers showed in each slice of the traffic, differences in points of 100."""
+    columns = ("Slice", "Verdict", "Requests", "Pairs", "Worse", "Better", "Difference", "From", "To", "Saving")
+    keys = ("worse_pct", "better_pct", "difference_pct", "low_pct", "high_pct")
+    rows = [
+        (
+            slice_name(found), found["verdict"], found["requests"], found["pairs"], *(found[key] for key in keys),
+            amount(found["saving_usd"]),
+        )
+        for found in summary["quality"]["slices"]
+    ]  # fmt: skip
+    return Sheet("Answers compared, by slice of the traffic", columns, rows)
+
+
+def slice_name(found: Summary) -> str:
+    """A slice of the traffic and the model it was moved to."""
+    return f"{found['slice']} → {found['model']}"
 
 
 def price_sheet(summary: Summary) -> Sheet:
-    """The prices used, a row for each model, date and source."""
-    listed: dict[tuple[str, str, str], list[str]] = {}
-    for row in summary["prices"]:
-        key = (row["model"], row["effective_from"] or UNKNOWN, row["source"])
-        bucket = BUCKET_NAMES.get(row["bucket"], row["bucket"])
-        listed.setdefault(key, []).append(f"{bucket} {usd(amount(row['usd_per_mtok']))}")
-    rows = [(model, ", ".join(each), since, source) for (model, since, source), each in listed.items()]
-    columns = ("Model", "US dollars per million tokens", "In force from", "Source")
+    """The prices used, a row each."""
+    rows = [
+        (
+            row["model"],
+            bucket_name(row["bucket"]),
+            amount(row["usd_per_mtok"]),
+            row["effective_from"] or UNKNOWN,
+            row["source"],
+        )
+        for row in summary["prices"]
+    ]
+    columns = ("Model", "Tokens", "US dollars per million", "In force from", "Source")
     return Sheet(f"Prices as of {summary['manifest']['prices_as_of']}", columns, rows)
 
 
@@ -149,5 +203,5 @@ def alternative(sheet: Sheet, most: int = 9) -> str:
         f"{row[0]}: " + ", ".join(f"{name} {said(cell)}" for name, cell in zip(sheet.columns[1:], row[1:], strict=True))
         for row in sheet.rows[:most]
     ]
-    more = [f"{counted(len(sheet.rows) - most, 'more row')} in the table below"] if len(sheet.rows) > most else []
+    more = ["the other rows are in the table below"] if len(sheet.rows) > most else []
     return "; ".join([f"Chart. {sheet.caption}", *rows, *more]) + "."

@@ -1,6 +1,6 @@
-"""What every report reads: the summary of a replay, its money as exact decimals, its rows ranked and added up."""
+"""What every report reads: the summary of a replay, its money as exact decimals, its rows ranked."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol, runtime_checkable
@@ -65,49 +65,51 @@ def amount(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
 
 
-def total(amounts: Iterable[Decimal | None]) -> Decimal | None:
-    """The exact sum; null as soon as one part is unknown, since a partial sum would pass for the whole."""
-    added = Decimal(0)
-    for part in amounts:
-        if part is None:
-            return None
-        added += part
-    return added
-
-
 def rule_parts(summary: Summary) -> list[Part]:
-    """Spend per rule and the model it chose, baseline against routed, most money first."""
+    """Spend per rule and the model it chose, the headline's own comparison, most money first."""
     return ranked(
-        Part(
-            f"{rule_name(row)} → {model_name(row)}",
-            row["requests"],
-            amount(row["baseline_usd"]),
-            amount(row["routed_usd"]),
-        )
-        for row in summary["by_rule"]
+        Part(f"{rule_name(row)} → {model_name(row)}", row["requests"], *before_and_after(row))
+        for row in summary["compared"]["by_rule"]
     )
 
 
 def model_parts(summary: Summary) -> list[Part]:
-    """Spend per model, the arm the headline compares with against routed, most money first."""
-    arm = before_arm(summary)
+    """Spend per model, the headline's own comparison, most money first."""
     return ranked(
-        Part(model_name(row), row["routed_requests"], amount(row[f"{arm}_usd"]), amount(row["routed_usd"]))
-        for row in summary["by_model"]
+        Part(model_name(row), row["routed_requests"], *before_and_after(row)) for row in summary["compared"]["by_model"]
     )
 
 
-def caught(summary: Summary) -> list[tuple[str, int]]:
-    """Requests per rule, over the models it chose, most first."""
-    counts: dict[str, int] = {}
-    for row in summary["by_rule"]:
-        counts[rule_name(row)] = counts.get(rule_name(row), 0) + row["requests"]
-    return sorted(counts.items(), key=lambda rule: -rule[1])
+def raising(summary: Summary) -> list[Part]:
+    """The rules, with the model they chose, that raise the bill, the worst first."""
+    return sorted((part for part in rule_parts(summary) if (part.saving or 0) < 0), key=lambda part: part.saving or 0)
+
+
+def moving(summary: Summary) -> list[Part]:
+    """The rules, with the model they chose, that change the bill, the largest change first."""
+    return sorted(
+        (part for part in rule_parts(summary) if part.saving), key=lambda part: -abs(part.saving or Decimal(0))
+    )
+
+
+def whole(summary: Summary) -> Part:
+    """All requests compared: what every breakdown adds up to."""
+    return Part("Total", summary["compared"]["requests"], *before_and_after(summary["compared"]))
+
+
+def before_and_after(row: Summary) -> tuple[Decimal | None, Decimal | None]:
+    """The two sides of a row of `compared`, USD."""
+    return amount(row["before_usd"]), amount(row["routed_usd"])
 
 
 def before_arm(summary: Summary) -> str:
-    """The arm the headline compares with, as the rows of a summary spell it: `baseline` or `logged`."""
+    """The arm the headline compares with, by the name of its colour: `baseline` or `logged`."""
     return "baseline" if summary["headline"] == "baseline" else "logged"
+
+
+def before_words(summary: Summary) -> str:
+    """The arm the headline compares with, in a sentence."""
+    return "with the baseline" if summary["headline"] == "baseline" else "as logged"
 
 
 def headline_savings(summary: Summary) -> Summary:
@@ -129,18 +131,3 @@ def model_name(row: Summary) -> str:
 def ranked(parts: Iterable[Part]) -> list[Part]:
     """Most money first, whichever side it is on; unknown spend counts as none for the order alone."""
     return sorted(parts, key=lambda part: -max(part.before or 0, part.after or 0))
-
-
-def folded(parts: Sequence[Part], keep: int) -> list[Part]:
-    """The first `keep` parts and, when there are more, one that adds up the others."""
-    # One left over takes no more room than the line that would stand for it.
-    if len(parts) <= keep + 1:
-        return list(parts)
-    others = parts[keep:]
-    rest = Part(
-        f"other ({len(others)} more)",
-        sum(part.requests for part in others),
-        total(part.before for part in others),
-        total(part.after for part in others),
-    )
-    return [*parts[:keep], rest]

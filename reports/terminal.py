@@ -8,7 +8,8 @@ from rich.text import Text
 
 from reports.headline import Headline, headline
 from reports.ledger import notes, waterfall_caption, waterfall_rows
-from reports.summary import Part, Summarised, Summary, folded, rule_parts, summary_of, total
+from reports.sheets import arms
+from reports.summary import Part, Summarised, Summary, rule_parts, summary_of, whole
 from reports.words import counted, period, printable, usd
 
 WIDTH = 80
@@ -41,14 +42,14 @@ def answer(summary: Summary, said: Headline) -> RenderableType:
     worth = Text(", ".join(part for part in (usd(said.saving.money), said.saving.note) if part), "bold")
     line(grid, said.saving.label, worth)
     line(grid, "", said.interval)
-    if said.rests_on:
-        line(grid, "", f"assuming {said.rests_on[0]}")
     if said.beside:
         line(grid, "", said.beside)
     line(grid, "Coverage", said.coverage)
     line(grid, "Quality", Text(said.quality, "" if said.quality_checked else "yellow"))
-    for at, assumption in enumerate(said.rests_on[1:]):
-        line(grid, "Also rests on" if at == 0 else "", assumption)
+    if said.raises:
+        line(grid, "Raises the bill", Text(printable(said.raises), "yellow"))
+    for at, assumption in enumerate(said.rests_on):
+        line(grid, "Rests most on" if at == 0 else "", assumption)
     head = [Text(said.verdict, "bold"), Text(f"{counted(log['rows'], 'request')}, {period(log['first'], log['last'])}")]
     more = [Text(), Text(printable(said.hypothetical))] if said.hypothetical else []
     return Group(*head, Text(), grid, *more)
@@ -60,19 +61,22 @@ def rule_table(summary: Summary, rules: Sequence[Part]) -> Table:
         box=None, padding=(0, 2, 0, 0), pad_edge=False, expand=False, title_justify="left", header_style="bold"
     )
     table.add_column("By rule", overflow="fold", ratio=1)
-    hypothetical = summary["headline"] == "as_logged"
-    for name in ("Requests", "Hypothetical" if hypothetical else "Baseline", "Routed", "Saving"):
+    for name in ("Requests", arms(summary)[0], "Routed", "Saving"):
         table.add_column(name, justify="right", no_wrap=True)
-    shown = folded(rules, MOST_RULES)
-    everything = Part(
-        "total", sum(p.requests for p in rules), total(p.before for p in rules), total(p.after for p in rules)
-    )
-    for part in [*shown, everything]:
-        style = "bold" if part is everything else ""
-        cells = (f"{part.requests:,}", usd(part.before), usd(part.after), usd(part.saving))
-        label = Text("\n  ".join(printable(part.label).split(" → ", 1)), style)
-        table.add_row(label, *(Text(cell, style) for cell in cells))
+    for part in rules[:MOST_RULES]:
+        label = Text("\n  ".join(printable(part.label).split(" → ", 1)))
+        table.add_row(label, *cells(part))
+    if (left := len(rules) - MOST_RULES) > 0:
+        table.add_row(Text(f"({counted(left, 'more row')} in summary.json)", "dim"))
+    everything = whole(summary)
+    table.add_row(Text("total", "bold"), *cells(everything, "bold"))
     return table
+
+
+def cells(part: Part, style: str = "") -> list[Text]:
+    """A part's requests and money."""
+    said = (f"{part.requests:,}", usd(part.before), usd(part.after), usd(part.saving))
+    return [Text(each, style) for each in said]
 
 
 def waterfall_table(summary: Summary) -> Table:

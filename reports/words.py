@@ -90,6 +90,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def sentence(text: str) -> str:
+    """Words made a sentence: a capital and a full stop."""
+    return f"{text[:1].upper()}{text[1:]}."
+
+
 def period(first: str | None, last: str | None) -> str:
     """The days a log spans, from ISO 8601 times: "2026-06-01 to 2026-06-30"."""
     if first is None or last is None:

@@ -31,12 +31,17 @@ def write_report(result: Summarised, out_dir: str | Path) -> list[Path]:
 
 
 def write_charts(result: Summarised, out_dir: str | Path) -> list[Path]:
-    """Write every chart into `out_dir/charts`, as PNG for slides and as SVG; returns the files written."""
+    """Write every chart into `out_dir/charts`, as PNG for slides and as SVG; returns the files written.
+
+    A chart that has nothing to draw is left out.
+    """
     summary = summary_of(result)
     charts, written = Path(out_dir) / "charts", []
-    for chart in CHARTS:
+    for chart in CHARTS.values():
         with written_to(charts), style():
             figure = figure_of(chart, summary, WIDTH_IN)
+            if not figure.axes[0].axison:
+                continue
             image, drawing = charts / f"{chart.name}.png", charts / f"{chart.name}.svg"
             figure.savefig(image, dpi=DPI)
             drawing.write_bytes(svg_of(figure).encode())

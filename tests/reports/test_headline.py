@@ -23,6 +23,12 @@ def test_the_three_assumptions_that_carry_most_come_first_with_their_share() -> 
     assert rests_on[0].endswith("(58.3% of the saving rests on it)")
 
 
+def test_the_rule_that_raises_the_bill_is_named_with_what_it_adds() -> None:
+    """code: 700.00 before, 805.00 routed, on 40,622 requests."""
+    assert headline(good()).raises == "code → anthropic/claude-sonnet-4-5 adds $105.00 on 40,622 requests"
+    assert headline(one_day()).raises == ""
+
+
 def test_a_loss_is_said_plainly() -> None:
     """0.0042 - 0.004704 = -0.000504 USD, that is -12%."""
     said = headline(loss())

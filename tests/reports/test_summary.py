@@ -2,23 +2,10 @@ from decimal import Decimal
 
 import jsonschema
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from problems import BackrouteError
-from reports.summary import Part, Summary, folded, rule_parts, summary_of, total
+from reports.summary import Summary, moving, raising, rule_parts, summary_of, whole
 from tests.reports.samples import SAMPLES, good
-
-parts = st.lists(
-    st.builds(
-        Part,
-        label=st.text(max_size=5),
-        requests=st.integers(0, 10**9),
-        before=st.decimals(0, 10**9, places=12),
-        after=st.decimals(0, 10**9, places=12),
-    ),
-    max_size=40,
-)
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -44,18 +31,18 @@ def test_what_is_no_summary_is_refused() -> None:
         summary_of([])  # type: ignore[arg-type]
 
 
-@given(parts, st.integers(1, 12))
-def test_folding_loses_no_money_and_no_requests(everything: list[Part], keep: int) -> None:
-    shown = folded(everything, keep)
-    assert len(shown) <= keep + 1
-    assert total(part.before for part in shown) == total(part.before for part in everything)
-    assert total(part.after for part in shown) == total(part.after for part in everything)
-    assert sum(part.requests for part in shown) == sum(part.requests for part in everything)
+@pytest.mark.parametrize("name", [name for name in SAMPLES if name != "nothing"])
+def test_the_parts_of_a_sample_add_up_to_its_whole(name: str) -> None:
+    summary = SAMPLES[name]()
+    assert sum((part.saving or 0 for part in rule_parts(summary)), Decimal(0)) == whole(summary).saving
 
 
-def test_a_sum_with_an_unknown_part_is_unknown() -> None:
-    assert total([Decimal(1), None]) is None
-    assert folded([Part("a", 1, None, None)] * 5, 1)[-1].before is None
+def test_the_rules_that_raise_the_bill_come_worst_first() -> None:
+    """code: 700.00 - 805.00 = -105.00 USD."""
+    assert [(part.label, part.saving) for part in raising(good())] == [
+        ("code → anthropic/claude-sonnet-4-5", Decimal("-105"))
+    ]
+    assert [part.label.split(" → ")[0] for part in moving(good())] == ["simple_chat", "analytics", "code"]
 
 
 def test_rules_come_with_most_money_first_and_without_a_name_they_say_so() -> None:
@@ -65,6 +52,6 @@ def test_rules_come_with_most_money_first_and_without_a_name_they_say_so() -> No
         "default",
         "code",
     ]
-    nameless = {"rule": None, "model": None, "requests": 1, "baseline_usd": None, "routed_usd": "1"}
-    (part,) = rule_parts(good() | {"by_rule": [nameless]})
+    nameless = {"rule": None, "model": None, "requests": 1, "before_usd": None, "routed_usd": "1"}
+    (part,) = rule_parts({"compared": {"by_rule": [nameless]}})
     assert (part.label, part.saving) == ("(no rule) → (unknown model)", None)

@@ -1,0 +1,202 @@
+"""The parts of the report below its first screen, in the order a reader asks: words, a chart, the tables behind it.
+
+A part is a function from a summary to a `Section`, or to None where the summary has nothing of it. The page, the PDF
+and the Markdown all draw the same list, so that a new part is written once.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from reports import sheets
+from reports.headline import headline
+from reports.ledger import notes
+from reports.sheets import Sheet
+from reports.summary import Summary, amount, before_words, raising
+from reports.words import chance, counted, sentence, usd
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One part of the report.
+
+    `chart` names one of `reports.figures.CHARTS`; its table stands folded behind it. The tables of a section without a
+    chart stand open. `facts` are names and what is said of them.
+    """
+
+    name: str
+    heading: str
+    said: Sequence[str]
+    chart: str | None = None
+    tables: Sequence[Sheet] = ()
+    facts: Sequence[tuple[str, str]] = ()
+
+    @property
+    def wide(self) -> bool:
+        """Whether it needs the whole width of a page."""
+        return self.chart is None and bool(self.tables or self.facts)
+
+
+def spend(summary: Summary) -> Section:
+    """All arms side by side."""
+    said = "What the requests cost as they were, and what they would have cost with routing"
+    said += ", beside the baseline that everything is compared with." if summary["headline"] == "baseline" else "."
+    hypothetical = (
+        ["The baseline is hypothetical here: most of the money went to other models, so no invoice will show it."]
+        if summary["headline"] == "as_logged"
+        else []
+    )
+    whisker = "The line across the last bar is the interval."
+    return Section(
+        "spend",
+        "Spend before and after",
+        [f"{said} {whisker}", *hypothetical],
+        "spend",
+        [sheets.spend_sheet(summary)],
+    )
+
+
+def by_rule(summary: Summary) -> Section:
+    """Spend by rule and model."""
+    said = (
+        "Rules are tried in order, and the first that fits sends the request to its model. The bars compare the cost "
+        f"of the requests each rule caught, {before_words(summary)} and with routing."
+    )
+    return Section("by-rule", "Spend by rule and model", [said], "by-rule", [sheets.rule_sheet(summary)])
+
+
+def saving(summary: Summary) -> Section:
+    """Where the saving comes from and where routing loses money."""
+    losing = raising(summary)
+    said = ["Green bars save; bars to the left of zero are rules that cost more than they save."]
+    if losing:
+        said.append(f"Routing loses money here: {headline(summary).raises}.")
+    elif summary["compared"]["by_rule"]:
+        said = ["No rule raises the bill."]
+    return Section(
+        "saving", "Where the saving comes from, and where it is lost", said, "saving", [sheets.saving_sheet(summary)]
+    )
+
+
+def by_model(summary: Summary) -> Section:
+    """Spend by model."""
+    said = f"Where the money goes: {before_words(summary)}, and with routing."
+    return Section("by-model", "Spend by model", [said], "by-model", [sheets.model_sheet(summary)])
+
+
+def waterfall(summary: Summary) -> Section:
+    """The steps from the spend before to the routed one."""
+    said = (
+        f"The steps from the spend {before_words(summary)} to the routed one; they add up exactly. Models are billed "
+        "by the token, a piece of a word, so a saving can come from fewer tokens or from cheaper ones."
+    )
+    return Section(
+        "waterfall", "Where the difference comes from", [said], "waterfall", [sheets.waterfall_sheet(summary)]
+    )
+
+
+def by_day(summary: Summary) -> Section:
+    """Spend over time, both arms."""
+    said = f"Spend a day {before_words(summary)}, and with routing."
+    return Section("by-day", "Spend over time", [said], "by-day", [sheets.day_sheet(summary)])
+
+
+def dearer(summary: Summary) -> Section:
+    """The most expensive misrouted requests, with the rule that caught them."""
+    found = summary["compared"]["dearer"]
+    if not found["requests"]:
+        said = ["No request that could be compared became dearer."]
+    else:
+        worth = f"{counted(found['requests'], 'request')} cost more with routing than {before_words(summary)}, "
+        worth += f"{usd(amount(found['extra_usd']))} together. These cost most, each with the rule that caught it."
+        said = [worth, "`backroute explain` shows one of them down to the arithmetic."]
+    shown = [sheets.dearer_sheet(summary)] if found["costliest"] else []
+    return Section("dearer", "Requests that routing made dearer", said, tables=shown)
+
+
+def sensitivity(summary: Summary) -> Section:
+    """The tornado."""
+    said = (
+        "Each bar is the range the saving would have if only this one thing were uncertain; the line down is the "
+        "saving itself. The longest bar is where a measurement would help most."
+    )
+    return Section("sensitivity", "How sure this is", [said], "sensitivity", [sheets.sensitivity_sheet(summary)])
+
+
+def quality(summary: Summary) -> Section:
+    """What live answers showed."""
+    checked = summary["quality"]["checked"]
+    said = [sentence(headline(summary).quality)]
+    if not checked:
+        said.append(
+            "`backroute verify` asks a sample again, within a spending limit, and says where routing keeps quality, "
+            "where it does not, and where there is not enough evidence."
+        )
+    else:
+        said.append(
+            "Each bar is the range in which the difference in quality lies; the line down is the margin. As good means "
+            "surely to the right of it. Where there is not enough evidence, no saving is counted as verified."
+        )
+    return Section(
+        "quality",
+        "Were the answers as good",
+        said,
+        "quality" if summary["quality"]["slices"] else None,
+        [sheets.slice_sheet(summary)] if summary["quality"]["slices"] else [],
+    )
+
+
+def assumptions(summary: Summary) -> Section:
+    """What had to be assumed, and what the interval takes in."""
+    answer, shown = headline(summary), sheets.assumption_sheet(summary)
+    said = ["What could not be read from the log and had to be assumed, most money first."]
+    if answer.includes:
+        said.append(
+            f"The interval is the range in which the saving lies with {answer.level} confidence; it takes in "
+            f"{', '.join(answer.includes)}."
+        )
+    if answer.chance != chance(None):
+        said.append(f"The chance that routing is a saving at all: {answer.chance}.")
+    return Section("assumptions", "Assumptions", said, tables=[shown] if shown.rows else [])
+
+
+def coverage(summary: Summary) -> Section:
+    """What was left out, set aside or counted otherwise."""
+    said = "Only requests that can be priced and served in every arm are compared; all figures speak of the same ones."
+    return Section("coverage", "Coverage and problems", [said], facts=notes(summary))
+
+
+def prices(summary: Summary) -> Section | None:
+    """The price table used, with dates and sources."""
+    shown = sheets.price_sheet(summary)
+    if not shown.rows:
+        return None
+    said = "List prices in US dollars per million tokens, with the day each came into force and where it is from."
+    return Section("prices", "Prices used", [said], tables=[shown])
+
+
+def manifest(summary: Summary) -> Section:
+    """What reproduces the page."""
+    said = "The same log, rules, prices and versions give the same figures to the last digit."
+    return Section("manifest", "How to get this page again", [said], tables=[sheets.manifest_sheet(summary)])
+
+
+PARTS: tuple[Callable[[Summary], Section | None], ...] = (
+    spend,
+    by_rule,
+    saving,
+    waterfall,
+    dearer,
+    by_day,
+    by_model,
+    sensitivity,
+    quality,
+    assumptions,
+    coverage,
+    prices,
+    manifest,
+)
+
+
+def sections(summary: Summary) -> list[Section]:
+    """Every part that this summary has something of."""
+    return [section for part in PARTS if (section := part(summary)) is not None]
