@@ -22,6 +22,7 @@ from router.fields import (
 from router.providers import Answer, BadRequest, ProviderFault
 from router.rule_files import bundled_rules, dump_rules, load_rules, parse_rules
 from router.rules import Decisions, LLMRouter, Router, RoutingRule
+from router.scored import task
 
 __all__ = [
     "AlwaysUse",
@@ -54,5 +55,6 @@ __all__ = [
     "model",
     "n_messages",
     "parse_rules",
+    "task",
     "user_id",
 ]

@@ -37,6 +37,10 @@ class Condition(ABC):
     def to_yaml(self) -> Yaml:
         """The mapping that stands under `when` in a rules file."""
 
+    def model_digests(self) -> tuple[str, ...]:
+        """Hashes of the learned models that it asks, so that rules change when one of them does."""
+        return ()
+
     def __and__(self, other: Condition) -> Condition:
         return All((self, other)) if isinstance(other, Condition) else NotImplemented
 
@@ -68,6 +72,10 @@ class All(Condition):
             result = pc.and_kleene(result, part.evaluate(features))
         return result
 
+    def model_digests(self) -> tuple[str, ...]:
+        """See `Condition.model_digests`."""
+        return tuple(digest for part in self.parts for digest in part.model_digests())
+
     def to_yaml(self) -> Yaml:
         """The parts in one mapping where their keys differ, else under `all`."""
         parts = [part.to_yaml() for part in self.parts]
@@ -98,6 +106,10 @@ class AnyOf(Condition):
             result = pc.or_kleene(result, part.evaluate(features))
         return result
 
+    def model_digests(self) -> tuple[str, ...]:
+        """See `Condition.model_digests`."""
+        return tuple(digest for part in self.parts for digest in part.model_digests())
+
     def to_yaml(self) -> Yaml:
         """The parts under `any`."""
         return {"any": [part.to_yaml() for part in self.parts]}
@@ -115,6 +127,10 @@ class Not(Condition):
     def evaluate(self, features: Features) -> pa.BooleanArray:
         """See `Condition.evaluate`."""
         return pc.invert(self.part.evaluate(features))
+
+    def model_digests(self) -> tuple[str, ...]:
+        """See `Condition.model_digests`."""
+        return self.part.model_digests()
 
     def to_yaml(self) -> Yaml:
         """The part under `not`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, cached_property
 from typing import Any, Protocol
 
@@ -41,6 +41,21 @@ def answer_column(condition: Said) -> str:
     return f"when {msgspec.json.encode(condition.to_yaml()).decode()}"
 
 
+class Scoring(Protocol):
+    """A model of texts, as far as features need it."""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What is scored, in the order of the columns."""
+
+    @property
+    def digest(self) -> str:
+        """A hash that changes whenever a score could."""
+
+    def scores(self, texts: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Float64 (texts, outputs)."""
+
+
 class Features:
     """The columns of some requests: those of `workloads.REQUEST` as they are, the others derived on first use.
 
@@ -63,6 +78,7 @@ class Features:
         self._cost_model = cost_model
         self._book = book
         self._metas: dict[str, Mapping[str, Any]] = {}
+        self._scores: dict[str, np.ndarray[Any, np.dtype[np.float64]]] = {}
         self._profiled = "length" in columns  # a log leaves it to be derived from its text
 
     @classmethod
@@ -155,6 +171,18 @@ class Features:
             pc.multiply(self["input_tokens"], float(per_input.base) / 1e6),
             pc.multiply(output.cast(pa.float64(), safe=False), float(per_output.base) / 1e6),
         )
+
+    def scores(self, scorer: Scoring) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Float64 (rows, outputs) of a model over the routing texts, once for all conditions; NaN without a text."""
+        held = self._scores.get(scorer.digest)
+        if held is None:
+            texts = self["prompt"].to_pylist()
+            there = [row for row, text in enumerate(texts) if text is not None]
+            held = np.full((self.rows, len(scorer.outputs)), np.nan)
+            if there:
+                held[there] = scorer.scores([texts[row] for row in there])
+            self._scores[scorer.digest] = held
+        return held
 
     @cached_property
     def folded_text(self) -> bytes | None:

@@ -9,6 +9,8 @@ from problems import BackrouteError, nearest
 from problems.problem import shown
 from router.conditions import COMPARISONS, All, AnyOf, Compare, Condition, Mentions, Meta, Not, OneOf
 from router.features import FLAGS, NAMES, NUMBERS
+from router.scored import TaskScore
+from router.semantic.tasks import CORE
 
 
 def read_condition(when: Any, where: str) -> Condition:
@@ -85,8 +87,28 @@ def _meta(key: str, value: Any, where: str) -> list[Condition]:
     return [_made(where, Meta, name, wanted) for name, wanted in value.items()]
 
 
+def _task(key: str, value: Any, where: str) -> list[Condition]:
+    if not isinstance(value, Mapping) or not set(value) - {"model"}:
+        raise BackrouteError(
+            where, f"`task` needs a class and a comparison ({shown(value)})", fix="for example {code: {at_least: 0.6}}"
+        )
+    model = value.get("model", CORE)
+    found = []
+    for name, compared in value.items():
+        if name == "model":
+            continue
+        inside = f"{where}, {key}.{name}"
+        if not isinstance(compared, Mapping) or not compared:
+            fix = f"for example {{{name}: {{at_least: 0.6}}}}"
+            raise BackrouteError(inside, f"a class needs a comparison ({shown(compared)})", fix=fix)
+        check_keys(compared, tuple(COMPARISONS), inside)
+        found += [_made(where, TaskScore, name, comparison, number, model) for comparison, number in compared.items()]
+    return found
+
+
 READERS: dict[str, Callable[[str, Any, str], list[Condition]]] = (
     {"all": _many, "any": _many, "not": _not, "mentions": _mentions, "meta": _meta}
+    | {"task": _task}
     | dict.fromkeys(NUMBERS, _number)
     | dict.fromkeys((*FLAGS, *NAMES), _one_of)
 )

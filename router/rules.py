@@ -237,8 +237,8 @@ class LLMRouter:
         return Decisions(chosen, seconds)
 
     def digest(self) -> str:
-        """Sha256 over the rules as YAML; a callable counts by its qualified name alone."""
-        said = [
+        """Sha256 over the rules as YAML and the learned models they ask; a callable counts by its name alone."""
+        said: list[Any] = [
             [
                 rule.name,
                 rule.target,
@@ -249,6 +249,14 @@ class LLMRouter:
             ]
             for rule in self.rules
         ]
+        asked = {
+            digest
+            for rule in self.rules
+            if isinstance(rule.condition, Condition)
+            for digest in rule.condition.model_digests()
+        }
+        if asked:
+            said.append(sorted(asked))
         return hashlib.sha256(msgspec.json.encode(said)).hexdigest()
 
     def __repr__(self) -> str:

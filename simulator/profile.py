@@ -20,6 +20,7 @@ from problems.problem import shown
 from router import LLMRouter
 from router.conditions import All, AnyOf, Condition, Mentions, Meta, Not, OneOf
 from router.features import NAMES, Features, answer_column
+from router.scored import Score
 from simulator.counted import counts_of
 from simulator.logged import FALLBACK_MODEL
 from simulator.models import ModelIndex
@@ -162,7 +163,7 @@ def _leaves(routers: Iterable[LLMRouter]) -> Iterator[Condition]:
                     waiting += each.parts
                 elif isinstance(each, Not):
                     waiting.append(each.part)
-                elif isinstance(each, Mentions | Meta) or (isinstance(each, OneOf) and each.column in NAMES):
+                elif isinstance(each, Mentions | Meta | Score) or (isinstance(each, OneOf) and each.column in NAMES):
                     yield each
 
 

@@ -28,6 +28,7 @@ from router import (
     mentions,
     meta,
     n_messages,
+    task,
     user_id,
 )
 from tests.conformance.check_router import check_router
@@ -93,6 +94,7 @@ ROUTERS: dict[str, Callable[[], Router]] = {
             RoutingRule("rest", None, "openai", "gpt-4o"),
         ]
     ),
+    "tasks": lambda: rules(task("code") >= 0.5, (task("reasoning") > 0.4) & (length() > 3), ~(task("chat") < 0.6)),
     "default with a condition": lambda: LLMRouter(
         [RoutingRule("a", has_tools(), "openai", "gpt-4o"), RoutingRule("b", length() < 5, "openai", "gpt-4o")]
     ),

@@ -1,0 +1,159 @@
+"""Fits linear models over counted terms: regularised logistic regression, calibrated on groups left out."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from router.learned.linear import Array, LinearModel, linked
+from router.learned.text import LONGEST_TERM, terms
+
+LEAST_DOCUMENTS = 2  # a term of a single text says more about that text than about its class
+MOST_TERMS = 20_000
+ITERATIONS = 200
+# Below this a change of the loss does not move a weight by a step of its file.
+TOLERANCE = 1e-7
+
+
+def fit_linear(
+    texts: Sequence[str],
+    truth: Array,
+    outputs: Sequence[str],
+    link: Literal["softmax", "sigmoid"],
+    *,
+    strength: float,
+    weight: Array | None = None,
+) -> LinearModel:
+    """A model before calibration.
+
+    Args:
+        texts: what to learn from.
+        truth: float64 (texts, outputs), 0 to 1; NaN where unknown. With "softmax", rows add up to 1.
+        outputs: their names.
+        link: see `LinearModel`.
+        strength: of the data against the penalty: 1/2 |weights|^2 + strength x summed log loss.
+        weight: float64 per text, with mean 1; all alike when left out.
+    """
+    vocabulary, idf = _vocabulary(texts)
+    empty = np.zeros((len(vocabulary), len(outputs)), np.int64)
+    ones = np.ones(len(outputs))
+    blank = LinearModel(tuple(outputs), link, vocabulary, idf, empty, 1.0, ones * 0, ones, ones * 0)
+    design = _design(blank, texts)
+    weights, bias = _minimise(design, truth, link, strength, np.ones(len(texts)) if weight is None else weight)
+    unit = max(float(np.abs(weights).max(initial=0.0)) / 32_000, 1e-12)
+    steps = np.rint(weights / unit).astype(np.int64)
+    kept = np.abs(steps).max(axis=1, initial=0) > 0
+    vocabulary = tuple(term for term, keep in zip(vocabulary, kept, strict=True) if keep)
+    return LinearModel(tuple(outputs), link, vocabulary, idf[kept], steps[kept], unit, bias.round(9), ones, ones * 0)
+
+
+def left_out_logits(fit: Callable[[Array], LinearModel], texts: Sequence[str], groups: Sequence[str]) -> Array:
+    """Logits of every text by a model that saw none of its group.
+
+    Args:
+        fit: fits to the texts of a boolean mask.
+        texts: all of them.
+        groups: one name a text: its source, domain or session.
+    """
+    named = np.asarray(groups)
+    result: Array | None = None
+    for group in np.unique(named):
+        held = named == group
+        found = fit(~held).logits([texts[row] for row in np.flatnonzero(held).tolist()])
+        result = np.zeros((len(texts), found.shape[1])) if result is None else result
+        result[held] = found
+    if result is None:
+        raise ValueError("no texts")
+    return result
+
+
+def calibration(logits: Array, truth: Array, link: str, weight: Array) -> tuple[Array, Array]:
+    """Slope and offset per output that make left-out logits probabilities: Platt 1999; Guo et al. 2017 for softmax.
+
+    With "softmax" one temperature serves all outputs, and there is no offset.
+    """
+    from scipy.optimize import minimize
+
+    outputs = logits.shape[1]
+    if link == "softmax":
+
+        def loss(log_slope: Array) -> float:
+            return _loss(logits * math.exp(float(log_slope[0])), truth, link, weight)
+
+        log_slope = minimize(loss, np.zeros(1), method="Nelder-Mead").x
+        return np.full(outputs, round(math.exp(float(log_slope[0])), 9)), np.zeros(outputs)
+    slope, offset = np.ones(outputs), np.zeros(outputs)
+    for each in range(outputs):
+        known = ~np.isnan(truth[:, each])
+        one, wanted, heavy = logits[known, each : each + 1], truth[known, each : each + 1], weight[known]
+
+        line = minimize(_line_loss, np.array([1.0, 0.0]), (one, wanted, heavy), method="Nelder-Mead").x
+        # A score that ranks the wrong way round on groups left out carries nothing: all get the mean.
+        slope[each], offset[each] = np.round(line, 9)
+        if slope[each] <= 0:
+            mean = float(np.average(wanted[:, 0], weights=heavy).clip(1e-6, 1 - 1e-6))
+            slope[each], offset[each] = 0.0, round(math.log(mean / (1 - mean)), 9)
+    return slope, offset
+
+
+def _vocabulary(texts: Sequence[str]) -> tuple[tuple[str, ...], Array]:
+    seen = Counter(term for text in texts for term in set(terms(text)))
+    held = [(-count, term) for term, count in seen.items() if count >= LEAST_DOCUMENTS and len(term) <= LONGEST_TERM]
+    kept = sorted(term for _, term in sorted(held)[:MOST_TERMS])
+    idf = [round(1000 * (1 + math.log((1 + len(texts)) / (1 + seen[term])))) for term in kept]
+    return tuple(kept), np.array(idf, np.int64)
+
+
+def _design(model: LinearModel, texts: Sequence[str]) -> Any:
+    """Texts by terms as a sparse matrix, each row of length 1."""
+    from scipy import sparse
+
+    row, term, value = model.counted(texts)
+    found = sparse.csr_matrix((value / 1e6, (row, term)), shape=(len(texts), len(model.vocabulary)))
+    norm = np.sqrt(np.asarray(found.multiply(found).sum(axis=1))).ravel()
+    return sparse.diags(1 / np.maximum(norm, 1e-9)) @ found
+
+
+def _minimise(design: Any, truth: Array, link: str, strength: float, weight: Array) -> tuple[Array, Array]:
+    from scipy.optimize import minimize
+
+    terms_count, outputs = design.shape[1], truth.shape[1]
+    known = ~np.isnan(truth)
+    wanted, heavy = np.where(known, truth, 0.0), np.where(known, weight[:, None], 0.0)
+    transposed = design.T.tocsr()
+
+    def both(flat: Array) -> tuple[float, Array]:
+        weights, bias = flat[:-outputs].reshape(terms_count, outputs), flat[-outputs:]
+        logits = design @ weights + bias
+        if link == "softmax":
+            logits = logits - logits.max(axis=1, keepdims=True)
+            log_sum = np.log(np.exp(logits).sum(axis=1, keepdims=True))
+            told = np.exp(logits - log_sum)
+            loss = float((heavy * wanted * (log_sum - logits)).sum())
+        else:
+            told = 1 / (1 + np.exp(-logits.clip(-500, 500)))
+            loss = float((heavy * (np.logaddexp(0, logits) - wanted * logits)).sum())
+        slope = heavy * (told - wanted)
+        by_weight = weights + strength * (transposed @ slope)
+        flat_slope = np.concatenate([by_weight.ravel(), strength * slope.sum(axis=0)])
+        return 0.5 * float((weights**2).sum()) + strength * loss, flat_slope
+
+    start = np.zeros((terms_count + 1) * outputs)
+    options = {"maxiter": ITERATIONS, "ftol": TOLERANCE}
+    found: Array = minimize(both, start, jac=True, method="L-BFGS-B", options=options).x  # type: ignore[call-overload]
+    return found[:-outputs].reshape(terms_count, outputs), found[-outputs:]
+
+
+def _line_loss(line: Array, logits: Array, truth: Array, weight: Array) -> float:
+    return _loss(logits * line[0] + line[1], truth, "sigmoid", weight)
+
+
+def _loss(logits: Array, truth: Array, link: str, weight: Array) -> float:
+    told = linked(logits, link).clip(1e-6, 1 - 1e-6)
+    if link == "softmax":
+        return float(-(weight[:, None] * truth * np.log(told)).sum())
+    return float(-(weight[:, None] * (truth * np.log(told) + (1 - truth) * np.log(1 - told))).sum())
