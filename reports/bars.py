@@ -61,13 +61,22 @@ def rows_that_fit(ax: "Axes", bars: int = 1) -> int:
 
 
 def draw_rows(
-    ax: "Axes", rows: Sequence[Row], axis: str, ticks: Callable[[float], str], from_zero: bool = True
+    ax: "Axes",
+    rows: Sequence[Row],
+    axis: str,
+    ticks: Callable[[float], str],
+    *,
+    from_zero: bool = True,
+    mark: float | None = None,
 ) -> None:
-    """Draw the rows from the top down; `axis` names the values and their unit, `ticks` formats them."""
+    """Draw the rows from the top down; `axis` names the values and their unit, `ticks` formats them.
+
+    `mark` is a value that a line goes down at.
+    """
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     width, _ = size_pt(ax)
-    low, high = limits(rows, width, from_zero)
+    low, high = limits(rows, width, [*([0.0] if from_zero else []), *([] if mark is None else [mark])])
     ax.set_xlim(low, high)
     ax.set_ylim(max(len(rows), 2), 0)
     for at, row in enumerate(rows):
@@ -77,7 +86,9 @@ def draw_rows(
         for step, bar in enumerate(row.bars):
             draw_bar(ax, bar, at + 0.40 + thick * (step + 0.5), thick, GAP_PT * (high - low) / width)
     if low < 0 <= high:
-        beside_bars(ax, 0.0, len(rows), PALETTE["muted"])
+        beside_bars(ax, 0.0, len(rows), PALETTE["grid"])
+    if mark is not None:
+        beside_bars(ax, mark, len(rows), PALETTE["ink"])
     ax.xaxis.set_major_locator(MaxNLocator(nbins=max(2, int(width / 75)), min_n_ticks=2))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: ticks(value)))
     ax.set_yticks([])
@@ -114,14 +125,13 @@ def draw_bar(ax: "Axes", bar: Bar, y: float, thick: float, gap: float) -> None:
     ax.text(bar.reach + gap, y, text, va="center", ha="left", fontsize=SIZE_PT, color=PALETTE["ink"], parse_math=False)
 
 
-def limits(rows: Sequence[Row], width: float, from_zero: bool) -> tuple[float, float]:
-    """The value axis: from its lowest value, or from 0, to where every bar's text ends within `width` points."""
+def limits(rows: Sequence[Row], width: float, held: Sequence[float]) -> tuple[float, float]:
+    """The value axis: all values and those to be `held`, to where every bar's text ends within `width` points."""
     bars = [bar for row in rows for bar in row.bars]
-    zero = [0.0] if from_zero else []
-    low, high = min([*zero, *(bar.least for bar in bars)]), max([*zero, *(bar.reach for bar in bars)])
+    low, high = min([*held, *(bar.least for bar in bars)]), max([*held, *(bar.reach for bar in bars)])
     if low == high:
         high = low + 1
-    if low < 0 or not from_zero:
+    if low < 0 or 0 not in held:
         low -= (high - low) * 0.03
     for bar in bars:
         text = min(len(bar.text) * SIZE_PT * (CHARACTER_EM + 0.04) + 2 * GAP_PT, 0.75 * width)

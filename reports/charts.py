@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
 
-from reports.bars import Bar, Row, beside_bars, draw_rows, height_of, rows_that_fit, say_nothing, title
+from reports.bars import Bar, Row, draw_rows, height_of, rows_that_fit, say_nothing, title
 from reports.days import day_chart
 from reports.headline import headline
 from reports.ledger import STEPS
@@ -163,10 +163,8 @@ def sensitivity_chart(result: Summarised, ax: "Axes | None" = None) -> "Axes":
         rows.append(Row(row["source"], (Bar(low, high, PALETTE["routed"], between(low, high)),)))
     # A range is read by its ends, not by its distance from zero.
     axis = f"saving, % of the spend {before_words(summary)}"
-    draw_rows(ax, rows, axis, lambda value: f"{value:g}%", from_zero=False)
     saved = headline_savings(summary)["pct"]
-    if saved is not None:
-        beside_bars(ax, saved, len(rows), PALETTE["ink"])
+    draw_rows(ax, rows, axis, lambda value: f"{value:g}%", from_zero=False, mark=saved)
     title(ax, "Range of the saving, one source of doubt at a time" + left)
     return ax
 
@@ -188,8 +186,7 @@ def quality_chart(result: Summarised, ax: "Axes | None" = None) -> "Axes":
         colour = PALETTE[VERDICTS.get(each["verdict"], "baseline")]
         rows.append(Row(slice_name(each), (Bar(each["low_pct"], each["high_pct"], colour, each["verdict"]),)))
     axis = "difference in quality, points of 100; below 0 is worse"
-    draw_rows(ax, rows, axis, lambda value: f"{value:g}", from_zero=True)
-    beside_bars(ax, -shown[0]["margin_pct"], len(rows), PALETTE["ink"])
+    draw_rows(ax, rows, axis, lambda value: f"{value:g}", mark=-shown[0]["margin_pct"])
     title(ax, "Quality of the routed answers" + left)
     return ax
 
