@@ -86,7 +86,9 @@ def command(
         for line in _lines(seen, check, str(as_of)):
             click.echo(masked(line))
     say_amended(source)
-    ctx.exit(drift_exit(seen.bill, check, max_drift_pct))
+    if not seen.rows:
+        click.echo("gate: nothing in the log can be replayed", err=True)
+    ctx.exit(drift_exit(seen.bill, check, max_drift_pct) or (0 if seen.rows else 3))
 
 
 def as_dict(seen: Inspection, check: InvoiceCheck | None) -> dict[str, Any]:
@@ -189,8 +191,9 @@ def _lines(seen: Inspection, check: InvoiceCheck | None, as_of: str) -> Iterator
         for name, held in ranked:
             if held.canonical is None or held.canonical.partition("/")[2] not in (name, name.partition("/")[2]):
                 yield f"{name} is {'in no price book' if held.canonical is None else f'priced as {held.canonical}'}"
-    yield ""
-    yield from bill_lines(seen.bill, seen.causes, check)
+    if seen.rows:
+        yield ""
+        yield from bill_lines(seen.bill, seen.causes, check)
     if seen.suggested_prices:
         yield ""
         yield "The log implies these prices. As a file for --prices:"
@@ -212,6 +215,8 @@ def _facts(seen: Inspection) -> Iterator[tuple[str, str]]:
     yield "rows", f"{seen.rows:,}, and {seen.problems.set_aside:,} set aside"
     for name, count in seen.formats.items():
         yield "format", f"{name}: {count:,} rows ({seen.recognised[name]})"
+    if not seen.rows:
+        return
     yield "time", f"{seen.first:%Y-%m-%d %H:%M} to {seen.last:%Y-%m-%d %H:%M} UTC" if seen.first else "none stated"
     yield "sessions", f"{seen.sessions:,}" if seen.sessions else "none stated"
     yield "input counted by", _shares(seen.input_counts)

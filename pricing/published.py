@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -9,6 +10,8 @@ from pricing.entries import RATE_NAMES, PriceEntry, Rate
 
 # The context keys that genai-prices' variants use for what providers call a service tier.
 _TIER_KEYS = ("service_tier", "processing")
+# The package leaves their prices out, and a missing rate is not a free rate; these are.
+FREE = "A `:free` variant costs nothing: openrouter.ai/docs/guides/routing/model-variants/free."
 
 
 def snapshot_providers() -> list[Any]:
@@ -50,6 +53,8 @@ def _entry(name: str, constraint: Any, prices: Any, tier: str, note: str) -> Pri
     if stated.get("requests_kcount") is not None:
         note = f"{note} A fee per request comes on top; it is not in these buckets.".strip()
     rates = {key: _rate(price) for key in RATE_NAMES if (price := stated.get(f"{key}_mtok")) is not None}
+    if not rates and name.startswith("openrouter/") and name.endswith(":free"):
+        rates, note = dict.fromkeys(("input", "output"), Rate(Decimal(0))), FREE
     return PriceEntry(name, rates, source_name(), effective_from=day, window=window, tier=tier, note=note)
 
 

@@ -122,7 +122,8 @@ class Reading:
             return None, ""
         if self._format is None:
             return recognise(record)
-        return (self._format, "--log-format") if self._format.detect(record) else (None, "")
+        why = self._format.detect(record)
+        return (self._format, why) if why else (None, "")
 
     def _reader(self, chosen: Format) -> Reader:
         found = self._readers.get(chosen.NAME)

@@ -24,6 +24,7 @@ BUFFER = 2**20
 NO_LINES = (
     ((b"PK\x03\x04",), "a zip archive", "unpack it first"),
     ((b"\xff\xfe", b"\xfe\xff", b"{\x00", b"\x00{"), "UTF-16 text", "save it as UTF-8"),
+    ((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"), "a Python pickle", "save it as Parquet where you trust it"),
     ((b"%PDF", b"SQLite format 3"), "binary data", "give JSON lines, plain or packed as .gz or .zst"),
 )
 PARQUET = b"PAR1"

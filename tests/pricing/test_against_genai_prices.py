@@ -66,7 +66,9 @@ def test_every_recorded_usage_block_costs_what_genai_prices_says(
         prices = model.get_prices(at)
         if prices.input_mtok is None or (prices.output_mtok is None and counts["output_tokens"]):
             told["no token price"] += 1
-            assert total is None or not any(counts.values())
+            # Of what it leaves unpriced, only OpenRouter's `:free` variants have a price here: none.
+            free = provider.id == "openrouter" and model.id.endswith(":free")
+            assert total == 0 if free else total is None or not any(counts.values())
             continue
         theirs = model.calc_price(Usage(**counts), provider, genai_request_timestamp=at).total_price
         if total is None:

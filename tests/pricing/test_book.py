@@ -194,3 +194,9 @@ def test_an_unknown_model_raises_with_its_nearest_matches(book: PriceBook) -> No
 def test_a_moment_with_a_zone_is_read_in_utc(book: PriceBook) -> None:
     before_midnight_in_utc = datetime.fromisoformat("2024-10-02T01:30:00+02:00")
     assert usd(book, "openai/gpt-4o", before_midnight_in_utc) == "5"
+
+
+def test_a_free_variant_costs_nothing_and_says_why(book: PriceBook) -> None:
+    entry = book.entries("openrouter/openai/gpt-oss-120b:free")[-1]
+    assert {rate.base for rate in entry.rates.values()} == {0}
+    assert "openrouter.ai" in entry.note

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,3 +94,27 @@ def test_with_ones_own_key_the_upstreams_charge_is_part_of_openrouters_cost() ->
     """$0.0001 to OpenRouter and $0.00225 to the provider."""
     own = {**OPENROUTER, "is_byok": True, "total_cost": 0.0001, "upstream_inference_cost": 0.00225}
     assert one(own)["recorded_usd"] == Decimal("0.00235")
+
+
+ACTIVITY = """\
+generation_id,created_at,cost_total,byok_usage_inference,tokens_prompt,tokens_completion,tokens_reasoning,\
+tokens_cached,model_permaslug,provider_name,variant,cancelled,streamed,user,finish_reason_normalized,\
+generation_time_ms,time_to_first_token_ms,app_name
+gen-1,2024-06-01 10:00:00.000,0.00225,0,1000,50,20,600,openai/gpt-4o,OpenAI,standard,false,true,ann,stop,2000,500,App
+gen-2,2024-06-01 10:00:01.000,0.0001,0.00225,1000,50,0,600,openai/gpt-4o,OpenAI,standard,true,true,,,2000,500,App
+gen-3,2024-06-01 10:00:02.000,0,,1000,50,0,0,openai/gpt-oss-120b,Chutes,free,false,false,,stop,2000,,App
+"""
+
+
+def test_openrouters_activity_export_is_read_as_its_generations(tmp_path: Path) -> None:
+    path = tmp_path / "openrouter_activity_2024-06-01.csv"
+    path.write_text(ACTIVITY)
+    rows, problems = read(path)
+    assert (len(rows), problems.set_aside) == (3, 0)
+    first, own_key, free = rows
+    assert buckets(first) == (400, 600, 0, 0, 30, 20)
+    assert first["arrived_at"] == datetime(2024, 6, 1, 10, tzinfo=UTC)
+    assert (first["request_id"], first["user_id"], first["status"]) == ("gen-1", "ann", "ok")
+    assert (first["recorded_usd"], first["ttft_ms"], first["latency_ms"]) == (Decimal("0.00225"), 500, 2_000)
+    assert (own_key["recorded_usd"], own_key["status"]) == (Decimal("0.00235"), "error")
+    assert (free["model"], free["ttft_ms"]) == ("openai/gpt-oss-120b:free", None)

@@ -73,6 +73,16 @@ def test_a_row_without_a_mapped_column_is_a_problem() -> None:
     assert ([row["prompt"] for row in rows], problems.counts) == (["Hi"], {"not_in_format": 1})
 
 
+def test_what_begins_with_an_equals_sign_is_the_same_in_every_row() -> None:
+    held = [{"a": "Hi", "=x": "y"}, {"a": "Ho"}, {"b": "no"}]
+    rows, problems = read(held, mapping={"a": "prompt", "= openai/gpt-4o": "model", "=x": "metadata.x"})
+    assert [(row["prompt"], row["model"], row["meta"]) for row in rows] == [
+        ("Hi", "openai/gpt-4o", '{"x":"y"}'),
+        ("Ho", "openai/gpt-4o", '{"x":"x"}'),
+    ]
+    assert problems.counts == {"not_in_format": 1}
+
+
 @pytest.mark.parametrize(
     ("held", "said"),
     [

@@ -104,6 +104,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_line(pack: type[bytes], tmp_p
         b"PK\x03\x04rest",
         b"%PDF-1.7\n",
         b"SQLite format 3\x00",
+        b"\x80\x04\x95\x00",
         bytes(range(256)) * 20,
     ],
 )

@@ -22,7 +22,9 @@ from workloads.formats import (
     openai_batch,
     openrouter,
     otel,
+    outcome_table,
     pairs,
+    usage_report,
 )
 from workloads.formats.envelope import Record
 from workloads.rows import Row
@@ -68,6 +70,9 @@ MODULES: dict[str, ModuleType] = {
     "chat": chat,
 }
 FORMATS: dict[str, Format] = {name: cast(Format, module) for name, module in MODULES.items()}
+# What looks like a chat log and is none: read only to say so.
+NO_LOGS = (cast(Format, outcome_table), cast(Format, usage_report))
+RECOGNISED = (*(each for name, each in FORMATS.items() if name != "chat"), *NO_LOGS, FORMATS["chat"])
 
 
 def format_named(name: str) -> Format:
@@ -84,7 +89,7 @@ def format_named(name: str) -> Format:
 
 def recognise(record: Record) -> tuple[Format | None, str]:
     """The format of a record and why; (None, "") when none knows it."""
-    for each in FORMATS.values():
+    for each in RECOGNISED:
         why = each.detect(record)
         if why:
             return each, why

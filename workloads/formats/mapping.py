@@ -26,12 +26,14 @@ TEXTS = (
 )
 FIELDS = (*TEXTS, *NUMBERS)
 META = "metadata."
+CONSTANT = "="
 
 
 def load_mapping(source: str | Path | Mapping[str, Any]) -> Mapped:
     """A mapping from a YAML file, or as a dict: `their column: our field`.
 
-    A column may be a path into nested objects (`usage.in`), a field one of ours or `metadata.NAME`.
+    A column may be a path into nested objects (`usage.in`), a field one of ours or `metadata.NAME`. What begins with
+    `=` is no column but the value itself, the same in every row.
 
     Raises:
         BackrouteError: no such file, no mapping, or a field that is none of ours.
@@ -66,7 +68,7 @@ class Mapped:
 
     def detect(self, record: Record) -> str | None:
         """Why this record is what the mapping is for; None when it has none of the columns."""
-        found = [column for column in self._fields if _at(record, column) is not None]
+        found = [column for column in self._fields if column[:1] != CONSTANT and _at(record, column) is not None]
         return f"it has the mapped columns {', '.join(found[:4])}" if found else None
 
     def read(self, record: Record, zone: tzinfo) -> Row:
@@ -95,9 +97,11 @@ class Mapped:
 
 
 def _at(record: Record, column: str) -> Any:
-    """A column by its name, else by its path."""
+    """A column by its name, else by its path; what begins with `=` is the value itself."""
     if column in record:
         return record[column]
+    if column.startswith(CONSTANT):
+        return column.removeprefix(CONSTANT).strip()
     held: Any = record
     for step in column.split("."):
         if not isinstance(held, Mapping) or step not in held:
