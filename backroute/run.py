@@ -15,7 +15,7 @@ from problems.problem import masked
 from reports import write_report
 from router import dump_rules, load_rules
 from simulator import Assumptions, ReplayResult, Scenario, replay
-from simulator.result import NO_NAME
+from simulator.facts import NO_NAME
 from workloads import Log
 
 

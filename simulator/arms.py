@@ -109,22 +109,55 @@ def logged_arm(batch: Batch, index: ModelIndex, book: PriceBook, as_of: AsOf) ->
     return Arm(batch.source, rule, batch.logged, pico, total, priced, ones, zeros, np.zeros(rows))
 
 
-def scenario_arm(
-    batch: Batch, scenario: Scenario, decided: Decisions, index: ModelIndex, outputs: Outputs, pairs: Pairs
-) -> Arm:
-    """The arm that a scenario's decisions would have led to."""
-    book = scenario.book
+@dataclass(frozen=True)
+class Choice:
+    """Who serves each request of a batch: see `Arm` for the columns."""
+
+    rule: Array
+    model: Codes
+    feasible: Array
+
+
+@dataclass(frozen=True)
+class Use:
+    """What the chosen models use: see `Arm` for the columns."""
+
+    counts: Counts
+    pair: Array
+    request_sd: Array
+
+
+def serve(batch: Batch, scenario: Scenario, decided: Decisions, index: ModelIndex) -> Choice:
+    """The models that a scenario's decisions lead to; calls that are no chat stay where they were."""
     rule = np.where(batch.passes, -2, decided.chosen).astype(np.int32)
-    target, feasible = _serve(batch, scenario.router.rules, rule, index, book)
-    target = np.where(batch.passes, batch.source, target).astype(np.int32)
+    target, feasible = _serve(batch, scenario.router.rules, rule, index, scenario.book)
+    return Choice(rule, np.where(batch.passes, batch.source, target).astype(np.int32), feasible | batch.passes)
+
+
+def use(batch: Batch, choice: Choice, index: ModelIndex, outputs: Outputs, pairs: Pairs) -> Use:
+    """The tokens of the chosen models: as logged where the model is the logged one, else the expected ones."""
     known = Known(batch.logged, batch.source, batch.task, batch.requests["messages"], batch.cap)
-    rebased = rebase(known, target, index, outputs, pairs)
-    counts = rebased.counts.where(batch.passes, batch.logged)
-    pico, total, priced = _money(_charge(batch, target, counts, index, book, scenario.as_of))
-    total, priced = _pass_through(batch, total, priced)
+    rebased = rebase(known, choice.model, index, outputs, pairs)
     pair = np.where(batch.passes, 0, rebased.pair).astype(np.int32)
-    feasible = feasible | batch.passes
-    return Arm(target, rule, counts, pico, total, priced, feasible, pair, rebased.request_sd)
+    return Use(rebased.counts.where(batch.passes, batch.logged), pair, rebased.request_sd)
+
+
+def charged(batch: Batch, scenario: Scenario, choice: Choice, used: Use, index: ModelIndex) -> Arm:
+    """The arm, charged at the scenario's prices."""
+    charges = _charge(batch, choice.model, used.counts, index, scenario.book, scenario.as_of)
+    pico, total, priced = _money(charges)
+    total, priced = _pass_through(batch, total, priced)
+    return Arm(
+        choice.model,
+        choice.rule,
+        used.counts,
+        pico,
+        total,
+        priced,
+        choice.feasible,
+        used.pair,
+        used.request_sd,
+    )
 
 
 def folded_cost(batch: Batch, arm: Arm, model: Codes, index: ModelIndex, scenario: Scenario) -> tuple[Array, Array]:

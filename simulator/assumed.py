@@ -9,6 +9,7 @@ from simulator.counts import ESTIMATED
 from simulator.fold import NANO, SIDES, Comparison
 from simulator.interval import SIDE_NAMES, Interval
 from simulator.outputs import COPIED, COPY_LOG_SD, OWN_RATIO
+from simulator.pairs import SAME_MODEL
 from simulator.result import Run
 
 INPUT, OUTPUT, REASONING = range(3)
@@ -23,7 +24,7 @@ def assumptions(run: Run, number: int, against: Comparison, found: Interval) -> 
     saving = abs(against.total.baseline - against.total.routed)
     moved = [_moved(against, side) for side in range(SIDES)]
     scenario = run.scenarios[number]
-    value, source = _output(run, against)
+    value, source = _output(against)
     tokens = [
         (SIDE_NAMES[OUTPUT], value, source, moved[OUTPUT]),
         (
@@ -61,13 +62,13 @@ def assumptions(run: Run, number: int, against: Comparison, found: Interval) -> 
     ]
 
 
-def _output(run: Run, against: Comparison) -> tuple[str, str]:
+def _output(against: Comparison) -> tuple[str, str]:
     """How output tokens were predicted, and from what, by the pair with most routed money on it."""
     money: Counter[str] = Counter()
     for sums in (against.baseline, against.routed):
         for pair, held in sums.by_pair.items():
-            if pair:
-                money[run.pairs.notes[pair]] += int(held[OUTPUT, 0])
+            if pair != SAME_MODEL:
+                money[pair.note] += int(held[OUTPUT, 0])
     note = max(money, key=lambda note: (money[note], note)) if money else ""
     if note == COPIED:
         copying = "copying missed task totals by 23% in the median: ZeroEval and AlpacaEval, 7 models, 8 tasks"
@@ -79,5 +80,6 @@ def _output(run: Run, against: Comparison) -> tuple[str, str]:
 
 def _moved(against: Comparison, side: int) -> int:
     """Picodollars of one side on requests whose model is not the logged one, in the arm that has more of it."""
-    arms = (against.baseline, against.routed)
-    return max(round(sum(float(held[side, 0]) for pair, held in sums.by_pair.items() if pair) * NANO) for sums in arms)
+    arms = (against.baseline.by_pair, against.routed.by_pair)
+    moved = [[float(held[side, 0]) for pair, held in sums.items() if pair != SAME_MODEL] for sums in arms]
+    return max(round(sum(nano) * NANO) for nano in moved)

@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 
 from problems.problem import masked
 from simulator.arms import PASSED_THROUGH
+from simulator.facts import NO_NAME
 from simulator.fold import Comparison
 from simulator.interval import Interval
 from simulator.money import Scale, dollars, exact_sum
-from simulator.result import NO_NAME, Run
+from simulator.result import Run
 
 EPOCH = date(1970, 1, 1)
 DAY_US = 86_400_000_000
@@ -72,13 +73,11 @@ def sensitivity(found: Interval) -> list[dict[str, Any]]:
 def by_rule(run: Run, number: int, comparison: Comparison, scale: Scale) -> list[dict[str, Any]]:
     """A row per rule and the model it chose, most money before first."""
     rules = run.scenarios[number].router.rules
-    slices = sorted(
-        comparison.by_rule.items(), key=lambda item: (-item[1].baseline, item[0][0], run.index.name(item[0][1]) or "")
-    )
+    slices = sorted(comparison.by_rule.items(), key=lambda item: (-item[1].baseline, item[0][0], item[0][1] or ""))
     return [
         {
             "rule": PASSED_THROUGH if rule == -2 else rules[rule].name,
-            "model": run.index.name(model),
+            "model": model,
             "requests": tally.requests,
             "requests_pct": 100.0 * tally.requests / comparison.total.requests,
             "before_usd": dollars(scale(tally.baseline)),
@@ -92,16 +91,16 @@ def by_rule(run: Run, number: int, comparison: Comparison, scale: Scale) -> list
 def _by_model(run: Run, comparison: Comparison, scale: Scale) -> list[dict[str, Any]]:
     before, after = comparison.model_usd["baseline"], comparison.model_usd["routed"]
     counts = comparison.model_requests
-    codes = sorted({*before, *after}, key=lambda code: (-(before[code] + after[code]), run.index.name(code) or ""))
+    names = sorted({*before, *after}, key=lambda name: (-(before[name] + after[name]), name or ""))
     rows = [
         {
-            "model": run.index.name(code),
-            "before_requests": counts["baseline"][code],
-            "before_usd": dollars(scale(before[code])),
-            "routed_requests": counts["routed"][code],
-            "routed_usd": dollars(scale(after[code])),
+            "model": name,
+            "before_requests": counts["baseline"][name],
+            "before_usd": dollars(scale(before[name])),
+            "routed_requests": counts["routed"][name],
+            "routed_usd": dollars(scale(after[name])),
         }
-        for code in codes
+        for name in names
     ]
     # What was left out for want of a price is listed, with its spend unknown.
     rows += [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -11,7 +11,9 @@ import numpy as np
 
 from simulator.arms import Arm
 from simulator.counts import ESTIMATED, INPUTS, PROVIDER, REASONING, TEXT, THOUSAND, TOKENIZER, Array
+from simulator.models import ModelIndex
 from simulator.money import exact_sum, exact_sums
+from simulator.pairs import Pair
 
 # Bootstrap sums run in float64 on whole nanodollars: exact, and so independent of the order, up to $9 million.
 NANO = 1000
@@ -41,21 +43,21 @@ class Tally:
 
 @dataclass
 class ArmSums:
-    """One arm's bootstrap sums: by pair code, nanodollars (SIDES, 1 + replicates), column 0 without weights."""
+    """One arm's bootstrap sums: by pair, nanodollars (SIDES, 1 + replicates), column 0 without weights."""
 
-    by_pair: dict[int, Array] = field(default_factory=dict)
+    by_pair: dict[Pair, Array] = field(default_factory=dict)
 
-    def add(self, arm: Arm, rows: Array, weights: Array) -> None:
-        """Add the rows of a mask, weighted by each replicate."""
+    def add(self, arm: Arm, rows: Array, weights: Array, pairs: Sequence[Pair]) -> None:
+        """Add the rows of a mask, weighted by each replicate; `pairs` by code."""
         sides = np.stack([arm.pico[:, :INPUTS].sum(axis=1), arm.pico[:, TEXT], arm.pico[:, REASONING]], axis=1)
         # A call billed as a whole has no buckets: it counts with the input, and is as exact.
         sides[:, 0] += arm.total - sides.sum(axis=1)
         nano = np.rint(sides / NANO)
-        for pair in np.unique(arm.pair[rows]).tolist():
-            here = np.flatnonzero(rows & (arm.pair == pair))
+        for code in np.unique(arm.pair[rows]).tolist():
+            here = np.flatnonzero(rows & (arm.pair == code))
             part = nano[here].T
             sums = np.concatenate([part.sum(axis=1, keepdims=True), part @ weights[here]], axis=1)
-            self.by_pair[pair] = self.by_pair.get(pair, 0) + sums
+            self.by_pair[pairs[code]] = self.by_pair.get(pairs[code], 0) + sums
 
 
 @dataclass
@@ -64,10 +66,10 @@ class Comparison:
 
     total: Tally = field(default_factory=Tally)
     waterfall: dict[str, int] = field(default_factory=lambda: dict.fromkeys(WATERFALL, 0))
-    by_rule: dict[tuple[int, int], Tally] = field(default_factory=dict)
+    by_rule: dict[tuple[int, str | None], Tally] = field(default_factory=dict)
     by_day: dict[int | None, Tally] = field(default_factory=dict)
-    model_requests: dict[str, Counter[int]] = field(default_factory=lambda: _by_arm(Counter))
-    model_usd: dict[str, Counter[int]] = field(default_factory=lambda: _by_arm(Counter))
+    model_requests: dict[str, Counter[str | None]] = field(default_factory=lambda: _by_arm(Counter))
+    model_usd: dict[str, Counter[str | None]] = field(default_factory=lambda: _by_arm(Counter))
     baseline: ArmSums = field(default_factory=ArmSums)
     routed: ArmSums = field(default_factory=ArmSums)
     noise: int = 0  # variance of the saving from single requests' output lengths, nanodollars squared
@@ -89,6 +91,8 @@ class Comparison:
         days: Array,
         weights: Array,
         named: Array,
+        index: ModelIndex,
+        pairs: Sequence[Pair],
     ) -> None:
         """Add one batch; `steps` are the waterfall's token, price and cache effects in picodollars per request.
 
@@ -107,16 +111,20 @@ class Comparison:
             self.waterfall[name] += exact_sum(effect[rows])
         money = [np.where(logged.priced, logged.total, 0)[rows], baseline.total[rows], routed.total[rows]]
         self.total.add(int(rows.sum()), *(exact_sum(part) for part in money))
-        _slice(self.by_rule, routed.rule[rows].astype(np.int64) << 32 | (routed.model[rows] + 1), money, _rule_key)
+
+        def rule_key(key: int) -> tuple[int, str | None]:
+            return key >> 32, index.name((key & 0xFFFFFFFF) - 1)
+
+        _slice(self.by_rule, routed.rule[rows].astype(np.int64) << 32 | (routed.model[rows] + 1), money, rule_key)
         _slice(self.by_day, days[rows], money, _day_key)
         for name, arm, part in zip(("logged", "baseline", "routed"), (logged, baseline, routed), money, strict=True):
             codes, where = np.unique(arm.model[rows], return_inverse=True)
             sums = exact_sums(where, part, len(codes))
             for code, usd, count in zip(codes.tolist(), sums, np.bincount(where).tolist(), strict=True):
-                self.model_requests[name][code] += count
-                self.model_usd[name][code] += usd
-        self.baseline.add(baseline, rows, weights)
-        self.routed.add(routed, rows, weights)
+                self.model_requests[name][index.name(code)] += count
+                self.model_usd[name][index.name(code)] += usd
+        self.baseline.add(baseline, rows, weights, pairs)
+        self.routed.add(routed, rows, weights, pairs)
         moved = rows & ((baseline.pair != 0) | (routed.pair != 0))
         self.unlike += exact_sum((baseline.total - routed.total)[moved])
         variance = np.minimum((_noise(baseline) - _noise(routed))[rows] ** 2, LARGEST_VARIANCE)
@@ -152,10 +160,6 @@ def _slice(slices: dict[Key, Tally], keys: Array, money: list[Array], name: Call
         slices.setdefault(name(key), Tally()).add(counts[i], *(part[i] for part in sums))
 
 
-def _rule_key(key: int) -> tuple[int, int]:
-    return key >> 32, (key & 0xFFFFFFFF) - 1
-
-
 def _day_key(key: int) -> int | None:
     return None if key == NO_DAY else key
 
@@ -163,5 +167,5 @@ def _day_key(key: int) -> int | None:
 NO_DAY = np.iinfo(np.int32).min
 
 
-def _by_arm(kind: type[Counter[int]]) -> dict[str, Counter[int]]:
+def _by_arm(kind: type[Counter[str | None]]) -> dict[str, Counter[str | None]]:
     return {arm: kind() for arm in ("logged", "baseline", "routed")}

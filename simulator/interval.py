@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from simulator.bootstrap import REPLICATES
 from simulator.counts import Array
 from simulator.fold import SIDES, ArmSums, Comparison
-from simulator.pairs import Pairs, Spread
+from simulator.pairs import SAME_MODEL, Pair, Spread
 
 LEVEL = 0.90
 DRAWS = 10  # token draws beside each bootstrap replicate
@@ -38,13 +38,12 @@ class Interval:
     alone: tuple[tuple[str, float, float], ...]
 
 
-def interval(comparison: Comparison, pairs: Pairs, seed: int) -> Interval:
+def interval(comparison: Comparison, spreads: Mapping[Pair, Spread], seed: int) -> Interval:
     """Simulate the saving of a comparison.
 
     Every draw takes one bootstrap replicate and, per pair of models and side, one log-normal factor of median one; the
     two arms share it where they share the pair. Single requests' lengths add a normal term.
     """
-    spreads = pairs.spreads
     present = {pair for sums in (comparison.baseline, comparison.routed) for pair in sums.by_pair}
     unsure = [
         any(_sds(spreads[pair])[side] > 0 and _has_money(comparison, pair, side) for pair in present)
@@ -53,9 +52,10 @@ def interval(comparison: Comparison, pairs: Pairs, seed: int) -> Interval:
     sources = [SAMPLING, *(SIDE_NAMES[i] for i in range(SIDES) if unsure[i]), *([REQUESTS] if comparison.noise else [])]
     if not comparison.total.baseline:
         return Interval(None, None, None, tuple(sources), ())
-    normals = {pair: _normals(seed, pairs.seeds[pair]) for pair in present}
+    normals = {pair: _normals(seed, pair.seed) for pair in present}
     single = _normals(seed, -1)[0]
-    order = sorted(present, key=lambda pair: pairs.names[pair])
+    # Floats are summed in one order, whatever the order in which the pairs were met.
+    order = sorted(present, key=lambda pair: (pair != SAME_MODEL, str(tuple(pair))))
 
     def simulate(only: str | None) -> tuple[Array, Array]:
         sampled = only in (None, SAMPLING)
@@ -83,7 +83,7 @@ def _sds(spread: Spread) -> tuple[float, float, float]:
     return spread.input, spread.output, spread.reasoning
 
 
-def _has_money(comparison: Comparison, pair: int, side: int) -> bool:
+def _has_money(comparison: Comparison, pair: Pair, side: int) -> bool:
     arms = (comparison.baseline, comparison.routed)
     return any(sums.by_pair[pair][side, 0] for sums in arms if pair in sums.by_pair)
 
@@ -93,7 +93,7 @@ def _factors(normals: Array, spread: Spread, active: Sequence[bool]) -> Array:
     return np.asarray(np.exp(normals * sds))
 
 
-def _totals(sums: ArmSums, order: Sequence[int], factors: dict[int, Array], sampled: bool) -> Array:
+def _totals(sums: ArmSums, order: Sequence[Pair], factors: dict[Pair, Array], sampled: bool) -> Array:
     total = np.zeros(REPLICATES * DRAWS)
     for pair in order:
         if pair not in sums.by_pair:

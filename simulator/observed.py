@@ -37,9 +37,9 @@ def o200k_per_token(model: str | None) -> float:
 
 @dataclass
 class Observed:
-    """Samples by (code of the logged model, task code), tokens as o200k_base counts them."""
+    """Samples by (logged model, task code), tokens as o200k_base counts them."""
 
-    samples: dict[tuple[int, int], Sample] = field(default_factory=dict)
+    samples: dict[tuple[str | None, int], Sample] = field(default_factory=dict)
 
     def add(self, logged: Counts, source: Codes, task: Array, cap: Array, keys: Array, index: ModelIndex) -> None:
         """Add one batch; `keys` are uint64 hashes of the ids, `cap` float64 tokens, NaN where there is none."""
@@ -47,17 +47,18 @@ class Observed:
         inputs = np.where(logged.known[:, :INPUTS].all(axis=1), logged.input_milli / THOUSAND, np.nan)
         for s, t in np.unique(np.stack([source, task])[:, usable], axis=1).T.tolist():
             rows = np.flatnonzero(usable & (source == s) & (task == t))
-            sample = self.samples.setdefault((s, t), Sample(KEPT))
+            name = index.name(s)
+            sample = self.samples.setdefault((name, t), Sample(KEPT))
             rows = rows[sample.wanted(keys[rows])]
-            scale = o200k_per_token(index.name(s))
+            scale = o200k_per_token(name)
             columns = {"output": logged.milli[rows, TEXT] / THOUSAND * scale, "input": inputs[rows] * scale}
             sample.add(pa.table({"key": keys[rows], **columns, "cap": cap[rows] * scale}))
 
-    def seen(self, source: int, task: int) -> bool:
+    def seen(self, source: str | None, task: int) -> bool:
         """Whether any answer of a model on a task was seen."""
         return (source, task) in self.samples
 
-    def rows(self, source: int, task: int) -> tuple[Array, Array, Array]:
+    def rows(self, source: str | None, task: int) -> tuple[Array, Array, Array]:
         """Output tokens, input tokens and caps of the sample of one model and task that was seen."""
         held = self.samples[source, task].rows()
         return held["output"].to_numpy(), held["input"].to_numpy(), held["cap"].to_numpy()

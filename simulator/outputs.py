@@ -64,7 +64,7 @@ class Outputs:
             return Guess(text * ratio, nothing, OWN_RATIO_LOG_SD, OWN_RATIO)
         if self._said.output == "as_logged":
             return Guess(text, nothing, COPY_LOG_SD, COPIED)
-        if not self._observed.seen(source, task):  # no answer to learn from, and so none to predict
+        if not self._observed.seen(self._index.name(source), task):  # no answer to learn from, and so none to predict
             return Guess(text, nothing, 0.0, COPIED)
         fitted = self._task(source, target, task)
         expected, request_sd = fitted.rows(text, prompt, cap)
@@ -73,6 +73,7 @@ class Outputs:
     def _task(self, source: int, target: int, task: int) -> TaskModel:
         key = (source, target, task)
         if key not in self._fitted:
-            names = self._index.name(source) or UNKNOWN_MODEL, self._index.names[target]
-            self._fitted[key] = fit_task(self.parameters, *names, task, *self._observed.rows(source, task))
+            logged = self._index.name(source)
+            names = logged or UNKNOWN_MODEL, self._index.names[target]
+            self._fitted[key] = fit_task(self.parameters, *names, task, *self._observed.rows(logged, task))
         return self._fitted[key]

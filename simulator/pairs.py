@@ -4,6 +4,26 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Pair(NamedTuple):
+    """A logged model, the chosen one, the task class, and what the prediction between them rests on."""
+
+    source: str | None
+    target: str
+    task: int
+    note: str
+
+    @property
+    def seed(self) -> int:
+        """A hash of the two models' names: their tasks draw one common error."""
+        if self == SAME_MODEL:
+            return 0
+        return int.from_bytes(hashlib.blake2b(f"{self.source} > {self.target}".encode(), digest_size=6).digest())
+
+
+SAME_MODEL = Pair(None, "", -1, "")  # the request stays on the model that the log names
 
 
 @dataclass(frozen=True)
@@ -14,35 +34,25 @@ class Spread:
     output: float = 0.0
     reasoning: float = 0.0
 
+    def widest(self, other: Spread) -> Spread:
+        """The larger of each side."""
+        return Spread(
+            max(self.input, other.input), max(self.output, other.output), max(self.reasoning, other.reasoning)
+        )
+
 
 @dataclass
 class Pairs:
-    """Every (logged model, chosen model, task) met so far, its code and its spread. Code 0 is "the same model".
+    """Small integers for the pairs met in one process; code 0 is `SAME_MODEL`. Results name pairs, never codes."""
 
-    Args:
-        spreads: by code.
-        seeds: by code, a hash of the two models' names: their tasks draw one common error, in whatever order met.
-        notes: by code, what the prediction rests on.
-        names: by code; sums run in their order, since codes depend on how the log was split into batches.
-    """
+    pairs: list[Pair] = field(default_factory=lambda: [SAME_MODEL])
+    spreads: dict[Pair, Spread] = field(default_factory=lambda: {SAME_MODEL: Spread()})
+    _codes: dict[Pair, int] = field(default_factory=dict)
 
-    spreads: list[Spread] = field(default_factory=lambda: [Spread()])
-    seeds: list[int] = field(default_factory=lambda: [0])
-    notes: list[str] = field(default_factory=lambda: [""])
-    names: list[str] = field(default_factory=lambda: [""])
-    _codes: dict[tuple[str | None, str, int, str], int] = field(default_factory=dict)
-
-    def code(self, source: str | None, target: str, task: int, note: str, spread: Spread) -> int:
-        """The code of a pair on a task; the widest spread it was met with is kept."""
-        key = (source, target, task, note)
-        code = self._codes.setdefault(key, len(self.spreads))
-        if code == len(self.spreads):
-            self.spreads.append(spread)
-            self.seeds.append(int.from_bytes(hashlib.blake2b(f"{source} > {target}".encode(), digest_size=6).digest()))
-            self.notes.append(note)
-            self.names.append(str(key))
-        held = self.spreads[code]
-        self.spreads[code] = Spread(
-            max(held.input, spread.input), max(held.output, spread.output), max(held.reasoning, spread.reasoning)
-        )
+    def code(self, pair: Pair, spread: Spread) -> int:
+        """The code of a pair; the widest spread it was met with is kept."""
+        code = self._codes.setdefault(pair, len(self.pairs))
+        if code == len(self.pairs):
+            self.pairs.append(pair)
+        self.spreads[pair] = self.spreads.get(pair, spread).widest(spread)
         return code

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pyarrow as pa
+
 from problems import ProblemLog
 from simulator.arms import Batch
 from simulator.counts import Array
@@ -53,5 +55,10 @@ class Prepared:
 
     def _read(self, problems: ProblemLog) -> Iterator[Batch]:
         for requests, outcomes in self._log.batches(problems=problems):
-            source = self._index.of_log(requests["model"], requests["provider"])
-            yield Batch.of(requests, outcomes, source, logged_counts(requests, outcomes, source, self._index))
+            yield self.batch(requests, outcomes, self._index)
+
+    @staticmethod
+    def batch(requests: pa.RecordBatch, outcomes: pa.RecordBatch, index: ModelIndex) -> Batch:
+        """One batch as the kernel takes it: its models known, its tokens counted."""
+        source = index.of_log(requests["model"], requests["provider"])
+        return Batch.of(requests, outcomes, source, logged_counts(requests, outcomes, source, index))

@@ -13,7 +13,7 @@ from simulator.inputs import Recount
 from simulator.models import NO_MODEL, Codes, ModelIndex
 from simulator.observed import o200k_per_token
 from simulator.outputs import Outputs
-from simulator.pairs import Pairs, Spread
+from simulator.pairs import Pair, Pairs, Spread
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def rebase(known: Known, target: Codes, index: ModelIndex, outputs: Outputs, pai
         reasoning_sd = _think(milli, rows, known.logged, outputs, name, prompt)
         milli[rows, 0] = np.rint(milli[rows, 0] * factor).astype(np.int64)
         output_sd = float(np.hypot(guess.log_sd, input_sd))
-        pair[rows] = pairs.code(source, name, task, guess.note, Spread(input_sd, output_sd, reasoning_sd))
+        pair[rows] = pairs.code(Pair(source, name, task, guess.note), Spread(input_sd, output_sd, reasoning_sd))
         if input_sd:
             from_input[rows] = np.where(from_input[rows] == UNKNOWN, UNKNOWN, ESTIMATED)
         from_output[rows] = np.where(from_output[rows] == UNKNOWN, UNKNOWN, ESTIMATED)

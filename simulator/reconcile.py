@@ -15,6 +15,7 @@ from pricing import AsOf, PriceBook
 from simulator.arms import Arm, Batch, logged_arm
 from simulator.counts import Array
 from simulator.drift import Cause, find_causes
+from simulator.merge import merge_fields
 from simulator.models import ModelIndex
 from simulator.money import PICO, Scale, dollars, exact_sum, exact_sums
 from simulator.sample import Sample, id_hashes
@@ -69,6 +70,10 @@ class Bill:
     sample: Sample = field(default_factory=Sample)
     unpriced_requests: int = 0
     unpriced_recorded: int = 0
+
+    def merge(self, more: Bill) -> None:
+        """Add another part of the same model's bill."""
+        merge_fields(self, more, but=("canonical", "provider"))
 
 
 @dataclass(frozen=True)
@@ -143,13 +148,23 @@ class Reconciliation:
         furthest = np.flatnonzero(both)
         furthest = furthest[np.argsort(-off[furthest], kind="stable")][:FURTHEST]
         ids = requests["request_id"].take(pa.array(furthest)).to_pylist()
-        self.furthest += [
-            RowDrift(id_, names[int(row)].as_py(), int(recorded[row]), int(again[row]))
-            for id_, row in zip(ids, furthest, strict=True)
-            if off[row]
-        ]
-        self.furthest.sort(key=lambda row: (-abs(row.recomputed - row.recorded), row.request_id))
-        del self.furthest[FURTHEST:]
+        self._keep_furthest(
+            [
+                RowDrift(id_, names[int(row)].as_py(), int(recorded[row]), int(again[row]))
+                for id_, row in zip(ids, furthest, strict=True)
+                if off[row]
+            ]
+        )
+
+    def merge(self, more: Reconciliation) -> None:
+        """Add another part of the log."""
+        merge_fields(self, more, but=("furthest", "as_of"))
+        self._keep_furthest(more.furthest)
+
+    def _keep_furthest(self, rows: list[RowDrift]) -> None:
+        self.furthest = sorted(
+            [*self.furthest, *rows], key=lambda row: (-abs(row.recomputed - row.recorded), row.request_id)
+        )[:FURTHEST]
 
     def causes(self, book: PriceBook) -> dict[str, list[Cause]]:
         """Why each model's rows drift, by its logged name; a model whose rows all agree has no causes."""

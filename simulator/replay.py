@@ -1,4 +1,4 @@
-"""Replay: read, count, route, rebase, charge, fold, one batch at a time."""
+"""Replay: a log's batches through the kernel, their sums merged, their decisions written."""
 
 from __future__ import annotations
 
@@ -7,26 +7,16 @@ import tempfile
 import weakref
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from problems import BackrouteError, ProblemLog
-from simulator.arms import Arm, Batch, folded_cost, logged_arm, scenario_arm
-from simulator.bootstrap import row_keys, weights
-from simulator.counterfactual import Parameters
-from simulator.counts import Array
-from simulator.decisions import decision_rows
-from simulator.fold import NO_DAY, Comparison
+from simulator.facts import Partial
+from simulator.kernel import Kernel, Plan
 from simulator.models import ModelIndex
-from simulator.outputs import Outputs
 from simulator.prepared import Prepared
 from simulator.result import ReplayResult, Run
 from simulator.scenario import Scenario
 from workloads import Log
-
-DAY_US = 86_400_000_000
 
 
 def replay(
@@ -57,8 +47,7 @@ def replay(
     _agree(scenarios, sample_rate)
     folder = out or Path(tempfile.mkdtemp(prefix="backroute-"))
     folder.mkdir(parents=True, exist_ok=True)
-    run = Run(scenarios, seed, sample_rate, folder, ModelIndex(baseline.book))
-    run.comparisons = [(Comparison(), Comparison()) for _ in scenarios]
+    run = Run(scenarios, seed, sample_rate, folder, Partial.of(len(scenarios)))
     if out is None:
         weakref.finalize(run, shutil.rmtree, folder, ignore_errors=True)
     _pass(run, log)
@@ -80,27 +69,18 @@ def _agree(scenarios: tuple[Scenario, ...], sample_rate: float) -> None:
 
 
 def _pass(run: Run, log: Log) -> None:
-    files = list(range(1, len(run.scenarios))) or [0]
     writers: dict[int, pq.ParquetWriter] = {}
     with (run.folder / "problems.jsonl").open("w", encoding="utf-8") as sink:
         run.problems = ProblemLog(sink)
         try:
+            index = ModelIndex(run.scenarios[0].book)
             observe = any(scenario.assumptions.output == "fitted" for scenario in run.scenarios)
-            prepared = Prepared(log, run.index, run.problems, observe=observe)
-            outputs = [
-                Outputs(
-                    scenario.assumptions,
-                    prepared.observed,
-                    Parameters.load(scenario.assumptions.calibration),
-                    run.index,
-                )
-                for scenario in run.scenarios
-            ]
+            prepared = Prepared(log, index, run.problems, observe=observe)
+            kernel = Kernel(Plan(run.scenarios, run.seed, prepared.observed), index)
             for batch in prepared.batches():
-                logged, arms = _batch(run, batch, outputs)
-                for number in files:
-                    scenario = run.scenarios[number]
-                    rows = decision_rows(batch.requests, run.index, logged, arms[0], arms[number], scenario)
+                replayed = kernel(batch)
+                run.totals.merge(replayed.partial)
+                for number, rows in replayed.decisions.items():
                     if number not in writers:
                         writers[number] = pq.ParquetWriter(run.decisions_path(number), rows.schema, compression="zstd")
                     writers[number].write_table(rows)
@@ -117,41 +97,3 @@ def _pass(run: Run, log: Log) -> None:
         what = f"it holds lengths only, and the rules of {run.scenarios[-1].name!r} need the requests' text"
         raise BackrouteError(log.name, what, effect="no request can be routed", fix="use rules without text conditions")
     run.facts.formats, run.facts.digest = sorted(log.formats), log.digest
-
-
-def _batch(run: Run, batch: Batch, outputs: list[Outputs]) -> tuple[Arm, list[Arm]]:
-    first, requests = run.scenarios[0], batch.requests
-    keys = row_keys(requests["session_id"], requests["request_id"])
-    drawn, days = weights(keys, run.seed), _days(requests["arrived_at"])
-    named = requests["model"].is_valid().to_numpy(zero_copy_only=False)
-    logged = logged_arm(batch, run.index, first.book, first.as_of)
-    decided = [scenario.router.route_batch(requests) for scenario in run.scenarios]
-    arms = [
-        scenario_arm(batch, scenario, decisions, run.index, expected, run.pairs)
-        for scenario, decisions, expected in zip(run.scenarios, decided, outputs, strict=True)
-    ]
-    run.note(batch, logged, arms, keys, decided)
-    run.reconciliation.add(batch, run.index, first.book)
-    for scenario, arm, (against_first, against_log) in zip(run.scenarios, arms, run.comparisons, strict=True):
-        for comparison, other in ((against_first, arms[0]), (against_log, logged)):
-            steps = _waterfall(batch, other, arm, run.index, scenario)
-            comparison.add(logged, other, arm, steps, days, drawn, named)
-    return logged, arms
-
-
-def _waterfall(
-    batch: Batch, base: Arm, routed: Arm, index: ModelIndex, scenario: Scenario
-) -> tuple[Array, Array, Array]:
-    """Token, price and cache effects per request, as CONTRACTS defines them; they add up to the saving exactly."""
-    own_base, ok_base = folded_cost(batch, base, base.model, index, scenario)
-    swapped, ok_swap = folded_cost(batch, routed, base.model, index, scenario)
-    own_routed, ok_routed = folded_cost(batch, routed, routed.model, index, scenario)
-    ok = ok_base & ok_swap & ok_routed
-    token = np.where(ok, own_base - swapped, 0)
-    price = np.where(ok, swapped - own_routed, 0)
-    return token, price, base.total - routed.total - token - price
-
-
-def _days(arrived: pa.Array) -> Array:
-    micros = pc.fill_null(arrived.cast(pa.int64()), 0).to_numpy()
-    return np.where(arrived.is_valid().to_numpy(zero_copy_only=False), micros // DAY_US, NO_DAY)

@@ -35,6 +35,12 @@ class Sample:
             kept = self.rows()
             self._parts, self._highest = [kept], kept["key"][-1].as_py()
 
+    def merge(self, more: Sample) -> None:
+        """Add another sample of the same bound."""
+        self.seen += more.seen
+        for part in more._parts:
+            self.add(part)
+
     def rows(self) -> pa.Table:
         """The sample, lowest hash first; no columns where nothing was added."""
         held = pa.concat_tables(self._parts) if self._parts else pa.table({})

@@ -11,10 +11,11 @@ from pricing import BUCKETS
 from problems.problem import masked
 from simulator.assumed import assumptions
 from simulator.breakdowns import EPOCH, by_rule, compared, days, per_30d, sensitivity, waterfall
+from simulator.facts import NO_NAME
 from simulator.fold import Comparison
 from simulator.interval import LEVEL, interval
 from simulator.money import Scale, dollars
-from simulator.result import NO_NAME, Run
+from simulator.result import Run
 from simulator.scenario import Scenario
 
 SCHEMA = 1
@@ -29,8 +30,8 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
     scale = Scale(run.sample_rate)
     which = headline(run)
     shown = against if which == "baseline" else against_log
-    alone = interval(against, run.pairs, run.seed)
-    found = alone if shown is against else interval(shown, run.pairs, run.seed)
+    alone = interval(against, run.spreads, run.seed)
+    found = alone if shown is against else interval(shown, run.spreads, run.seed)
     return {
         "schema": SCHEMA,
         "log": {
@@ -38,7 +39,7 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
             "problems": run.problems.set_aside,
             "first": _instant(facts.first_us),
             "last": _instant(facts.last_us),
-            "sessions": run.sessions,
+            "sessions": run.facts.sessions,
             "formats": facts.formats,
             "sample_rate": run.sample_rate,
         },
@@ -100,9 +101,7 @@ def headline(run: Run) -> str:
     book = run.scenarios[0].book
     own = book.resolve(rules[0].target)
     on_it = sum(
-        pico
-        for code, pico in run.facts.models.items()
-        if own and code >= 0 and book.same_model(run.index.names[code], own)
+        pico for name, pico in run.facts.models.items() if own and name is not None and book.same_model(name, own)
     )
     return "baseline" if on_it >= HEADLINE_SHARE * spent else "as_logged"
 
@@ -138,7 +137,7 @@ def _provenance(against: Comparison) -> dict[str, float | None]:
 
 
 def _savings(run: Run, comparison: Comparison, scale: Scale) -> dict[str, Any]:
-    found = interval(comparison, run.pairs, run.seed)
+    found = interval(comparison, run.spreads, run.seed)
     total = comparison.total
     return {
         "usd": dollars(scale(total.baseline) - scale(total.routed)),
@@ -158,15 +157,13 @@ def _by_rule(run: Run, number: int, against: Comparison, scale: Scale) -> list[d
 
 
 def _by_model(run: Run, against: Comparison, scale: Scale) -> list[dict[str, Any]]:
-    codes = {code for counts in against.model_requests.values() for code in counts}
+    models = {name for counts in against.model_requests.values() for name in counts}
     rows = []
-    for code in sorted(
-        codes, key=lambda code: (-sum(usd[code] for usd in against.model_usd.values()), run.index.name(code) or "")
-    ):
-        row: dict[str, Any] = {"model": run.index.name(code)}
+    for model in sorted(models, key=lambda name: (-sum(usd[name] for usd in against.model_usd.values()), name or "")):
+        row: dict[str, Any] = {"model": model}
         for arm in ("logged", "baseline", "routed"):
-            row[f"{arm}_requests"] = against.model_requests[arm][code]
-            row[f"{arm}_usd"] = dollars(scale(against.model_usd[arm][code]))
+            row[f"{arm}_requests"] = against.model_requests[arm][model]
+            row[f"{arm}_usd"] = dollars(scale(against.model_usd[arm][model]))
         rows.append(row)
     # What was left out for want of a price is listed, with its spend unknown.
     for name, count in sorted(run.facts.unknown_models.items()):
@@ -196,8 +193,7 @@ def _prices(run: Run, number: int, against: Comparison) -> list[dict[str, Any]]:
     book = scenario.book
     at = scenario.as_of.moment or book.date
     rows = []
-    codes = {code for counts in against.model_requests.values() for code in counts if code >= 0}
-    for model in sorted(run.index.names[code] for code in codes):
+    for model in sorted({name for counts in against.model_requests.values() for name in counts if name is not None}):
         quote = book.quote(model, at)
         if quote is None:
             continue

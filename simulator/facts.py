@@ -1,0 +1,105 @@
+"""What a pass over a log sums: facts of the log, its bill, and the comparisons; partial results merge exactly."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from simulator.arms import Arm, Batch
+from simulator.counts import Array
+from simulator.fold import Comparison
+from simulator.merge import merge_fields
+from simulator.models import NO_MODEL, ModelIndex
+from simulator.money import exact_sum
+from simulator.pairs import Pair, Spread
+from simulator.reconcile import Reconciliation
+
+NO_NAME = "(no model)"
+
+
+@dataclass
+class LogFacts:
+    """What the log held, summed over batches."""
+
+    rows: int = 0
+    first_us: int | None = None
+    last_us: int | None = None
+    untimed: int = 0
+    priced: int = 0
+    counted: int = 0
+    undecided: int = 0
+    logged_pico: int = 0
+    models: Counter[str | None] = field(default_factory=Counter)  # as-logged picodollars by model
+    unknown_models: Counter[str] = field(default_factory=Counter)  # requests by logged name
+    passed_through: Counter[str] = field(default_factory=Counter)  # requests by call type
+    session_keys: Array = field(default_factory=lambda: np.zeros(0, np.uint64))  # distinct, sorted
+    formats: list[str] = field(default_factory=list)
+    digest: str = ""
+
+    def add(self, batch: Batch, logged: Arm, arms: list[Arm], keys: Array, index: ModelIndex) -> None:
+        """Set the facts of one batch; `keys` are those of `bootstrap.row_keys`."""
+        requests = batch.requests
+        self.rows = requests.num_rows
+        arrived = requests["arrived_at"].cast(pa.int64())
+        self.untimed = arrived.null_count
+        ends = pc.min_max(arrived).as_py()
+        self.first_us, self.last_us = ends["min"], ends["max"]
+        self.counted = int(batch.logged.all_known.sum())
+        self.priced = int(np.all([logged.priced, *(arm.priced for arm in arms)], axis=0).sum())
+        self.undecided = int((arms[-1].rule == -1).sum())
+        self.logged_pico = exact_sum(logged.total[logged.priced])
+        for code in np.unique(logged.model[logged.priced]).tolist():
+            self.models[index.name(code)] += exact_sum(logged.total[logged.priced & (logged.model == code)])
+        unknown = requests["model"].filter(pa.array((batch.source == NO_MODEL) & ~batch.passes))
+        for counted in unknown.value_counts().to_pylist():
+            self.unknown_models[counted["values"] or NO_NAME] += counted["counts"]
+        for counted in requests["call_type"].filter(pa.array(batch.passes)).value_counts().to_pylist():
+            self.passed_through[counted["values"]] += counted["counts"]
+        with_session = requests["session_id"].is_valid().to_numpy(zero_copy_only=False)
+        self.session_keys = np.unique(keys[with_session])
+
+    def merge(self, more: LogFacts) -> None:
+        """Add another part of the log."""
+        merge_fields(self, more, but=("first_us", "last_us", "session_keys", "formats", "digest"))
+        known = [us for us in (self.first_us, more.first_us) if us is not None]
+        self.first_us = min(known, default=None)
+        known = [us for us in (self.last_us, more.last_us) if us is not None]
+        self.last_us = max(known, default=None)
+        self.session_keys = np.union1d(self.session_keys, more.session_keys)
+
+    @property
+    def sessions(self) -> int | None:
+        """How many sessions the log names; None where it names none."""
+        return len(self.session_keys) or None
+
+
+@dataclass
+class Partial:
+    """The sums of one part of a log under some scenarios; picklable, and the same for any order of merging.
+
+    `comparisons` holds, per scenario, the one against the first scenario and the one against the log.
+    """
+
+    comparisons: list[tuple[Comparison, Comparison]]
+    facts: LogFacts = field(default_factory=LogFacts)
+    reconciliation: Reconciliation = field(default_factory=Reconciliation)
+    spreads: dict[Pair, Spread] = field(default_factory=dict)
+    slow_rules: Counter[str] = field(default_factory=Counter)  # seconds in callable conditions, by rule
+
+    @classmethod
+    def of(cls, scenarios: int) -> Partial:
+        """Nothing summed yet."""
+        return cls([(Comparison(), Comparison()) for _ in range(scenarios)])
+
+    def merge(self, more: Partial) -> None:
+        """Add another part; it must not be used afterwards."""
+        merge_fields(self, more, but=("comparisons", "spreads"))
+        for own, others in zip(self.comparisons, more.comparisons, strict=True):
+            for comparison, other in zip(own, others, strict=True):
+                merge_fields(comparison, other)
+        for pair, spread in more.spreads.items():
+            self.spreads[pair] = self.spreads.get(pair, spread).widest(spread)

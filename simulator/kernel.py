@@ -1,0 +1,141 @@
+"""The replay of one batch: a pure function from prepared columns to a partial result that merges exactly.
+
+    decide    `scenario.router.route_batch`: rules over arrival columns                     → Decisions
+    serve     `arms.serve`: the rule's model, or the first of its fallbacks that can         → Choice
+    use       `arms.use`: tokens as logged, or rebased to the model that serves              → Use
+    charge    `arms.charged`: exact money per bucket                                         → Arm
+    fold      `Kernel.fold`: facts of the log, comparisons, bootstrap sums                   → Partial
+
+A kernel is made for one partition of a log and sees its batches in order, so what keeps state has its place between two
+steps, with the partition's state held by the kernel: what amends decisions (budgets, rate limits, outages) between
+`serve` and `use`; what changes cost alone (the prompt cache of an arm) between `use` and `charge`. An engine makes
+kernels, hands them batches and merges what they give; `replay` is one over a single partition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from router import Decisions
+from simulator.arms import Arm, Batch, charged, folded_cost, logged_arm, serve, use
+from simulator.bootstrap import row_keys, weights
+from simulator.counterfactual import Parameters
+from simulator.counts import Array
+from simulator.decisions import decision_rows
+from simulator.facts import Partial
+from simulator.fold import NO_DAY
+from simulator.models import ModelIndex
+from simulator.observed import Observed
+from simulator.outputs import Outputs
+from simulator.pairs import Pairs
+from simulator.scenario import Scenario
+
+DAY_US = 86_400_000_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a kernel needs besides its batches; can be pickled where the routers can.
+
+    Args:
+        scenarios: the baseline, then the candidates.
+        seed: of the bootstrap.
+        observed: what the whole log shows of its models' answers, for the predictions.
+    """
+
+    scenarios: tuple[Scenario, ...]
+    seed: int
+    observed: Observed = field(default_factory=Observed)
+
+    @property
+    def written(self) -> list[int]:
+        """The scenarios with decisions of their own to write: the candidates, or the baseline where it is alone."""
+        return list(range(1, len(self.scenarios))) or [0]
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What a batch came to.
+
+    Args:
+        partial: its sums.
+        decisions: its rows of decisions.parquet, by scenario number.
+    """
+
+    partial: Partial
+    decisions: Mapping[int, pa.Table]
+
+
+class Kernel:
+    """Replays the batches of one partition.
+
+    Args:
+        plan: scenarios, seed, observations.
+        index: codes of model names, those that the batches use.
+    """
+
+    def __init__(self, plan: Plan, index: ModelIndex) -> None:
+        self._plan, self._index, self._pairs = plan, index, Pairs()
+        self._outputs = [
+            Outputs(said, plan.observed, Parameters.load(said.calibration), index)
+            for said in (scenario.assumptions for scenario in plan.scenarios)
+        ]
+
+    def __call__(self, batch: Batch) -> Replayed:
+        """Replay one batch."""
+        scenarios = self._plan.scenarios
+        decided = [scenario.router.route_batch(batch.requests) for scenario in scenarios]
+        logged = logged_arm(batch, self._index, scenarios[0].book, scenarios[0].as_of)
+        arms = [self._arm(batch, number, decisions) for number, decisions in enumerate(decided)]
+        rows = {
+            number: decision_rows(batch.requests, self._index, logged, arms[0], arms[number], scenarios[number])
+            for number in self._plan.written
+        }
+        return Replayed(self.fold(batch, logged, arms, decided), rows)
+
+    def _arm(self, batch: Batch, number: int, decisions: Decisions) -> Arm:
+        scenario = self._plan.scenarios[number]
+        choice = serve(batch, scenario, decisions, self._index)
+        usage = use(batch, choice, self._index, self._outputs[number], self._pairs)
+        return charged(batch, scenario, choice, usage, self._index)
+
+    def fold(self, batch: Batch, logged: Arm, arms: list[Arm], decided: list[Decisions]) -> Partial:
+        """The sums of one batch under its arms."""
+        scenarios, requests = self._plan.scenarios, batch.requests
+        partial = Partial.of(len(scenarios))
+        keys = row_keys(requests["session_id"], requests["request_id"])
+        drawn, days = weights(keys, self._plan.seed), _days(requests["arrived_at"])
+        named = requests["model"].is_valid().to_numpy(zero_copy_only=False)
+        partial.facts.add(batch, logged, arms, keys, self._index)
+        partial.reconciliation.add(batch, self._index, scenarios[0].book)
+        for decisions in decided:
+            partial.slow_rules.update(decisions.seconds)
+        for scenario, arm, (against_first, against_log) in zip(scenarios, arms, partial.comparisons, strict=True):
+            for comparison, other in ((against_first, arms[0]), (against_log, logged)):
+                steps = _waterfall(batch, other, arm, self._index, scenario)
+                comparison.add(logged, other, arm, steps, days, drawn, named, self._index, self._pairs.pairs)
+        partial.spreads = dict(self._pairs.spreads)
+        return partial
+
+
+def _waterfall(
+    batch: Batch, base: Arm, routed: Arm, index: ModelIndex, scenario: Scenario
+) -> tuple[Array, Array, Array]:
+    """Token, price and cache effects per request, as CONTRACTS defines them; they add up to the saving exactly."""
+    own_base, ok_base = folded_cost(batch, base, base.model, index, scenario)
+    swapped, ok_swap = folded_cost(batch, routed, base.model, index, scenario)
+    own_routed, ok_routed = folded_cost(batch, routed, routed.model, index, scenario)
+    ok = ok_base & ok_swap & ok_routed
+    token = np.where(ok, own_base - swapped, 0)
+    price = np.where(ok, swapped - own_routed, 0)
+    return token, price, base.total - routed.total - token - price
+
+
+def _days(arrived: pa.Array) -> Array:
+    micros = pc.fill_null(arrived.cast(pa.int64()), 0).to_numpy()
+    return np.where(arrived.is_valid().to_numpy(zero_copy_only=False), micros // DAY_US, NO_DAY)
