@@ -6,21 +6,16 @@ from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-
 from problems.problem import masked
 from simulator.arms import PASSED_THROUGH
 from simulator.facts import NO_NAME
 from simulator.fold import Comparison
 from simulator.interval import Interval
-from simulator.money import Scale, dollars, exact_sum
+from simulator.money import Scale, dollars
 from simulator.result import Run
 
 EPOCH = date(1970, 1, 1)
 DAY_US = 86_400_000_000
-COSTLIEST = 10  # requests listed, of those that routing made dearer
 
 
 def compared(run: Run, number: int, comparison: Comparison, found: Interval, against: str) -> dict[str, Any]:
@@ -40,7 +35,7 @@ def compared(run: Run, number: int, comparison: Comparison, found: Interval, aga
         "by_model": _by_model(run, comparison, scale),
         "by_day": _by_day(comparison, scale),
         "sensitivity": sensitivity(found),
-        "dearer": _dearer(run, number, against),
+        "dearer": _dearer(run, number, comparison),
     }
 
 
@@ -125,35 +120,22 @@ def _by_day(comparison: Comparison, scale: Scale) -> list[dict[str, Any]]:
     ]
 
 
-def _dearer(run: Run, number: int, against: str) -> dict[str, Any]:
+def _dearer(run: Run, number: int, comparison: Comparison) -> dict[str, Any]:
     """The requests that routing made dearer: how many, by how much, and the worst of them with their rules."""
-    before, after = ("baseline" if against == "baseline" else "logged"), ("routed" if number else "baseline")
-    arms = dict.fromkeys((before, after, "logged"))
-    names = ["request_id", "rule", *(f"{arm}_{column}" for arm in arms for column in ("model", "usd_pico", "feasible"))]
-    rows = pq.read_table(run.decisions_path(number), columns=names)
-    usable = [pc.and_(rows[f"{arm}_usd_pico"].is_valid(), rows[f"{arm}_feasible"]) for arm in (before, after)]
-    # What the log does not price is left out of every comparison; see Comparison.add.
-    usable += [rows["logged_usd_pico"].is_valid()] if run.facts.logged_pico else []
-    extra = pc.subtract(rows[f"{after}_usd_pico"], rows[f"{before}_usd_pico"])
-    keep = pc.greater(extra, 0)
-    for each in usable:
-        keep = pc.and_(keep, each)
-    rows = rows.append_column("extra", extra).filter(pc.fill_null(keep, False))
-    order = pc.sort_indices(rows, [("extra", "descending"), ("request_id", "ascending")])
-    total = exact_sum(rows["extra"].cast(pa.int64()).to_numpy()) if rows.num_rows else 0
+    rules, held = run.scenarios[number].router.rules, comparison.dearer
     return {
-        "requests": rows.num_rows,
-        "extra_usd": dollars(Scale(run.sample_rate)(total)),
+        "requests": held.requests,
+        "extra_usd": dollars(Scale(run.sample_rate)(held.extra)),
         "costliest": [
             {
-                "request_id": row["request_id"],
-                "rule": row["rule"] if number else None,
-                "before_model": row[f"{before}_model"],
-                "routed_model": row[f"{after}_model"],
-                "before_usd": dollars(row[f"{before}_usd_pico"]),
-                "routed_usd": dollars(row[f"{after}_usd_pico"]),
-                "extra_usd": dollars(row["extra"]),
+                "request_id": row.request_id,
+                "rule": (PASSED_THROUGH if row.rule == -2 else rules[row.rule].name) if number else None,
+                "before_model": row.before_model,
+                "routed_model": row.routed_model,
+                "before_usd": dollars(row.before),
+                "routed_usd": dollars(row.routed),
+                "extra_usd": dollars(row.routed - row.before),
             }
-            for row in rows.take(order[:COSTLIEST]).to_pylist()
+            for row in held.costliest
         ],
     }

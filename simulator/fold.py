@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
+import pyarrow as pa
 
 from simulator.arms import Arm
 from simulator.counts import ESTIMATED, INPUTS, PROVIDER, REASONING, TEXT, THOUSAND, TOKENIZER, Array
+from simulator.dearer import Dearer
 from simulator.models import ModelIndex
 from simulator.money import exact_sum, exact_sums
 from simulator.pairs import Pair
@@ -60,6 +62,27 @@ class ArmSums:
             self.by_pair[pairs[code]] = self.by_pair.get(pairs[code], 0) + sums
 
 
+@dataclass(frozen=True)
+class Slices:
+    """What the sums of a batch are sliced and named by.
+
+    Args:
+        ids: of the requests.
+        days: int64 since 1970, NO_DAY where a request has no time.
+        weights: the bootstrap's, uint8 (requests, replicates).
+        named: bool, the log names a model.
+        index: models by code.
+        pairs: pairs by code.
+    """
+
+    ids: pa.Array
+    days: Array
+    weights: Array
+    named: Array
+    index: ModelIndex
+    pairs: Sequence[Pair]
+
+
 @dataclass
 class Comparison:
     """Everything summed of a baseline arm and a routed arm over the requests usable in both."""
@@ -81,25 +104,15 @@ class Comparison:
     routed_only: int = 0
     requests: int = 0
     covered_logged: int = 0
+    dearer: Dearer = field(default_factory=Dearer)
 
-    def add(
-        self,
-        logged: Arm,
-        baseline: Arm,
-        routed: Arm,
-        steps: tuple[Array, Array, Array],
-        days: Array,
-        weights: Array,
-        named: Array,
-        index: ModelIndex,
-        pairs: Sequence[Pair],
-    ) -> None:
+    def add(self, by: Slices, logged: Arm, baseline: Arm, routed: Arm, steps: tuple[Array, Array, Array]) -> None:
         """Add one batch; `steps` are the waterfall's token, price and cache effects in picodollars per request.
 
         A request whose logged model is named but unpriced is left out of every comparison, so that all of them speak of
         the same requests; where the log names no model, only the baseline can be compared with.
         """
-        rows = baseline.usable & routed.usable & (logged.priced | ~named)
+        rows = baseline.usable & routed.usable & (logged.priced | ~by.named)
         self.requests += len(rows)
         self.infeasible += int((~(baseline.feasible & routed.feasible)).sum())
         self.baseline_only += int((baseline.usable & ~routed.usable).sum())
@@ -107,24 +120,25 @@ class Comparison:
         self.covered_logged += exact_sum(logged.total[rows & logged.priced])
         if not rows.any():
             return
+        self.dearer.add(by.ids, baseline, routed, rows, by.index)
         for name, effect in zip(WATERFALL, steps, strict=False):
             self.waterfall[name] += exact_sum(effect[rows])
         money = [np.where(logged.priced, logged.total, 0)[rows], baseline.total[rows], routed.total[rows]]
         self.total.add(int(rows.sum()), *(exact_sum(part) for part in money))
 
         def rule_key(key: int) -> tuple[int, str | None]:
-            return key >> 32, index.name((key & 0xFFFFFFFF) - 1)
+            return key >> 32, by.index.name((key & 0xFFFFFFFF) - 1)
 
         _slice(self.by_rule, routed.rule[rows].astype(np.int64) << 32 | (routed.model[rows] + 1), money, rule_key)
-        _slice(self.by_day, days[rows], money, _day_key)
+        _slice(self.by_day, by.days[rows], money, _day_key)
         for name, arm, part in zip(("logged", "baseline", "routed"), (logged, baseline, routed), money, strict=True):
             codes, where = np.unique(arm.model[rows], return_inverse=True)
             sums = exact_sums(where, part, len(codes))
             for code, usd, count in zip(codes.tolist(), sums, np.bincount(where).tolist(), strict=True):
-                self.model_requests[name][index.name(code)] += count
-                self.model_usd[name][index.name(code)] += usd
-        self.baseline.add(baseline, rows, weights, pairs)
-        self.routed.add(routed, rows, weights, pairs)
+                self.model_requests[name][by.index.name(code)] += count
+                self.model_usd[name][by.index.name(code)] += usd
+        self.baseline.add(baseline, rows, by.weights, by.pairs)
+        self.routed.add(routed, rows, by.weights, by.pairs)
         moved = rows & ((baseline.pair != 0) | (routed.pair != 0))
         self.unlike += exact_sum((baseline.total - routed.total)[moved])
         variance = np.minimum((_noise(baseline) - _noise(routed))[rows] ** 2, LARGEST_VARIANCE)

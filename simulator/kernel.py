@@ -28,7 +28,7 @@ from simulator.counterfactual import Parameters
 from simulator.counts import Array
 from simulator.decisions import decision_rows
 from simulator.facts import Partial
-from simulator.fold import NO_DAY
+from simulator.fold import NO_DAY, Slices
 from simulator.models import ModelIndex
 from simulator.observed import Observed
 from simulator.outputs import Outputs
@@ -109,8 +109,14 @@ class Kernel:
         scenarios, requests = self._plan.scenarios, batch.requests
         partial = Partial.of(len(scenarios))
         keys = row_keys(requests["session_id"], requests["request_id"])
-        drawn, days = weights(keys, self._plan.seed), _days(requests["arrived_at"])
-        named = requests["model"].is_valid().to_numpy(zero_copy_only=False)
+        by = Slices(
+            requests["request_id"],
+            _days(requests["arrived_at"]),
+            weights(keys, self._plan.seed),
+            requests["model"].is_valid().to_numpy(zero_copy_only=False),
+            self._index,
+            self._pairs.pairs,
+        )
         partial.facts.add(batch, logged, arms, keys, self._index)
         partial.reconciliation.add(batch, self._index, scenarios[0].book)
         for decisions in decided:
@@ -118,7 +124,7 @@ class Kernel:
         for scenario, arm, (against_first, against_log) in zip(scenarios, arms, partial.comparisons, strict=True):
             for comparison, other in ((against_first, arms[0]), (against_log, logged)):
                 steps = _waterfall(batch, other, arm, self._index, scenario)
-                comparison.add(logged, other, arm, steps, days, drawn, named, self._index, self._pairs.pairs)
+                comparison.add(by, logged, other, arm, steps)
         partial.spreads = dict(self._pairs.spreads)
         return partial
 
