@@ -15,8 +15,9 @@ from problems import Problem, ProblemLog
 from problems.problem import shown
 from workloads.counts import UsageError
 from workloads.decoding import decode, records_of
-from workloads.formats import Format, Reader, reader_of, recognise
+from workloads.formats import Format, Reader, chat, reader_of, recognise
 from workloads.formats.not_a_call import NotACallError
+from workloads.formats.plain import read_plain
 from workloads.formats.unfold import unfold
 from workloads.rows import Row, RowError
 from workloads.sources import Source
@@ -72,6 +73,17 @@ class Reading:
 
     def rows(self, line: Line) -> Iterator[Row]:
         """The rows of a line: one, several where it holds a list of records, none where it was set aside."""
+        # The first row of a log says what it was recognised by, so the full reader reads it.
+        if self._format is None and chat.NAME in self.formats and (row := read_plain(line.content)):
+            try:
+                self._name(line, row, repeats=False)
+            except RowError as error:
+                self._add(line, error.kind, error.field, error.value, ASIDE, error.fix)
+            else:
+                self._note(line, row)
+                self.formats[chat.NAME] += 1
+                yield row
+            return
         try:
             record = decode(line.content)
             within = unfold(record)
@@ -108,14 +120,17 @@ class Reading:
             self._add(line, "nested_too_deep", "", line.content, ASIDE, "keep values within a few hundred levels")
             return None
         self._place_in_time(row)
-        for kind, field, value, effect, fix in row.notes:
-            if kind not in ONCE_A_FILE or (kind, line.source) not in self._noted:
-                self._noted.add((kind, line.source))
-                self._add(line, kind, field, value, effect, fix)
+        self._note(line, row)
         if chosen.NAME not in self.formats:
             self.recognised[chosen.NAME] = f"{line.source}:{line.number}: {why}"
         self.formats[chosen.NAME] += 1
         return row
+
+    def _note(self, line: Line, row: Row) -> None:
+        for kind, field, value, effect, fix in row.notes:
+            if kind not in ONCE_A_FILE or (kind, line.source) not in self._noted:
+                self._noted.add((kind, line.source))
+                self._add(line, kind, field, value, effect, fix)
 
     def _found(self, record: Any) -> tuple[Format | None, str]:
         if not isinstance(record, dict):

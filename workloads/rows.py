@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ USAGE_COLUMNS = {*BUCKETS, "input_provenance", "output_provenance", "served_tier
 
 def to_batches(rows: Sequence[Row]) -> tuple[pa.RecordBatch, pa.RecordBatch]:
     """The rows as (requests, outcomes) in the schemas' columns."""
-    columns = {name: pa.array([getattr(row, name) for row in rows], REQUEST.field(name).type) for name in OWN_COLUMNS}
+    columns = {name: pa.array(list(map(attrgetter(name), rows)), REQUEST.field(name).type) for name in OWN_COLUMNS}
     columns["messages"] = _messages(rows)
     requests = pa.RecordBatch.from_arrays([columns[name] for name in REQUEST.names], schema=REQUEST)
     return requests, pa.RecordBatch.from_arrays([_outcome(rows, each) for each in OUTCOME], schema=OUTCOME)
@@ -85,14 +86,15 @@ def _messages(rows: Sequence[Row]) -> pa.Array:
 def _outcome(rows: Sequence[Row], column: pa.Field) -> pa.Array:
     name = column.name
     values: list[Any]
+    usages = [row.usage for row in rows]
     if name == "input_provenance":
-        values = [row.usage.provenance if row.usage.input_total is not None else None for row in rows]
+        values = [each.provenance if each.input_uncached is not None else None for each in usages]
     elif name == "output_provenance":
-        values = [row.usage.provenance if row.usage.output_total is not None else None for row in rows]
+        values = [each.provenance if each.output_text is not None else None for each in usages]
     elif name in USAGE_COLUMNS:
-        values = [getattr(row.usage, name) for row in rows]
+        values = list(map(attrgetter(name), usages))
     elif name == "recorded_usd":
         values = [row.recorded_usd if row.recorded_usd is not None else row.usage.recorded_usd for row in rows]
     else:
-        values = [getattr(row, name) for row in rows]
+        values = list(map(attrgetter(name), rows))
     return pa.array(values, column.type)

@@ -1,0 +1,168 @@
+"""The fast reader gives the full reader's row, or leaves the line to it."""
+
+import json
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from problems import BackrouteError
+from workloads.counts import UsageError
+from workloads.formats import chat, recognise
+from workloads.formats.plain import _Line, read_plain
+from workloads.rows import RowError
+
+LINE: dict[str, Any] = {
+    "request_id": "r1",
+    "timestamp": "2026-06-01T00:10:00.092Z",
+    "session_id": "s1",
+    "user_id": "u1",
+    "model": "openai/gpt-4o",
+    "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi é😀", "name": "Ann"}],
+    "metadata": {"complex": False, "n": 3, "deep": {"a": [1, None, 2.5]}},
+    "label": "simple",
+    "usage": {"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15},
+    "response": "Hello",
+    "latency_ms": 1518,
+    "status": "ok",
+}
+
+texts = st.sampled_from(
+    ["", "Hi", "é😀", "{", ' {"choices": []}', "data: x", "system", "user", "developer", "0", "7.0"]
+)
+counts = st.integers(-1, 9) | st.sampled_from([None, 2.0, 2.5, True, "3", 10**7, 10**7 + 1, 2**70])
+usages = st.dictionaries(
+    st.sampled_from(
+        [
+            *("prompt_tokens", "completion_tokens", "total_tokens", "input_tokens", "output_tokens", "cached_tokens"),
+            *("cache_read_input_tokens", "reasoning_tokens", "provenance", "cost", "service_tier"),
+        ]
+    ),
+    counts,
+    max_size=4,
+) | st.fixed_dictionaries(
+    {"prompt_tokens": counts, "completion_tokens": counts},
+    optional={
+        "total_tokens": counts,
+        "prompt_tokens_details": st.dictionaries(st.sampled_from(["cached_tokens", "audio_tokens"]), counts),
+        "completion_tokens_details": st.dictionaries(st.sampled_from(["reasoning_tokens"]), counts),
+    },
+)
+messages = st.lists(
+    st.fixed_dictionaries(
+        {"role": st.sampled_from(["user", "system", "assistant", "developer", "function", "model", "", "tool"])},
+        optional={"content": texts | st.none() | st.just([{"type": "text", "text": "Hi"}]), "name": texts},
+    ),
+    max_size=3,
+)
+anything = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | texts | st.just([])
+values: dict[str, st.SearchStrategy[Any]] = dict.fromkeys(_Line.__struct_fields__, anything)
+values |= {name: st.none() | texts for name in ("request_id", "id", "session_id", "user", "system", "prompt", "label")}
+values |= {
+    "timestamp": st.sampled_from(
+        [
+            *(
+                "2026-06-01T00:00:00Z",
+                "2026-06-01",
+                "2026-06-01 10:00:00+02:00",
+                "2026-06-01T00:00:00.123456789Z",
+                "soon",
+            ),
+            *(
+                "2014-12-31T23:59:59Z",
+                "2015-01-01T00:00:00+05:00",
+                "2100-01-01T00:00:00-05:00",
+                "1780315200",
+                "",
+                "2026-",
+            ),
+            *(
+                "2026-06-01T00:00:00",
+                "2026-W23-1T00:00:00Z",
+                " 2026-06-01T00:00:00Z",
+                "2026-06-01T00:00:00 Z",
+                "20260601",
+            ),
+        ]
+    ),
+    "messages": messages,
+    "usage": usages,
+    "status": st.sampled_from(["ok", "error", "OK", "success", "200", "500", "cached", "odd", ""]),
+    "provider": st.sampled_from(["openai", "xai", "anthropic", "X-AI", "", None]),
+    "model": st.sampled_from(["gpt-4o", "text-embedding-3-small", "dall-e-3", "", None, 7]),
+    "metadata": st.dictionaries(st.sampled_from(["a", "latency_budget_ms"]), anything, max_size=2) | anything,
+    "max_tokens": st.sampled_from([0, 1, -1, 10**9, 5.0, None, True]),
+    "cost": st.floats(-1, 2) | st.integers(-1, 3) | st.sampled_from([1e-30, 9e6, "0.5"]),
+    "latency_ms": st.floats(-1, 2) | st.integers(-1, 10**11),
+}
+lines = st.fixed_dictionaries({}, optional=values).map(
+    lambda line: LINE | line if "messages" not in line and "prompt" not in line else line
+)
+
+
+def full(content: bytes) -> Any:
+    """The full reader's row, or the error it raises."""
+    record = msgspec.json.decode(content)
+    found, _ = recognise(record)
+    if found is None:
+        return None
+    assert found.NAME == chat.NAME
+    try:
+        return chat.read(record, UTC)
+    except (RowError, UsageError, BackrouteError) as error:
+        return error
+
+
+@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(lines, st.booleans())
+def test_a_row_read_fast_is_the_full_readers(line: dict[str, Any], ascii_only: bool) -> None:
+    content = json.dumps(line, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+    fast = read_plain(content)
+    if fast is not None:
+        assert fast == full(content)
+
+
+def test_the_usual_line_is_read_fast() -> None:
+    variants: list[dict[str, Any]] = [
+        {},
+        {"messages": None, "prompt": "Hi", "system": "Be brief."},
+        {"usage": {"prompt_tokens": 12, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 4}}},
+        {"usage": {"input_tokens": 12, "output_tokens": 3, "cache_read_input_tokens": 100}, "provider": "anthropic"},
+        {"usage": {"completion_tokens": 63, "provenance": "estimated"}, "cost": 0.0001},
+    ]
+    for variant in variants:
+        content = json.dumps(LINE | variant).encode()
+        row = read_plain(content)
+        assert row is not None
+        assert row == full(content)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"tools": [{"type": "function"}]},
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}]},
+        {"timestamp": "2026-06-01T00:00:00"},
+        {"usage": {"prompt_tokens": -1, "completion_tokens": 1}},
+        {"response": '{"choices": []}'},
+        {"status": "odd"},
+        {"unheard_of": 1},
+    ],
+)
+def test_what_is_out_of_the_ordinary_is_left_to_the_full_reader(odd: dict[str, Any]) -> None:
+    assert read_plain(json.dumps(LINE | odd).encode()) is None
+
+
+def test_every_line_of_the_bundled_case_reads_alike() -> None:
+    import gzip
+
+    preset = Path(__file__).parents[2] / "workloads" / "presets" / "case-60-25-15.jsonl.gz"
+    with gzip.open(preset) as log:
+        for _, content in zip(range(500), log, strict=False):
+            row = read_plain(content)
+            assert row is not None
+            assert row == full(content)
