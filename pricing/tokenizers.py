@@ -6,15 +6,12 @@ import importlib.util
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pricing.fast_counts import FastCounter
 from problems import BackrouteError, nearest
-
-if TYPE_CHECKING:
-    import tiktoken
 
 _VOCABULARIES = Path(__file__).parent / "vocabularies"
 TOKENIZERS = ("o200k_base", "cl100k_base", "llama3")
@@ -62,9 +59,13 @@ def count_texts(tokenizer: str, texts: pa.Array | pa.ChunkedArray | Sequence[str
     if pa.types.is_null(flat.type):
         return flat.cast(pa.int64())
     encoded = flat if pa.types.is_dictionary(flat.type) else flat.dictionary_encode()
-    encode = _encoding(tokenizer).encode_ordinary
-    counts = [None if text is None else len(encode(text)) for text in encoded.dictionary.to_pylist()]
-    return pc.take(pa.array(counts, pa.int64()), encoded.indices)
+    distinct = encoded.dictionary.drop_null() if encoded.dictionary.null_count else encoded.dictionary
+    counts = pa.array(_counter(tokenizer)(distinct.to_pylist()))
+    if encoded.dictionary.null_count:
+        counts = pc.replace_with_mask(
+            pa.nulls(len(encoded.dictionary), pa.int64()), encoded.dictionary.is_valid(), counts
+        )
+    return pc.take(counts, encoded.indices)
 
 
 def _clean(text: str | None) -> str | None:
@@ -75,7 +76,7 @@ def _clean(text: str | None) -> str | None:
 
 
 @cache
-def _encoding(tokenizer: str) -> "tiktoken.Encoding":
+def _counter(tokenizer: str) -> FastCounter:
     import tiktoken
 
     if tokenizer not in TOKENIZERS:
@@ -85,9 +86,12 @@ def _encoding(tokenizer: str) -> "tiktoken.Encoding":
     if file is None:
         raise BackrouteError("tokenizer", f"{tokenizer} is not installed", fix="pip install 'backroute[llama]'")
     packed = file.read_bytes()
-    lines = (gzip.decompress(packed) if file.suffix == ".gz" else packed).splitlines()
-    ranks = {base64.b64decode(token): int(rank) for token, rank in (line.split() for line in lines if line)}
-    return tiktoken.Encoding(tokenizer, pat_str=_SPLIT[tokenizer], mergeable_ranks=ranks, special_tokens={})
+    held = gzip.decompress(packed) if file.suffix == ".gz" else packed
+    lines = (line.split() for line in held.splitlines() if line)
+    ranks = {base64.b64decode(token): int(rank) for token, rank in lines}
+    split = _SPLIT[tokenizer]
+    reference = tiktoken.Encoding(tokenizer, pat_str=split, mergeable_ranks=ranks, special_tokens={})
+    return FastCounter(reference, split, held)
 
 
 def _file(tokenizer: str) -> Path | None:

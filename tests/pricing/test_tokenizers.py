@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import tiktoken
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiktoken_ext import openai_public
 
@@ -106,6 +106,7 @@ SPECIAL = st.sampled_from(
 
 
 @pytest.mark.parametrize("name", PINNED)
+@settings(deadline=None)  # the first one loads the vocabulary
 @given(parts=st.lists(st.one_of(st.text(max_size=20), SPECIAL), max_size=6))
 def test_any_text_counts_as_tiktoken_counts(
     reference: dict[str, tiktoken.Encoding], name: str, parts: list[str]
@@ -143,7 +144,7 @@ def test_an_unknown_tokenizer_is_told() -> None:
 
 def test_a_tokenizer_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pricing.tokenizers._file", lambda _name: None)
-    monkeypatch.setattr("pricing.tokenizers._encoding", __import__("pricing").tokenizers._encoding.__wrapped__)
+    monkeypatch.setattr("pricing.tokenizers._counter", __import__("pricing").tokenizers._counter.__wrapped__)
     assert not installed("llama3")
     with pytest.raises(BackrouteError, match="llama3 is not installed"):
         count_texts("llama3", ["x"])

@@ -1,0 +1,84 @@
+"""fastokens counts what tiktoken counts, or is not used."""
+
+import logging
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pricing import fast_counts
+from pricing.fast_counts import PROBES, FastCounter
+from pricing.tokenizers import _counter, count_texts
+
+fastokens = pytest.importorskip("fastokens")
+
+
+@pytest.fixture(scope="module")
+def counter() -> FastCounter:
+    """o200k_base with fastokens loaded, whatever little is counted."""
+    held = _counter.__wrapped__("o200k_base")
+    held._load()
+    return held  # type: ignore[no-any-return]
+
+
+def test_both_agree_on_the_probes(counter: FastCounter) -> None:
+    assert counter._fast is not None
+    assert counter(PROBES).tolist() == counter._by_reference(PROBES).tolist()
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.text(max_size=60), max_size=8))
+def test_both_agree_on_any_text(counter: FastCounter, texts: list[str]) -> None:
+    assert counter(texts).tolist() == counter._by_reference(texts).tolist()
+
+
+def test_fastokens_is_loaded_only_where_there_is_much_to_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = _counter.__wrapped__("o200k_base")
+    monkeypatch.setattr(held, "_load", lambda: pytest.fail("loaded"))
+    assert held(["hello world"] * 3).tolist() == [2, 2, 2]
+    monkeypatch.undo()
+    monkeypatch.setattr(fast_counts, "LOAD_AT_BYTES", 20)
+    assert held(["hello world"]).tolist() == [2]
+    assert held._fast is not None
+
+
+class Wrong:
+    """A tokenizer that counts one too many."""
+
+    def encode_batch_flat(self, texts: list[str]) -> tuple[bytes, bytes]:
+        return b"", np.arange(len(texts) + 1, dtype=np.uint64).tobytes()
+
+
+def test_a_difference_in_the_sample_makes_tiktoken_count_and_says_so(
+    counter: FastCounter, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(counter, "_fast", Wrong())
+    with caplog.at_level(logging.WARNING, "backroute"):
+        assert counter(["hello world"] * 300).tolist() == [2] * 300
+    assert "tiktoken counts instead" in caplog.text
+    assert counter._fast is None
+
+
+def test_a_failed_self_check_leaves_tiktoken(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    held = _counter.__wrapped__("o200k_base")
+
+    def load(*_: Any, **__: Any) -> Wrong:
+        return Wrong()
+
+    monkeypatch.setattr("fastokens.Tokenizer", type("Tokenizer", (), {"from_tiktoken": staticmethod(load)}))
+    held._load()
+    assert held._fast is None
+    assert "its self-check" in caplog.text
+    assert held(["hello world"]).tolist() == [2]
+
+
+def test_identical_texts_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[str]] = []
+    monkeypatch.setattr(
+        "pricing.tokenizers._counter",
+        lambda _: lambda texts: seen.append(list(texts)) or np.arange(len(texts), dtype=np.int64),
+    )
+    assert count_texts("o200k_base", ["a", "b", "a", None, "a"]).to_pylist() == [0, 1, 0, None, 0]
+    assert seen == [["a", "b"]]
