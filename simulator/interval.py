@@ -41,7 +41,7 @@ class Interval:
 def interval(comparison: Comparison, spreads: Mapping[Pair, Spread], seed: int) -> Interval:
     """Simulate the saving of a comparison.
 
-    Every draw takes one bootstrap replicate and, per pair of models and side, one log-normal factor of median one; the
+    Every draw takes one bootstrap replicate and, per pair of models and side, one log-normal factor of mean one; the
     two arms share it where they share the pair. Single requests' lengths add a normal term.
     """
     present = {pair for sums in (comparison.baseline, comparison.routed) for pair in sums.by_pair}
@@ -90,7 +90,8 @@ def _has_money(comparison: Comparison, pair: Pair, side: int) -> bool:
 
 def _factors(normals: Array, spread: Spread, active: Sequence[bool]) -> Array:
     sds = np.where(active, _sds(spread), 0.0)[:, None]
-    return np.asarray(np.exp(normals * sds))
+    # The arms hold expected costs, so the factors around them average one.
+    return np.asarray(np.exp(normals * sds - sds**2 / 2))
 
 
 def _totals(sums: ArmSums, order: Sequence[Pair], factors: dict[Pair, Array], sampled: bool) -> Array:

@@ -47,6 +47,12 @@ class Scales:
         """The inverse of `logs`."""
         return cls(**{f.name: float(value) for f, value in zip(fields(cls), np.exp(logs), strict=True)})
 
+    def between_tasks(self, same_model: bool, same_family: bool) -> float:
+        """The part of the variance of two models' log ratio that every kind of task and every task draws anew."""
+        own = 0.0 if same_model else self.kind**2 + self.task**2
+        shared = 0.0 if same_family else self.family_kind**2
+        return 2 * (own + shared + self.residual**2)
+
 
 @dataclass(frozen=True)
 class Points:

@@ -28,9 +28,10 @@ class Prediction:
     """What the target would have answered.
 
     Args:
-        expected: mean tokens per request, the output cap included; the middle of the group's uncertainty.
+        expected: mean tokens per request, the output cap included, over what is unsure of the whole group as well.
         request_sd: sd of one request's tokens around `expected`, independent between requests.
-        group_log_sd: sd of the log of the whole group's factor: multiply every request by exp(group_log_sd x z).
+        group_log_sd: sd of the log of the whole group's factor, whose mean is one: multiply every request by
+            exp(group_log_sd x z - group_log_sd^2 / 2).
         source_note: what the figures rest on.
         level: "pair", "family" or "prior".
     """
@@ -49,7 +50,7 @@ class TaskModel:
     Args:
         group: what the sample showed.
         mean: log of the mean tokens of the target's answers that do not run away.
-        log_sd: sd of the log of the task's common factor.
+        log_sd: sd of the log of the task's common factor, whose mean is one.
         slope, prompt_slope: of the target's log length on the source's and on the prompt's, inside the task.
         offset: log; makes the sample's mean prediction the task's.
         residual: sd of a log length around its expectation.
@@ -204,7 +205,7 @@ class Pair:
         fitted = TaskModel(
             group=group,
             mean=mean if live is None else live.intercept,
-            log_sd=float(np.sqrt(variance)) * self._widening() if live is None else live.log_sd,
+            log_sd=self._log_sd(variance) if live is None else live.log_sd,
             slope=slope if live is None else live.slope,
             prompt_slope=self.params.prompt_slope,
             offset=0.0,
@@ -215,12 +216,13 @@ class Pair:
             note=self.note(live),
             level=self.level,
         )
-        if live is not None:
-            return fitted
-        fitted = replace(fitted, offset=-float(np.log(fitted.shape(output, inputs, cap).mean())))
-        expected, _ = fitted.rows(output, inputs, cap)
-        runaway = p_sd * float(fitted.long_cap(cap).mean() / expected.mean())
-        return replace(fitted, log_sd=float(np.hypot(fitted.log_sd * (1 - propensity), runaway)))
+        if live is None:
+            fitted = replace(fitted, offset=-float(np.log(fitted.shape(output, inputs, cap).mean())))
+            expected, _ = fitted.rows(output, inputs, cap)
+            runaway = p_sd * float(fitted.long_cap(cap).mean() / expected.mean())
+            fitted = replace(fitted, log_sd=float(np.hypot(fitted.log_sd * (1 - propensity), runaway)))
+        # The mean of what the level may be lies above its middle; runaways are counted by their mean already.
+        return replace(fitted, mean=fitted.mean + (variance if live is None else live.log_sd**2) / 2)
 
     def _target_level(self, group: Group, label: int) -> tuple[float, float]:
         """Posterior mean and variance of the target's level on this task, log tokens."""
@@ -293,15 +295,20 @@ class Pair:
         share = b * (r.shape + group.runaway) / (r.shape / prior + group.answers * a)
         return min(share, CERTAIN), min(share, CERTAIN) / float(np.sqrt(r.shape + group.runaway))
 
-    def _widening(self) -> float:
-        """Student's t over the normal at 90%: a variance read from k independent tasks is itself uncertain.
+    def _log_sd(self, variance: float) -> float:
+        """The sd of the task's common factor, its part between tasks widened by Student's t over the normal at 90%.
 
-        All models share that variance, which is taken to be worth two tasks beside the pair's own: k + 1 degrees.
+        A variance between tasks that was read from k independent ones is itself uncertain. All models share it, and it
+        is taken to be worth two tasks beside the pair's own: k + 1 degrees. The rest of the variance, most of it that
+        between models where one was never measured, is read from all models and not widened.
         """
         k = self.support.independent
         if k >= ENOUGH_TASKS or (self.same and self.source.model):
-            return 1.0
-        return float(t.ppf(0.95, max(k, 1) + 1) / norm.ppf(0.95))
+            return float(np.sqrt(variance))
+        widening = float(t.ppf(0.95, max(k, 1) + 1) / norm.ppf(0.95))
+        family = self._family(self.source) == self._family(self.target)
+        between = min(variance, self.params.scales.between_tasks(self.same, family))
+        return float(np.sqrt(variance + (widening**2 - 1) * between))
 
 
 def _placed(params: Parameters, prompt: float, label: int) -> float:

@@ -52,6 +52,21 @@ def test_models_that_answer_alike_are_predicted_alike() -> None:
     assert ratio(told(MINI, GPT_4O, tokens), tokens) == pytest.approx(1.0, abs=0.12)
 
 
+def test_what_is_expected_is_the_mean_of_what_the_ratio_may_be_and_not_its_middle() -> None:
+    """Two models nobody measured differ by a log-normal ratio of middle 1, so either is expected longer: exp(V / 2).
+
+    Of V only the part between tasks is widened: log_sd^2 = V + (w^2 - 1) x that part, w = t(95%, 2) / 1.645 = 1.775.
+    """
+    params = replace(PARAMS, runaway=replace(PARAMS.runaway, rate=1e-9))
+    tokens, names = answers(5.555, spread=0.3), ("one/novel-a", "two/novel-b")  # a mean of exp(5.6), the usual level
+    between = params.scales.between_tasks(same_model=False, same_family=False)
+    for source, target in (names, names[::-1]):
+        found = predict_output(params, source, target, None, tokens, np.full(1000, 100.0), None)
+        expected = np.exp((found.group_log_sd**2 - (1.775**2 - 1) * between) / 2)
+        assert expected > 1.03
+        assert ratio(found, tokens) == pytest.approx(expected, rel=0.01)
+
+
 def test_a_terse_model_is_relatively_shorter_where_answers_are_long() -> None:
     """Claude 3.5 Sonnet over gpt-4o in the public outcomes: 1.15 on GSM8K (150 tokens), 0.53 on hard maths (640)."""
     short, long = answers(4.95, spread=0.3), answers(6.25)

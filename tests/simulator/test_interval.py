@@ -72,3 +72,15 @@ def test_another_seed_gives_nearly_the_same_interval(replayed: Replayed) -> None
         found = after.savings_against(before).interval
         ends.append((found.low_pct, found.high_pct))
     assert np.ptp(np.array(ends), axis=0).max() < 3
+
+
+def test_the_arms_hold_expected_costs_and_the_factors_around_them_average_one(replayed: Replayed) -> None:
+    """A copied output is off by a log-normal factor of sd .34 and mean one: its 5% and 95% points lie at
+    exp(-+1.645 x .34 - .34^2 / 2) = 0.539 and 1.651, not at 0.572 and 1.749. On gpt-4o-mini 1,000 tokens in cost
+    $0.00015 and 100 out $0.00006 of the baseline's $0.0035: 100 x (1 - (0.00015 + 0.00006 f) / 0.0035) percent saved.
+    """
+    rows = [call(n) for n in range(200)]
+    before, after = replayed(rows, AlwaysUse("openai/gpt-4o-mini"), assumptions=Assumptions(output="as_logged"))
+    found = after.savings_against(before).interval
+    saved = [100 * (1 - (0.00015 + 0.00006 * factor) / 0.0035) for factor in (1.651, 0.539)]
+    assert [found.low_pct, found.high_pct] == pytest.approx(saved, abs=0.06)
