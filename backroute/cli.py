@@ -20,7 +20,8 @@ VERBS = {
     "prices": "The price book: show a model, list changes, see how old the data is.",
     "synth": "Write a synthetic log from a mix of request classes.",
     "verify": "Are the routed answers as good? Live calls on a sample, within a cap.",
-    "report": "Write report.html and charts from a replay's folder.",
+    "report": "A replay's folder as a page, PDF, Markdown, charts, tables or FOCUS.",
+    "compare": "Two or more replays side by side.",
     "calibrate": "Refit the token prediction to paired live answers of your own traffic.",
     "audit": "Can any traffic at all produce a claimed saving at list prices?",
 }

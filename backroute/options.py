@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 WIDTH = 80  # of what is not a terminal
-PROSE = {"findings", "source", "model", "bucket", "from", "to"}
+PROSE = {"run", "findings", "source", "model", "bucket", "from", "to"}
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

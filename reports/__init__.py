@@ -11,14 +11,19 @@ from reports.charts import (
     waterfall_chart,
 )
 from reports.html import html_report
+from reports.markdown import markdown_report
+from reports.side_by_side import comparison_chart, comparison_table
 from reports.tables import savings_table
 from reports.terminal import print_report, terminal_report
 from reports.write import write_charts, write_report
 
 __all__ = [
+    "comparison_chart",
+    "comparison_table",
     "cost_chart",
     "day_chart",
     "html_report",
+    "markdown_report",
     "model_chart",
     "print_report",
     "quality_chart",

@@ -19,14 +19,15 @@ from reports.words import chance, counted, sentence, usd
 class Section:
     """One part of the report.
 
-    `chart` names one of `reports.figures.CHARTS`; its table stands folded behind it. The tables of a section without a
-    chart stand open. `facts` are names and what is said of them.
+    `chart` names one of `reports.figures.CHARTS`, and `reading` says how to read it; its table stands folded behind it.
+    The tables of a section without a chart stand open. `facts` are names and what is said of them.
     """
 
     name: str
     heading: str
     said: Sequence[str]
     chart: str | None = None
+    reading: str = ""
     tables: Sequence[Sheet] = ()
     facts: Sequence[tuple[str, str]] = ()
 
@@ -45,12 +46,12 @@ def spend(summary: Summary) -> Section:
         if summary["headline"] == "as_logged"
         else []
     )
-    whisker = "The line across the last bar is the interval."
     return Section(
         "spend",
         "Spend before and after",
-        [f"{said} {whisker}", *hypothetical],
+        [said, *hypothetical],
         "spend",
+        "The line across the last bar is the interval.",
         [sheets.spend_sheet(summary)],
     )
 
@@ -58,29 +59,31 @@ def spend(summary: Summary) -> Section:
 def by_rule(summary: Summary) -> Section:
     """Spend by rule and model."""
     said = (
-        "Rules are tried in order, and the first that fits sends the request to its model. The bars compare the cost "
-        f"of the requests each rule caught, {before_words(summary)} and with routing."
+        "Rules are tried in order, and the first that fits sends the request to its model: what the requests each rule "
+        f"caught cost {before_words(summary)}, and with routing."
     )
-    return Section("by-rule", "Spend by rule and model", [said], "by-rule", [sheets.rule_sheet(summary)])
+    return Section("by-rule", "Spend by rule and model", [said], "by-rule", "", [sheets.rule_sheet(summary)])
 
 
 def saving(summary: Summary) -> Section:
     """Where the saving comes from and where routing loses money."""
     losing = raising(summary)
-    said = ["Green bars save; bars to the left of zero are rules that cost more than they save."]
-    if losing:
-        said.append(f"Routing loses money here: {headline(summary).raises}.")
-    elif summary["compared"]["by_rule"]:
-        said = ["No rule raises the bill."]
+    said = f"Routing loses money here: {headline(summary).raises}." if losing else "No rule raises the bill."
+    reading = "Bars to the left of zero are rules that cost more than they save." if losing else ""
     return Section(
-        "saving", "Where the saving comes from, and where it is lost", said, "saving", [sheets.saving_sheet(summary)]
+        "saving",
+        "Where the saving comes from, and where it is lost",
+        [said],
+        "saving",
+        reading,
+        [sheets.saving_sheet(summary)],
     )
 
 
 def by_model(summary: Summary) -> Section:
     """Spend by model."""
     said = f"Where the money goes: {before_words(summary)}, and with routing."
-    return Section("by-model", "Spend by model", [said], "by-model", [sheets.model_sheet(summary)])
+    return Section("by-model", "Spend by model", [said], "by-model", "", [sheets.model_sheet(summary)])
 
 
 def waterfall(summary: Summary) -> Section:
@@ -90,14 +93,14 @@ def waterfall(summary: Summary) -> Section:
         "by the token, a piece of a word, so a saving can come from fewer tokens or from cheaper ones."
     )
     return Section(
-        "waterfall", "Where the difference comes from", [said], "waterfall", [sheets.waterfall_sheet(summary)]
+        "waterfall", "Where the difference comes from", [said], "waterfall", "", [sheets.waterfall_sheet(summary)]
     )
 
 
 def by_day(summary: Summary) -> Section:
     """Spend over time, both arms."""
     said = f"Spend a day {before_words(summary)}, and with routing."
-    return Section("by-day", "Spend over time", [said], "by-day", [sheets.day_sheet(summary)])
+    return Section("by-day", "Spend over time", [said], "by-day", "", [sheets.day_sheet(summary)])
 
 
 def dearer(summary: Summary) -> Section:
@@ -116,10 +119,12 @@ def dearer(summary: Summary) -> Section:
 def sensitivity(summary: Summary) -> Section:
     """The tornado."""
     said = (
-        "Each bar is the range the saving would have if only this one thing were uncertain; the line down is the "
-        "saving itself. The longest bar is where a measurement would help most."
+        "The range the saving would have if only one thing were uncertain. The widest is where a measurement would "
+        "help most."
     )
-    return Section("sensitivity", "How sure this is", [said], "sensitivity", [sheets.sensitivity_sheet(summary)])
+    reading = "The line down is the saving itself."
+    shown = [sheets.sensitivity_sheet(summary)]
+    return Section("sensitivity", "How sure this is", [said], "sensitivity", reading, shown)
 
 
 def quality(summary: Summary) -> Section:
@@ -132,15 +137,14 @@ def quality(summary: Summary) -> Section:
             "where it does not, and where there is not enough evidence."
         )
     else:
-        said.append(
-            "Each bar is the range in which the difference in quality lies; the line down is the margin. As good means "
-            "surely to the right of it. Where there is not enough evidence, no saving is counted as verified."
-        )
+        said.append("Where there is not enough evidence, no saving is counted as verified.")
     return Section(
         "quality",
         "Were the answers as good",
         said,
         "quality" if summary["quality"]["slices"] else None,
+        "Each bar is the range in which the difference in quality lies; the line down is the margin, and as good means "
+        "surely to the right of it.",
         [sheets.slice_sheet(summary)] if summary["quality"]["slices"] else [],
     )
 
