@@ -1,6 +1,6 @@
 """Runs side by side: what each would have cost, how sure that is, and whether they may be compared at all."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +84,7 @@ def doubts(runs: Mapping[str, Summarised]) -> list[str]:
     """Why the runs may not be comparable: other requests, other prices, other arms; empty where nothing is amiss."""
     summaries = [summary_of(run) for run in runs.values()]
     said = []
-    checks = {
+    checks: dict[str, Callable[[Summary], object]] = {
         "they replay different logs": lambda each: each["manifest"]["digests"].get("log"),
         "they use different prices": lambda each: (
             each["manifest"]["prices_as_of"],
