@@ -3,6 +3,8 @@
 from router.baselines import AlwaysUse, Cheapest, Random
 from router.conditions import Condition
 from router.decision import Completion, Decision
+from router.experiment import Arm, Experiment
+from router.experiment_files import load_experiment
 from router.features import Features
 from router.fields import (
     estimated_cost_usd,
@@ -27,12 +29,14 @@ from router.scored import task
 __all__ = [
     "AlwaysUse",
     "Answer",
+    "Arm",
     "BadRequest",
     "Cheapest",
     "Completion",
     "Condition",
     "Decision",
     "Decisions",
+    "Experiment",
     "Features",
     "LLMRouter",
     "ProviderFault",
@@ -48,6 +52,7 @@ __all__ = [
     "json_mode",
     "latency_budget_ms",
     "length",
+    "load_experiment",
     "load_rules",
     "max_output_tokens",
     "mentions",

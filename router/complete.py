@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 from contextlib import aclosing, closing
+from pathlib import Path
 from typing import Any
 
 from pricing import PriceBook
 from router.decision import Completion
 from router.decision_log import DecisionLog
-from router.live_call import Call, Decides, Messages
+from router.live_call import Call, Messages
+from router.live_decision import Decider
+from router.metrics import Metrics
 from router.providers import Provider, ProviderFault, provider
 
 
@@ -47,13 +50,14 @@ class AsyncStreaming:
 
 
 class Live:
-    """Everything that a router's live requests share.
+    """Everything that the live requests of a router or an experiment share.
 
     Args:
-        router: decides.
+        decider: decides: a router, or an experiment between several.
         book: whose limits say which model can serve what.
         providers: by name; those left out are made as `router.providers.provider` makes them.
         decision_log: the file to append each call to; none is written when left out.
+        metrics: told of each call; none are kept when left out.
 
     Raises:
         BackrouteError: a rule, or its fallback, names an unknown provider; or the log cannot be written.
@@ -61,14 +65,15 @@ class Live:
 
     def __init__(
         self,
-        router: Decides,
+        decider: Decider,
         book: PriceBook,
         providers: Mapping[str, Provider] | None = None,
-        decision_log: DecisionLog | None = None,
+        decision_log: str | Path | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
-        self.router, self.book, self.log = router, book, decision_log
-        self.rules_digest = router.digest()
-        targets = [target for rule in router.rules for target in (rule.target, *rule.fallback)]
+        self.decider, self.book, self.metrics = decider, book, metrics
+        self.log = DecisionLog(decision_log) if decision_log is not None else None
+        targets = [target for rule in decider.rules for target in (rule.target, *rule.fallback)]
         # All at once: on the day a fallback is needed is no time to learn that it has no address.
         names = dict.fromkeys(target.partition("/")[0] for target in targets)
         given = providers or {}

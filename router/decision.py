@@ -17,6 +17,16 @@ class Passed:
 
 
 @dataclass(frozen=True)
+class Shadow:
+    """What an arm that does not act would have done; an error where it could not decide."""
+
+    arm: str
+    rule: str | None
+    model: str | None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
 class Decision:
     """How a live request came to its model.
 
@@ -26,7 +36,9 @@ class Decision:
         chosen_at: when that was chosen, UTC.
         fallback_from: the models passed over before it, in order.
         rules_digest: which rules decided.
-        experiment, arm: of an experiment, if one is running.
+        experiment, arm: of an experiment, if one is running; no arm where the request lacks the experiment's unit.
+        share: the arm's share of the units at the time.
+        shadow: what arms that do not act would have done.
     """
 
     rule: str
@@ -36,6 +48,8 @@ class Decision:
     rules_digest: str
     experiment: str | None = None
     arm: str | None = None
+    share: float | None = None
+    shadow: tuple[Shadow, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from problems import BackrouteError
 from router.decision import Completion, Decision, Passed
 from router.decision_log import DecisionLog
 from router.feasible import obstacle
+from router.live_decision import Decider, Rule
+from router.metrics import Metrics
 from router.providers import Answer, BadRequest, ProviderFault
 from router.providers.sdk import CAPS, TIMEOUT_S
 from workloads.bodies import read_exchange
@@ -24,36 +26,13 @@ Messages = Sequence[Mapping[str, Any]]
 KEPT = ("tools", "response_format", "service_tier")
 
 
-class Rule(Protocol):
-    """What a decided rule says."""
-
-    name: str
-    fallback: tuple[str, ...]
-
-    @property
-    def target(self) -> str:
-        """The model as "provider/model"."""
-
-
-class Decides(Protocol):
-    """A router, as far as a live request needs one."""
-
-    rules: tuple[Any, ...]
-
-    def route_one(self, request: Mapping[str, Any]) -> Any:
-        """The rule for one request, given as arrival columns by name."""
-
-    def digest(self) -> str:
-        """A hash that changes whenever a decision could."""
-
-
 class Shared(Protocol):
     """What live requests of one router share."""
 
-    router: Decides
+    decider: Decider
     book: PriceBook
     log: DecisionLog | None
-    rules_digest: str
+    metrics: Metrics | None
 
 
 class Call:
@@ -93,7 +72,8 @@ class Call:
             "meta": dict(meta) if meta else None,
         }
         self._request = self._columns()
-        self.rule: Rule = shared.router.route_one(self._request)
+        self._chosen = shared.decider.decide(self._request)
+        self.rule: Rule = self._chosen.rule
         self._begun = False  # text has been handed on, so no other model may start over
         self._passed: list[Passed] = []
         self._faults: list[ProviderFault] = []
@@ -163,6 +143,7 @@ class Call:
             usage = {**usage, "service_tier": answer.served_tier}
         self._write(
             decision,
+            answer,
             model=answer.model,
             response=answer.message,
             usage=usage,
@@ -183,17 +164,19 @@ class Call:
     ) -> None:
         if not self.logged:
             model = self._model.partition("/")[2]
-            self._write(self._decision(), model=model, status="error", error=_reason(error))
+            self._write(self._decision(), None, model=model, status="error", error=_reason(error))
 
     def _decision(self) -> Decision:
         passed = self._passed[:-1] if self._passed and self._passed[-1].model == self._model else self._passed
-        return Decision(self.rule.name, self._model, self._chosen_at, tuple(passed), self._shared.rules_digest)
+        return self._chosen.decision(self._model, self._chosen_at, tuple(passed))
 
-    def _write(self, decision: Decision, **outcome: Any) -> None:
+    def _write(self, decision: Decision, answer: Answer | None, **outcome: Any) -> None:
         self.logged = True
+        who = {"provider": self._model.partition("/")[0]}
         if self._shared.log is not None:
-            who = {"provider": self._model.partition("/")[0]}
             self._shared.log.write(self._said | who | outcome | {"decision": asdict(decision)})
+        if self._shared.metrics is not None:
+            self._shared.metrics.called(decision, self._arrived_at, answer, self._shared.book)
 
 
 def _reason(error: BaseException | None) -> str:

@@ -16,12 +16,13 @@ import pyarrow as pa
 
 from pricing import PriceBook
 from problems import BackrouteError
+from router.completes import Completes
 from router.conditions import Condition
 from router.features import Features, parsed_meta
 
 if TYPE_CHECKING:
-    from router.complete import AsyncStreaming, Live, Streaming
-    from router.decision import Completion
+    from router.complete import Live
+    from router.metrics import Metrics
     from router.providers import Provider
 
 Test = Callable[[str, dict[str, Any]], bool]
@@ -81,7 +82,7 @@ class Router(Protocol):
         """A hash that changes whenever a decision could."""
 
 
-class LLMRouter:
+class LLMRouter(Completes):
     """Routes by rules: the first whose condition holds wins, the last is the default whatever its condition.
 
     Args:
@@ -90,6 +91,7 @@ class LLMRouter:
         book: prices for `estimated_cost_usd` conditions, and what models can serve; the bundled ones when left out.
         providers: who answers `complete`, by the names that rules use; left out, `router.providers.provider`'s.
         decision_log: the file to which `complete` appends each call; none is written when left out.
+        metrics: counts `complete`'s calls for Prometheus.
 
     Raises:
         BackrouteError: no rule, two of one name, or one that no request can get past though others follow.
@@ -103,6 +105,7 @@ class LLMRouter:
         book: PriceBook | None = None,
         providers: Mapping[str, Provider] | None = None,
         decision_log: str | Path | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         if rules is None:
             from router.rule_files import load_rules
@@ -111,7 +114,7 @@ class LLMRouter:
         self.rules: tuple[RoutingRule, ...] = tuple(rules)
         self.name = name
         self._book = book
-        self._providers, self._decision_log = providers, decision_log
+        self._providers, self._decision_log, self._metrics = providers, decision_log, metrics
         check_order(self.rules, name)
 
     def route(self, text: str, meta: Mapping[str, Any] | None = None) -> RoutingRule:
@@ -148,70 +151,13 @@ class LLMRouter:
         everywhere = np.ones(features.rows, bool)
         return np.stack([_flags(_holds(rule, features, everywhere).fill_null(False)) for rule in self.rules])
 
-    def complete(
-        self,
-        messages: Sequence[Mapping[str, Any]],
-        system: str | None = None,
-        *,
-        meta: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> Completion:
-        """Decide a request and have it answered by the model decided on.
-
-        Args:
-            messages: in OpenAI's chat form, whoever answers: {role, content}, content a text or a list of parts.
-            system: a system prompt that goes before them.
-            meta: what rules may ask about, as in a log's `meta`.
-            kwargs: `session_id`, `user_id` and `latency_budget_ms` as in a log; `max_output_tokens`; `timeout_s` for
-                each model tried, 60 when left out; anything else goes into the request body, tools in OpenAI's form.
-
-        Raises:
-            BadRequest: a provider refused the request or the key; no other is asked.
-            ProviderFault: every model of the rule's chain failed; this is the last one's fault.
-            BackrouteError: none of them can serve the request, a key is missing, or an argument is wrong.
-        """
-        return self._live.complete(messages, system, meta=meta, **kwargs)
-
-    async def acomplete(
-        self,
-        messages: Sequence[Mapping[str, Any]],
-        system: str | None = None,
-        *,
-        meta: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> Completion:
-        """The same, awaited."""
-        return await self._live.acomplete(messages, system, meta=meta, **kwargs)
-
-    def stream(
-        self,
-        messages: Sequence[Mapping[str, Any]],
-        system: str | None = None,
-        *,
-        meta: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> Streaming:
-        """The same, its text in pieces as they come. After the first one no other model can take over on a fault."""
-        return self._live.stream(messages, system, meta=meta, **kwargs)
-
-    def astream(
-        self,
-        messages: Sequence[Mapping[str, Any]],
-        system: str | None = None,
-        *,
-        meta: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> AsyncStreaming:
-        """The same, asynchronously."""
-        return self._live.astream(messages, system, meta=meta, **kwargs)
-
     @cached_property
     def _live(self) -> Live:
         from router.complete import Live
-        from router.decision_log import DecisionLog
+        from router.live_decision import OneRouter
 
-        log = DecisionLog(self._decision_log) if self._decision_log is not None else None
-        return Live(self, self._book or PriceBook.load(), self._providers, log)
+        book = self._book or PriceBook.load()
+        return Live(OneRouter(self), book, self._providers, self._decision_log, self._metrics)
 
     def _route(self, features: Features) -> Decisions:
         chosen = np.full(features.rows, len(self.rules) - 1, np.int32)

@@ -66,6 +66,8 @@ def test_a_line_holds_the_call_and_the_decision(log: Path) -> None:
         "rules_digest": LLMRouter(RULES).digest(),
         "experiment": None,
         "arm": None,
+        "share": None,
+        "shadow": [],
     }
 
 
