@@ -214,7 +214,8 @@ def _write(folder: Path, summary: dict[str, Any], check: Check, result: Result) 
     from quality import summary_quality
     from reports import write_report
 
-    summary["quality"] = summary_quality(check.plan, result.verdict, check.margin)
+    # What is verified takes the place of nothing but what was verified before; the prediction stays beside it.
+    summary["quality"] = {**summary["quality"], **summary_quality(check.plan, result.verdict, check.margin)}
     waiting = folder / "summary.json.writing"
     waiting.write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
     waiting.replace(folder / "summary.json")

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks import predicted_quality
 from simulator.counterfactual import TASKS, PairedSample, Parameters, calibrate, predict_output
 from simulator.counterfactual.fit import fit
 from simulator.counterfactual.kernel import Scales
@@ -298,6 +299,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"\nAfter {SAMPLES} paired samples, {REPEATS} draws a pair: rms error of the rest against the sampling limit")
     print(tuned.round(3).to_string(index=False))
     print(f"median {tuned['times_limit'].median():.2f} times the limit, worst {tuned['times_limit'].max():.2f}")
+    predicted_quality.report()
     if asked.json:
         told_json = {"summaries": summaries, "cells": [asdict(c) for c in cells], "after": tuned.to_dict("records")}
         asked.json.write_text(json.dumps(told_json, indent=1), "utf-8")

@@ -24,9 +24,9 @@ class Headline:
     """The first screen of every report, each line a sentence or part of one.
 
     `figures` go from what was spent to what it would have been; `saving` is the last of them. `raises` names the rules
-    that raise the bill, and is empty where none does. `hypothetical` is empty
-    unless the baseline is a model that carried less than 95% of the logged spend (CONTRACTS: which saving is the
-    headline).
+    that raise the bill, and is empty where none does; `expected` where a summary predicts no quality. `hypothetical`
+    is empty unless the baseline is a model that carried less than 95% of the logged spend (CONTRACTS: which saving is
+    the headline).
     """
 
     verdict: str
@@ -39,6 +39,7 @@ class Headline:
     coverage: str
     quality: str
     quality_checked: bool
+    expected: str
     raises: str
     rests_on: tuple[str, ...]
     hypothetical: str
@@ -72,6 +73,7 @@ def headline(summary: Summary) -> Headline:
         coverage=coverage(summary),
         quality=quality(summary),
         quality_checked=summary["quality"]["checked"],
+        expected=expected(summary),
         raises=raises(summary),
         rests_on=tuple(assumption(row) for row in heaviest(summary)[:RESTS_ON]),
         hypothetical=against_baseline(summary) if hypothetical else "",
@@ -128,6 +130,21 @@ def quality(summary: Summary) -> str:
     return f"{said}; {worth} is verified"
 
 
+def expected(summary: Summary) -> str:
+    """On how much of the saving the answers are expected to be as good, though nobody was asked; never verified."""
+    predicted = summary["quality"].get("predicted")
+    if predicted is None:
+        return ""
+    said = []
+    for name, words in (("keeps", "as good"), ("loses", "worse"), ("unknown", "unknown")):
+        if money := amount(predicted["saving_usd"][name]):
+            said.append(f"{words} where routing {'saves' if money > 0 else 'adds'} {usd(abs(money))}")
+    if not said:
+        return ""
+    told = any(part["basis"].endswith(("log", "outcomes")) for part in predicted["slices"])
+    return f"{'; '.join(said)} ({'scores and public outcomes' if told else 'no scores or public outcomes tell'})"
+
+
 def raises(summary: Summary) -> str:
     """The rules that raise the bill, the worst first, and by how much."""
     rules = raising(summary)
@@ -145,9 +162,9 @@ def heaviest(summary: Summary) -> list[Summary]:
 
 
 def assumption(row: Summary) -> str:
-    """One assumption and how much rests on it."""
+    """One assumption, where it is from, and how much rests on it."""
     share = row["saving_resting_on_it_pct"]
-    return f"{row['name']}: {row['value']}" + (
+    return f"{row['name']}: {row['value']}; source: {row['source']}" + (
         "" if share is None else f" ({percent(share)} of the saving rests on it)"
     )
 

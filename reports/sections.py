@@ -138,6 +138,8 @@ def quality(summary: Summary) -> Section:
         )
     else:
         said.append("Where there is not enough evidence, no saving is counted as verified.")
+    if worth := headline(summary).expected:
+        said.append(f"Expected without asking, and never counted as verified: {worth}.")
     return Section(
         "quality",
         "Were the answers as good",

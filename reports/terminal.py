@@ -46,6 +46,8 @@ def answer(summary: Summary, said: Headline) -> RenderableType:
         line(grid, "", said.beside)
     line(grid, "Coverage", said.coverage)
     line(grid, "Quality", Text(said.quality, "" if said.quality_checked else "yellow"))
+    if said.expected:
+        line(grid, "Expected quality", said.expected)
     if said.raises:
         line(grid, "Raises the bill", Text(printable(said.raises), "yellow"))
     for at, assumption in enumerate(said.rests_on):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +11,6 @@ import pyarrow.compute as pc
 from pricing import AsOf, Charges, PriceBook, charge
 from router import Decisions, RoutingRule
 from simulator.counts import INPUTS, THOUSAND, Array, Counts
-from simulator.inputs import Recount
 from simulator.models import NO_MODEL, Codes, ModelIndex
 from simulator.money import picodollars
 from simulator.observed import task_codes
@@ -20,6 +18,7 @@ from simulator.outputs import Outputs
 from simulator.pairs import Pairs
 from simulator.rebase import Known, rebase
 from simulator.scenario import Scenario
+from simulator.scores import scores
 from workloads import BUCKETS
 
 PASSED_THROUGH = "not routed"  # the rule that reports name for calls that are no chat
@@ -71,6 +70,7 @@ class Batch:
         recorded: bool, it does.
         task: int64 codes of the labels' task classes, -1 where unlabelled.
         cap: float64 output caps in tokens, NaN where there is none.
+        score: int64 thousandths, how good the log says each answer was; -1 where it does not say.
     """
 
     requests: pa.RecordBatch
@@ -82,11 +82,7 @@ class Batch:
     recorded: Array
     task: Array
     cap: Array
-
-    @cached_property
-    def recount(self) -> Recount:
-        """Counts of the messages by other models' tokenizers, each made once for all arms."""
-        return Recount(self.requests["messages"])
+    score: Array
 
     @classmethod
     def of(cls, requests: pa.RecordBatch, outcomes: pa.RecordBatch, source: Codes, logged: Counts) -> Batch:
@@ -102,6 +98,7 @@ class Batch:
             outcomes["recorded_usd"].is_valid().to_numpy(zero_copy_only=False),
             task_codes(requests["label"]),
             pc.cast(requests["max_output_tokens"], pa.float64()).to_numpy(zero_copy_only=False),
+            scores(outcomes["feedback"]),
         )
 
 
@@ -143,7 +140,7 @@ def serve(batch: Batch, scenario: Scenario, decided: Decisions, index: ModelInde
 
 def use(batch: Batch, choice: Choice, index: ModelIndex, outputs: Outputs, pairs: Pairs) -> Use:
     """The tokens of the chosen models: as logged where the model is the logged one, else the expected ones."""
-    known = Known(batch.logged, batch.source, batch.task, batch.recount, batch.cap)
+    known = Known(batch.logged, batch.source, batch.task, batch.requests["messages"], batch.cap)
     rebased = rebase(known, choice.model, index, outputs, pairs)
     pair = np.where(batch.passes, 0, rebased.pair).astype(np.int32)
     return Use(rebased.counts.where(batch.passes, batch.logged), pair, rebased.request_sd)

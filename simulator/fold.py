@@ -11,14 +11,14 @@ import numpy as np
 import pyarrow as pa
 
 from simulator.arms import Arm
-from simulator.bootstrap import BUCKETS
 from simulator.counts import ESTIMATED, INPUTS, PROVIDER, REASONING, TEXT, THOUSAND, TOKENIZER, Array
 from simulator.dearer import Dearer
 from simulator.models import ModelIndex
 from simulator.money import exact_sum, exact_sums
 from simulator.pairs import Pair
+from simulator.quality_sums import QualitySums
 
-# Bootstrap sums are whole nanodollars: exact, and so independent of the order, up to $9 million in a batch.
+# Bootstrap sums run in float64 on whole nanodollars: exact, and so independent of the order, up to $9 million.
 NANO = 1000
 LARGEST_VARIANCE = 9e18  # nanodollars squared of one request: $3 of standard deviation; int64 holds no more
 SIDES = 3  # input, output text, reasoning
@@ -46,27 +46,21 @@ class Tally:
 
 @dataclass
 class ArmSums:
-    """One arm's bootstrap sums: by pair, int64 nanodollars (SIDES, BUCKETS)."""
+    """One arm's bootstrap sums: by pair, nanodollars (SIDES, 1 + replicates), column 0 without weights."""
 
     by_pair: dict[Pair, Array] = field(default_factory=dict)
 
-    def add(self, arm: Arm, rows: Array, buckets: Array, pairs: Sequence[Pair]) -> None:
-        """Add the rows of a mask, each to its bucket; `pairs` by code."""
+    def add(self, arm: Arm, rows: Array, weights: Array, pairs: Sequence[Pair]) -> None:
+        """Add the rows of a mask, weighted by each replicate; `pairs` by code."""
         sides = np.stack([arm.pico[:, :INPUTS].sum(axis=1), arm.pico[:, TEXT], arm.pico[:, REASONING]], axis=1)
         # A call billed as a whole has no buckets: it counts with the input, and is as exact.
         sides[:, 0] += arm.total - sides.sum(axis=1)
-        nano = np.rint(sides[rows] / NANO)
-        codes, which = np.unique(arm.pair[rows], return_inverse=True)
-        cell = which * BUCKETS + buckets[rows]
-        held = [np.bincount(cell, nano[:, side], len(codes) * BUCKETS) for side in range(SIDES)]
-        sums = np.stack(held).astype(np.int64).reshape(SIDES, len(codes), BUCKETS)
-        for at, code in enumerate(codes.tolist()):
-            known = self.by_pair.get(pairs[code])
-            self.by_pair[pairs[code]] = sums[:, at] if known is None else known + sums[:, at]
-
-    def total(self, pair: Pair, side: int) -> int:
-        """Nanodollars of one side of a pair."""
-        return int(self.by_pair[pair][side].sum()) if pair in self.by_pair else 0
+        nano = np.rint(sides / NANO)
+        for code in np.unique(arm.pair[rows]).tolist():
+            here = np.flatnonzero(rows & (arm.pair == code))
+            part = nano[here].T
+            sums = np.concatenate([part.sum(axis=1, keepdims=True), part @ weights[here]], axis=1)
+            self.by_pair[pairs[code]] = self.by_pair.get(pairs[code], 0) + sums
 
 
 @dataclass(frozen=True)
@@ -76,16 +70,19 @@ class Slices:
     Args:
         ids: of the requests.
         days: int64 since 1970, NO_DAY where a request has no time.
-        buckets: the bootstrap's, int64.
+        weights: the bootstrap's, uint8 (requests, replicates).
         named: bool, the log names a model.
+        task, score: see `Batch`.
         index: models by code.
         pairs: pairs by code.
     """
 
     ids: pa.Array
     days: Array
-    buckets: Array
+    weights: Array
     named: Array
+    task: Array
+    score: Array
     index: ModelIndex
     pairs: Sequence[Pair]
 
@@ -112,6 +109,7 @@ class Comparison:
     requests: int = 0
     covered_logged: int = 0
     dearer: Dearer = field(default_factory=Dearer)
+    quality: QualitySums = field(default_factory=QualitySums)
 
     def add(self, by: Slices, logged: Arm, baseline: Arm, routed: Arm, steps: tuple[Array, Array, Array]) -> None:
         """Add one batch; `steps` are the waterfall's token, price and cache effects in picodollars per request.
@@ -128,6 +126,7 @@ class Comparison:
         if not rows.any():
             return
         self.dearer.add(by.ids, baseline, routed, rows, by.index)
+        self.quality.add(by.index, (logged, baseline, routed), rows, by.task, by.score)
         for name, effect in zip(WATERFALL, steps, strict=False):
             self.waterfall[name] += exact_sum(effect[rows])
         money = [np.where(logged.priced, logged.total, 0)[rows], baseline.total[rows], routed.total[rows]]
@@ -144,8 +143,8 @@ class Comparison:
             for code, usd, count in zip(codes.tolist(), sums, np.bincount(where).tolist(), strict=True):
                 self.model_requests[name][by.index.name(code)] += count
                 self.model_usd[name][by.index.name(code)] += usd
-        self.baseline.add(baseline, rows, by.buckets, by.pairs)
-        self.routed.add(routed, rows, by.buckets, by.pairs)
+        self.baseline.add(baseline, rows, by.weights, by.pairs)
+        self.routed.add(routed, rows, by.weights, by.pairs)
         moved = rows & ((baseline.pair != 0) | (routed.pair != 0))
         self.unlike += exact_sum((baseline.total - routed.total)[moved])
         variance = np.minimum((_noise(baseline) - _noise(routed))[rows] ** 2, LARGEST_VARIANCE)

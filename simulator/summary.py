@@ -15,6 +15,7 @@ from simulator.facts import NO_NAME
 from simulator.fold import Comparison
 from simulator.interval import LEVEL, interval
 from simulator.money import Scale, dollars
+from simulator.predicted_quality import predicted_quality
 from simulator.result import Run
 from simulator.scenario import Scenario
 
@@ -42,11 +43,6 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
             "sessions": run.facts.sessions,
             "formats": facts.formats,
             "sample_rate": run.sample_rate,
-            "doubts": [
-                {"model": masked(doubt.model), "side": doubt.side, "words": doubt.words, "requests": doubt.rows}
-                | {"looked_at": doubt.looked_at}
-                for doubt in run.doubts
-            ],
         },
         "coverage": _coverage(run, shown),
         "provenance": _provenance(shown),
@@ -71,7 +67,12 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
         "by_model": _by_model(run, against, scale),
         "by_day": _by_day(against, scale),
         "sensitivity": sensitivity(alone),
-        "quality": {"checked": False, "verified_savings_usd": None, "slices": []},
+        "quality": {
+            "checked": False,
+            "verified_savings_usd": None,
+            "slices": [],
+            "predicted": predicted_quality(run, number, shown),
+        },
         "prices": _prices(run, number, against),
         "assumptions": assumptions(run, number, shown, found),
         "manifest": {

@@ -85,3 +85,15 @@ def test_a_saving_of_an_unknown_share_is_said_in_dollars() -> None:
         headline(good() | {"savings": savings("3.5", None, None, None, None)}).verdict
         == "Routing would have saved $3.50"
     )
+
+
+def test_expected_quality_says_where_the_saving_keeps_it_and_stays_apart_from_what_is_verified() -> None:
+    slices = [{"basis": "log", "tasks": []}]
+    predicted = {"saving_usd": {"keeps": "12.5", "loses": "-3", "unknown": "0"}, "slices": slices}
+    said = headline(good() | {"quality": good()["quality"] | {"predicted": predicted}})
+    assert (
+        said.expected
+        == "as good where routing saves $12.50; worse where routing adds $3.00 (scores and public outcomes)"
+    )
+    assert said.quality.startswith("not checked")
+    assert headline(good()).expected == ""

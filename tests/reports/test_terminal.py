@@ -22,12 +22,14 @@ Raises the bill            code → anthropic/claude-sonnet-4-5 adds $105.00 on
                            40,622 requests
 Rests most on              answer length of groq/llama-3.1-8b-instant: 1.26
                            times that of gpt-4o, give or take 27% from task to
-                           task (58.3% of the saving rests on it)
+                           task; source: 805 AlpacaEval prompts, counted with
+                           o200k (58.3% of the saving rests on it)
                            answer length of openai/gpt-4o-mini: 0.99 times that
-                           of gpt-4o (24.1% of the saving rests on it)
+                           of gpt-4o; source: 805 AlpacaEval prompts, counted
+                           with o200k (24.1% of the saving rests on it)
                            prompt tokens on groq/llama-3.1-8b-instant: recounted
-                           at 1.04 times those of gpt-4o (17.6% of the saving
-                           rests on it)
+                           at 1.04 times those of gpt-4o; source: 55.7 MB of
+                           public text (17.6% of the saving rests on it)
 
 By rule                        Requests   Baseline     Routed     Saving
 simple_chat                     487,458  $2,190.20     $61.77  $2,128.43
