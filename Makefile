@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-fast lint bench-fidelity bench-real clean
+.PHONY: demo test test-fast lint bench-fidelity bench-real litellm clean
 
 demo: .venv/installed
 	$(BIN)/backroute demo --out demo-out
@@ -33,5 +33,14 @@ bench-real: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+# The LiteLLM proxy in an environment of its own (its pins are many), for the tests that start it. 1.107.0 was withdrawn
+# as compromised: pin another.
+litellm: .venv-litellm/installed
+
+.venv-litellm/installed:
+	$(PYTHON) -m venv .venv-litellm
+	.venv-litellm/bin/python -m pip install --quiet --disable-pip-version-check 'litellm[proxy]==1.108.7' .
+	@touch $@
+
 clean:
-	rm -rf .venv demo-out
+	rm -rf .venv .venv-litellm demo-out

@@ -115,6 +115,27 @@ class Call:
             name, _, model = target.partition("/")
             yield name, model
 
+    def able(self) -> list[str]:
+        """The models of the chain that can serve the request, for a gateway that tries them itself; see `went`."""
+        chain = (self.rule.target, *self.rule.fallback)
+        return [target for target in chain if not obstacle(target, self._request, self._shared.book)]
+
+    def went(self, served: str | None, faults: Mapping[str, str]) -> None:
+        """A gateway went along the chain: `served` answered, or none did; `faults` says how the others failed."""
+        for target in (self.rule.target, *self.rule.fallback):
+            if why := obstacle(target, self._request, self._shared.book):
+                self._passed.append(Passed(target, why))
+                continue
+            self._model, self._chosen_at = target, datetime.now(UTC)
+            if target == served:
+                return
+            self._passed.append(Passed(target, faults.get(target, "server")))
+
+    @property
+    def provider(self) -> str:
+        """Who serves it, or was tried last."""
+        return self._model.partition("/")[0]
+
     def received(self, item: str | Answer) -> str | Completion:
         """An item of a stream, to hand on."""
         self._begun = True
@@ -135,8 +156,8 @@ class Call:
         fault.add_note(f"rule {self.rule.name!r} tried {said}")
         return fault
 
-    def answered(self, answer: Answer) -> Completion:
-        """The end of a call that was answered."""
+    def answered(self, answer: Answer, status: str = "ok") -> Completion:
+        """The end of a call that was answered; `status` is "cached" where a gateway's own cache did."""
         decision = self._decision()
         usage = answer.raw.get("usage")
         if isinstance(usage, Mapping) and answer.served_tier:
@@ -152,7 +173,7 @@ class Call:
             ttft_ms=answer.ttft_ms,
             retries=answer.retries,
             provider_request_id=answer.request_id,
-            status="ok",
+            status=status,
         )
         return Completion(answer, decision, self._request_id)
 
@@ -163,8 +184,11 @@ class Call:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if not self.logged:
-            model = self._model.partition("/")[2]
-            self._write(self._decision(), None, model=model, status="error", error=_reason(error))
+            self.ended(_reason(error))
+
+    def ended(self, reason: str) -> None:
+        """The end of a call without an answer: a fault's kind, bad_request, not_served or abandoned."""
+        self._write(self._decision(), None, model=self._model.partition("/")[2], status="error", error=reason)
 
     def _decision(self) -> Decision:
         passed = self._passed[:-1] if self._passed and self._passed[-1].model == self._model else self._passed
@@ -172,7 +196,7 @@ class Call:
 
     def _write(self, decision: Decision, answer: Answer | None, **outcome: Any) -> None:
         self.logged = True
-        who = {"provider": self._model.partition("/")[0]}
+        who = {"provider": self.provider}
         if self._shared.log is not None:
             self._shared.log.write(self._said | who | outcome | {"decision": asdict(decision)})
         if self._shared.metrics is not None:

@@ -1,0 +1,1 @@
+"""The rules inside gateways that people run already, one file a gateway."""
