@@ -12,8 +12,10 @@ from backroute.options import PRICES, emit
 COUNTED = {
     "provider": "counted by the provider",
     "tokenizer": "counted by a tokenizer",
-    "estimated": "predicted or estimated, at least in part",
+    "estimated": "estimated, at least in part",
 }
+# How a replay's summary says where another model's output tokens come from, and the word for it here.
+OUTPUTS = {"as logged, copied": "copied", "your own ratios": "by ratio"}
 
 
 @click.command("explain", epilog="Example: backroute explain out/ --request req-000042")
@@ -26,10 +28,11 @@ def command(folder: Path, request_id: str, overlay: tuple[Path, ...], shape: str
     from backroute.report import read_summary
     from pricing import PriceBook
     from router import load_rules
-    from simulator.explain import explain
+    from simulator.explain import AS_LOGGED, explain
 
     summary = read_summary(folder)
-    found = explain(folder, request_id, PriceBook.load(overlay), str(summary["manifest"]["prices_as_of"]))  # type: ignore[index]
+    as_of = str(summary["manifest"]["prices_as_of"])  # type: ignore[index]
+    found = explain(folder, request_id, PriceBook.load(overlay), as_of, _outputs(summary))
     if shape == "json":
         emit([found.as_dict()], "json")
         return
@@ -49,8 +52,16 @@ def command(folder: Path, request_id: str, overlay: tuple[Path, ...], shape: str
             else f"{arm.name}: {arm.model}, unpriced"
         )
         rows: list[dict[str, Any]] = [line.as_dict() for line in arm.lines]
-        if arm.provenance:
+        changed = dict.fromkeys(f"{line.bucket} {line.counted}" for line in arm.lines if line.counted != AS_LOGGED)
+        if changed:
+            title += f"; {', '.join(changed)}"
+        elif arm.provenance:
             title += f"; tokens {COUNTED[arm.provenance]}"
         emit(rows, "table", title=title) if rows else click.echo(f"{title}\nno tokens")
         if arm.note:
             click.echo(arm.note)
+
+
+def _outputs(summary: dict[str, Any]) -> str:
+    said = [str(row["value"]) for row in summary["assumptions"] if row["name"].startswith("output tokens")]
+    return next((word for value in said for begins, word in OUTPUTS.items() if value.startswith(begins)), "predicted")

@@ -81,6 +81,11 @@ def notes(run: Any, out: Path) -> None:
         click.echo(f"note: {facts.untimed:,} requests have no time; they use the price book's date", err=True)
     for rule, seconds in run.slow_rules.items():
         click.echo(f"note: rule {rule!r} is a Python function: {seconds:.1f} s row by row", err=True)
+    if run.doubts:
+        doubt = run.doubts[0]
+        more = f", and {len(run.doubts) - 1} more such" if len(run.doubts) > 1 else ""
+        said = f"token counts that cannot be true: {masked(doubt.model)}, {doubt.side}: {doubt.words}"
+        click.echo(f"note: {said}{more}; `backroute inspect` shows them, --recount counts the texts", err=True)
     drift = run.reconciliation.drift_pct
     if drift is not None and abs(drift) > WORTH_SAYING_PCT:
         causes = run.reconciliation.causes(run.scenarios[0].book)

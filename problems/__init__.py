@@ -1,6 +1,6 @@
 """What went wrong, said one way: data problems are collected, configuration errors are raised."""
 
-from problems.error import BackrouteError, nearest
+from problems.error import BackrouteError, Mistakes, nearest
 from problems.problem import Problem, ProblemLog
 
-__all__ = ["BackrouteError", "Problem", "ProblemLog", "nearest"]
+__all__ = ["BackrouteError", "Mistakes", "Problem", "ProblemLog", "nearest"]

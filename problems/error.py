@@ -1,7 +1,10 @@
 """The one base exception: a user's mistake, said as where, what (value), effect and fix."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class BackrouteError(Exception):
@@ -22,6 +25,50 @@ class BackrouteError(Exception):
         self.where, self.what, self.effect, self.fix = where, what, effect, fix
         said = "; ".join(part for part in (f"{where}: {what}", effect, fix) if part)
         super().__init__(said if said.endswith((".", "?")) else said + ".")
+
+
+class SeveralError(BackrouteError):
+    """Several mistakes of one file, a line each."""
+
+    def __init__(self, where: str, found: Sequence[BackrouteError]) -> None:
+        self.found = found
+        super().__init__(where, f"{len(found)} mistakes\n" + "\n".join(f"- {_within(where, error)}" for error in found))
+        self.fix = " ".join(error.fix for error in found)  # each stands in its own line
+
+
+def _within(where: str, error: BackrouteError) -> str:
+    return str(error).removeprefix(where).removeprefix(": ")
+
+
+class Mistakes:
+    """Gathers what is wrong in one file: who mends it would rather know everything at once.
+
+    Args:
+        where: the file, or the place in it.
+    """
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self.found: list[BackrouteError] = []
+
+    def of(self, make: Callable[[], T]) -> T | None:
+        """What `make` gives; null where it raised, which is one more mistake, or several."""
+        try:
+            return make()
+        except SeveralError as error:
+            self.found += error.found
+        except BackrouteError as error:
+            self.found.append(error)
+        return None
+
+    def settle(self) -> None:
+        """Raise what was found.
+
+        Raises:
+            BackrouteError: the one mistake, or SeveralError.
+        """
+        if self.found:
+            raise self.found[0] if len(self.found) == 1 else SeveralError(self._where, self.found)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from problems import BackrouteError, nearest
+from problems import BackrouteError, Mistakes, nearest
 from problems.problem import shown
 from router.conditions import COMPARISONS, All, AnyOf, Compare, Condition, Mentions, Meta, Not, OneOf
 from router.features import FLAGS, NAMES, NUMBERS
@@ -23,17 +24,22 @@ def read_condition(when: Any, where: str) -> Condition:
         raise BackrouteError(
             where, f"a condition is a mapping ({shown(when)})", fix="for example {length: {below: 200}}"
         )
-    check_keys(when, tuple(READERS), where)
-    parts = tuple(part for key, value in when.items() for part in READERS[key](key, value, where))
+    mistakes = Mistakes(where)
+    mistakes.of(lambda: check_keys(when, tuple(READERS), where))
+    read = [mistakes.of(partial(READERS[key], key, value, where)) for key, value in when.items() if key in READERS]
+    mistakes.settle()
+    parts = tuple(part for each in read for part in each or ())
     return parts[0] if len(parts) == 1 else All(parts)
 
 
 def check_keys(mapping: Mapping[Any, Any], known: tuple[str, ...], where: str) -> None:
-    """Raise at the first key that is not known, with the nearest that are."""
+    """Raise where keys are not known, with the nearest that are."""
+    mistakes = Mistakes(where)
     for key in mapping:
         if key not in known:
             fix = nearest(str(key), known) or f"the keys are {', '.join(known)}"
-            raise BackrouteError(where, f"unknown key ({key!r})", fix=fix)
+            mistakes.found.append(BackrouteError(where, f"unknown key ({key!r})", fix=fix))
+    mistakes.settle()
 
 
 def _made(where: str, kind: Callable[..., Condition], *values: Any) -> Condition:
@@ -47,7 +53,10 @@ def _many(key: str, value: Any, where: str) -> list[Condition]:
     if not isinstance(value, list) or not value:
         what = f"`{key}` needs a list of conditions ({shown(value)})"
         raise BackrouteError(where, what, fix="write one `- key: value` each")
-    parts = tuple(read_condition(part, where) for part in value)
+    mistakes = Mistakes(where)
+    read = [mistakes.of(partial(read_condition, part, where)) for part in value]
+    mistakes.settle()
+    parts = tuple(part for part in read if part is not None)
     if len(parts) == 1:
         return [parts[0]]
     return [All(parts) if key == "all" else AnyOf(parts)]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pricing import PriceBook
-from problems import BackrouteError, nearest
+from problems import BackrouteError, Mistakes, nearest
 from problems.problem import shown
 from router.conditions import Condition
 from router.grammar import check_keys, read_condition
@@ -75,7 +76,10 @@ def _rules(text: str, where: str) -> list[RoutingRule]:
         data = data.get("rules")
     if not isinstance(data, list) or not data:
         raise BackrouteError(where, "no rules in it", fix="write a list under `rules:`; the last one is the default")
-    rules = [_rule(entry, where, number) for number, entry in enumerate(data, 1)]
+    mistakes = Mistakes(where)
+    read = [mistakes.of(partial(_rule, entry, where, number)) for number, entry in enumerate(data, 1)]
+    rules = [rule for rule in read if rule is not None]
+    mistakes.settle()
     check_order(rules, where)
     if rules[-1].condition is not None:
         raise BackrouteError(
@@ -118,14 +122,29 @@ def _rule(entry: Any, where: str, number: int) -> RoutingRule:
         what = f"no name ({shown(name)})"
         raise BackrouteError(f"{where}: rule {number}", what, fix="give it a name; reports speak of rules by name")
     where = f"{where}: rule {name!r}"
-    check_keys(entry, RULE_KEYS, where)
-    provider, model = split_target(entry.get("use"), f"{where}, use")
-    condition = read_condition(entry["when"], where) if "when" in entry else None
-    fallback, reason = entry.get("fallback", []), entry.get("reason", "")
-    if not isinstance(fallback, list):
-        raise BackrouteError(where, f"`fallback` needs a list ({shown(fallback)})", fix="for example [openai/gpt-4o]")
-    for model_name in fallback:
-        split_target(model_name, f"{where}, fallback")
-    if not isinstance(reason, str):
-        raise BackrouteError(where, f"`reason` is a text ({shown(reason)})", fix="put it in quotes")
-    return RoutingRule(name, condition, provider, model, reason, tuple(fallback))
+    mistakes = Mistakes(where)
+    mistakes.of(lambda: check_keys(entry, RULE_KEYS, where))
+    # A misspelt `use` is one mistake, not two.
+    target = (
+        None
+        if mistakes.found and "use" not in entry
+        else mistakes.of(lambda: split_target(entry.get("use"), f"{where}, use"))
+    )
+    condition = mistakes.of(lambda: read_condition(entry["when"], where)) if "when" in entry else None
+    fallback = mistakes.of(lambda: _fallback(entry.get("fallback", []), where))
+    if not isinstance(reason := entry.get("reason", ""), str):
+        what = f"`reason` is a text ({shown(reason)})"
+        mistakes.found.append(BackrouteError(where, what, fix="put it in quotes"))
+    mistakes.settle()
+    provider, model = target or ("", "")
+    return RoutingRule(name, condition, provider, model, reason, fallback or ())
+
+
+def _fallback(models: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(models, list):
+        raise BackrouteError(where, f"`fallback` needs a list ({shown(models)})", fix="for example [openai/gpt-4o]")
+    mistakes = Mistakes(where)
+    for model in models:
+        mistakes.of(partial(split_target, model, f"{where}, fallback"))
+    mistakes.settle()
+    return tuple(models)

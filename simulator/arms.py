@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 from pricing import AsOf, Charges, PriceBook, charge
 from router import Decisions, RoutingRule
 from simulator.counts import INPUTS, THOUSAND, Array, Counts
+from simulator.inputs import Recount
 from simulator.models import NO_MODEL, Codes, ModelIndex
 from simulator.money import picodollars
 from simulator.observed import task_codes
@@ -84,6 +86,11 @@ class Batch:
     cap: Array
     score: Array
 
+    @cached_property
+    def recount(self) -> Recount:
+        """Counts of the messages by other models' tokenizers, each made once for all arms."""
+        return Recount(self.requests["messages"])
+
     @classmethod
     def of(cls, requests: pa.RecordBatch, outcomes: pa.RecordBatch, source: Codes, logged: Counts) -> Batch:
         """The batch, from its columns."""
@@ -140,7 +147,7 @@ def serve(batch: Batch, scenario: Scenario, decided: Decisions, index: ModelInde
 
 def use(batch: Batch, choice: Choice, index: ModelIndex, outputs: Outputs, pairs: Pairs) -> Use:
     """The tokens of the chosen models: as logged where the model is the logged one, else the expected ones."""
-    known = Known(batch.logged, batch.source, batch.task, batch.requests["messages"], batch.cap)
+    known = Known(batch.logged, batch.source, batch.task, batch.recount, batch.cap)
     rebased = rebase(known, choice.model, index, outputs, pairs)
     pair = np.where(batch.passes, 0, rebased.pair).astype(np.int32)
     return Use(rebased.counts.where(batch.passes, batch.logged), pair, rebased.request_sd)

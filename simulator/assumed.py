@@ -66,9 +66,9 @@ def _output(against: Comparison) -> tuple[str, str]:
     """How output tokens were predicted, and from what, by the pair with most routed money on it."""
     money: Counter[str] = Counter()
     for sums in (against.baseline, against.routed):
-        for pair, held in sums.by_pair.items():
+        for pair in sums.by_pair:
             if pair != SAME_MODEL:
-                money[pair.note] += int(held[OUTPUT, 0])
+                money[pair.note] += sums.total(pair, OUTPUT)
     note = max(money, key=lambda note: (money[note], note)) if money else ""
     if note == COPIED:
         copying = "copying missed task totals by 23% in the median: ZeroEval and AlpacaEval, 7 models, 8 tasks"
@@ -80,6 +80,5 @@ def _output(against: Comparison) -> tuple[str, str]:
 
 def _moved(against: Comparison, side: int) -> int:
     """Picodollars of one side on requests whose model is not the logged one, in the arm that has more of it."""
-    arms = (against.baseline.by_pair, against.routed.by_pair)
-    moved = [[float(held[side, 0]) for pair, held in sums.items() if pair != SAME_MODEL] for sums in arms]
-    return max(round(sum(nano) * NANO) for nano in moved)
+    arms = (against.baseline, against.routed)
+    return max(sum(sums.total(pair, side) for pair in sums.by_pair if pair != SAME_MODEL) * NANO for sums in arms)

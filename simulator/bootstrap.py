@@ -1,4 +1,8 @@
-"""Poisson bootstrap weights hashed from a seed and a key, so that a session stays whole and batches do not matter."""
+"""Poisson bootstrap: sessions fall into buckets by their hash, and every bucket draws its weights from a seed.
+
+A session stays whole and its bucket is the same in any batch or worker, so that sums by bucket are all an interval
+needs of a log of any size: docs/decisions/bootstrap-buckets.md.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ import pyarrow.compute as pc
 Array = np.ndarray[Any, np.dtype[Any]]
 
 REPLICATES = 200
+BUCKETS = 2048
 LANES = 4  # sixteen-bit draws in one 64-bit hash
 
 # Poisson(1) by inversion of a 16-bit uniform; its error per probability is below 2^-16.
@@ -26,6 +31,11 @@ def row_keys(session_id: pa.Array, request_id: pa.Array) -> Array:
     names = np.asarray(encoded.dictionary.to_pylist(), dtype=object)
     hashed = pd.util.hash_array(names, categorize=False) if len(names) else np.zeros(0, np.uint64)
     return np.take(np.asarray(hashed, np.uint64), np.asarray(encoded.indices))
+
+
+def bucket_of(keys: Array) -> Array:
+    """The bucket of each key, int64 in 0..BUCKETS-1."""
+    return np.asarray((_mix(keys) % np.uint64(BUCKETS)).astype(np.int64))
 
 
 def weights(keys: Array, seed: int, replicates: int = REPLICATES) -> Array:

@@ -15,14 +15,21 @@ from pricing import BUCKETS, AsOf, PriceBook
 from problems import BackrouteError
 from simulator.decisions import ARMS
 from simulator.money import dollars
+from workloads import OUTPUT_BUCKETS
+
+AS_LOGGED = "as logged"
 
 
 @dataclass(frozen=True)
 class Line:
-    """One bucket: tokens x USD per million tokens = USD, with the price's source."""
+    """One bucket: tokens x USD per million tokens = USD, with the price's source.
+
+    `counted` is how the tokens came about: as logged, recounted, predicted, copied or by ratio.
+    """
 
     bucket: str
     tokens: float
+    counted: str
     usd_per_mtok: str | None
     usd: str | None
     since: str | None
@@ -68,7 +75,9 @@ class Explanation:
         return asdict(self)
 
 
-def explain(folder: Path, request_id: str, book: PriceBook, prices_as_of: str) -> Explanation:
+def explain(
+    folder: Path, request_id: str, book: PriceBook, prices_as_of: str, outputs: str = "predicted"
+) -> Explanation:
     """Find a request by its id or the beginning of it, and price it again.
 
     Args:
@@ -76,6 +85,7 @@ def explain(folder: Path, request_id: str, book: PriceBook, prices_as_of: str) -
         request_id: the id, or enough of its first characters.
         book: prices, the same as the replay's.
         prices_as_of: the manifest's date policy.
+        outputs: how the replay came by another model's output tokens: predicted, copied or by ratio.
 
     Raises:
         BackrouteError: no such folder or request, or several requests that begin so.
@@ -98,12 +108,15 @@ def explain(folder: Path, request_id: str, book: PriceBook, prices_as_of: str) -
         row["request_id"],
         arrived.isoformat() if arrived else None,
         row["rule"],
-        [_arm(row, arm, book, as_of, arrived) for arm in ARMS],
+        [_arm(row, arm, book, as_of, arrived, outputs) for arm in ARMS],
     )
 
 
-def _arm(row: dict[str, Any], arm: str, book: PriceBook, as_of: AsOf, arrived: datetime | None) -> ArmLines:
-    model, stored = row[f"{arm}_model"], row[f"{arm}_usd_pico"]
+def _arm(
+    row: dict[str, Any], arm: str, book: PriceBook, as_of: AsOf, arrived: datetime | None, outputs: str
+) -> ArmLines:
+    model, logged, stored = row[f"{arm}_model"], row["logged_model"], row[f"{arm}_usd_pico"]
+    is_logged = arm == ARMS[0] or (model is not None and logged is not None and book.same_model(model, logged))
     moment = (arrived or book.date) if as_of.policy == "request" else (as_of.moment or book.date)
     quote = book.quote(model, moment) if model else None
     counts = {bucket: row[f"{arm}_{bucket}"] for bucket in BUCKETS}
@@ -120,6 +133,7 @@ def _arm(row: dict[str, Any], arm: str, book: PriceBook, as_of: AsOf, arrived: d
             Line(
                 bucket,
                 tokens,
+                AS_LOGGED if is_logged else outputs if bucket in OUTPUT_BUCKETS else "recounted",
                 None if per_mtok is None else f"{per_mtok.normalize():f}",
                 None if pico is None else dollars(pico),
                 quote.effective_from.isoformat() if quote and quote.effective_from else None,

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from simulator.arms import Arm
+from simulator.bootstrap import BUCKETS
 from simulator.counts import ESTIMATED, INPUTS, PROVIDER, REASONING, TEXT, THOUSAND, TOKENIZER, Array
 from simulator.dearer import Dearer
 from simulator.models import ModelIndex
@@ -18,7 +19,7 @@ from simulator.money import exact_sum, exact_sums
 from simulator.pairs import Pair
 from simulator.quality_sums import QualitySums
 
-# Bootstrap sums run in float64 on whole nanodollars: exact, and so independent of the order, up to $9 million.
+# Bootstrap sums are whole nanodollars: exact, and so independent of the order, up to $9 million in a batch.
 NANO = 1000
 LARGEST_VARIANCE = 9e18  # nanodollars squared of one request: $3 of standard deviation; int64 holds no more
 SIDES = 3  # input, output text, reasoning
@@ -46,21 +47,27 @@ class Tally:
 
 @dataclass
 class ArmSums:
-    """One arm's bootstrap sums: by pair, nanodollars (SIDES, 1 + replicates), column 0 without weights."""
+    """One arm's bootstrap sums: by pair, int64 nanodollars (SIDES, BUCKETS)."""
 
     by_pair: dict[Pair, Array] = field(default_factory=dict)
 
-    def add(self, arm: Arm, rows: Array, weights: Array, pairs: Sequence[Pair]) -> None:
-        """Add the rows of a mask, weighted by each replicate; `pairs` by code."""
+    def add(self, arm: Arm, rows: Array, buckets: Array, pairs: Sequence[Pair]) -> None:
+        """Add the rows of a mask, each to its bucket; `pairs` by code."""
         sides = np.stack([arm.pico[:, :INPUTS].sum(axis=1), arm.pico[:, TEXT], arm.pico[:, REASONING]], axis=1)
         # A call billed as a whole has no buckets: it counts with the input, and is as exact.
         sides[:, 0] += arm.total - sides.sum(axis=1)
-        nano = np.rint(sides / NANO)
-        for code in np.unique(arm.pair[rows]).tolist():
-            here = np.flatnonzero(rows & (arm.pair == code))
-            part = nano[here].T
-            sums = np.concatenate([part.sum(axis=1, keepdims=True), part @ weights[here]], axis=1)
-            self.by_pair[pairs[code]] = self.by_pair.get(pairs[code], 0) + sums
+        nano = np.rint(sides[rows] / NANO)
+        codes, which = np.unique(arm.pair[rows], return_inverse=True)
+        cell = which * BUCKETS + buckets[rows]
+        held = [np.bincount(cell, nano[:, side], len(codes) * BUCKETS) for side in range(SIDES)]
+        sums = np.stack(held).astype(np.int64).reshape(SIDES, len(codes), BUCKETS)
+        for at, code in enumerate(codes.tolist()):
+            known = self.by_pair.get(pairs[code])
+            self.by_pair[pairs[code]] = sums[:, at] if known is None else known + sums[:, at]
+
+    def total(self, pair: Pair, side: int) -> int:
+        """Nanodollars of one side of a pair."""
+        return int(self.by_pair[pair][side].sum()) if pair in self.by_pair else 0
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,7 @@ class Slices:
     Args:
         ids: of the requests.
         days: int64 since 1970, NO_DAY where a request has no time.
-        weights: the bootstrap's, uint8 (requests, replicates).
+        buckets: the bootstrap's, int64.
         named: bool, the log names a model.
         task, score: see `Batch`.
         index: models by code.
@@ -79,7 +86,7 @@ class Slices:
 
     ids: pa.Array
     days: Array
-    weights: Array
+    buckets: Array
     named: Array
     task: Array
     score: Array
@@ -143,8 +150,8 @@ class Comparison:
             for code, usd, count in zip(codes.tolist(), sums, np.bincount(where).tolist(), strict=True):
                 self.model_requests[name][by.index.name(code)] += count
                 self.model_usd[name][by.index.name(code)] += usd
-        self.baseline.add(baseline, rows, by.weights, by.pairs)
-        self.routed.add(routed, rows, by.weights, by.pairs)
+        self.baseline.add(baseline, rows, by.buckets, by.pairs)
+        self.routed.add(routed, rows, by.buckets, by.pairs)
         moved = rows & ((baseline.pair != 0) | (routed.pair != 0))
         self.unlike += exact_sum((baseline.total - routed.total)[moved])
         variance = np.minimum((_noise(baseline) - _noise(routed))[rows] ** 2, LARGEST_VARIANCE)

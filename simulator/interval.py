@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.bootstrap import REPLICATES
+from simulator.bootstrap import BUCKETS, REPLICATES, weights
 from simulator.counts import Array
 from simulator.fold import SIDES, ArmSums, Comparison
 from simulator.pairs import SAME_MODEL, Pair, Spread
@@ -57,13 +57,18 @@ def interval(comparison: Comparison, spreads: Mapping[Pair, Spread], seed: int) 
     # Floats are summed in one order, whatever the order in which the pairs were met.
     order = sorted(present, key=lambda pair: (pair != SAME_MODEL, str(tuple(pair))))
 
+    drawn = weights(np.arange(BUCKETS, dtype=np.uint64), seed).astype(np.float64)
+
     def simulate(only: str | None) -> tuple[Array, Array]:
         sampled = only in (None, SAMPLING)
         factors = {
             pair: _factors(normals[pair], spreads[pair], [only in (None, name) for name in SIDE_NAMES])
             for pair in present
         }
-        base, routed = (_totals(sums, order, factors, sampled) for sums in (comparison.baseline, comparison.routed))
+        base, routed = (
+            _totals(sums, order, factors, drawn if sampled else None)
+            for sums in (comparison.baseline, comparison.routed)
+        )
         if only in (None, REQUESTS):
             routed = routed + single * np.sqrt(comparison.noise)
         return base, routed
@@ -85,7 +90,7 @@ def _sds(spread: Spread) -> tuple[float, float, float]:
 
 def _has_money(comparison: Comparison, pair: Pair, side: int) -> bool:
     arms = (comparison.baseline, comparison.routed)
-    return any(sums.by_pair[pair][side, 0] for sums in arms if pair in sums.by_pair)
+    return any(sums.total(pair, side) for sums in arms)
 
 
 def _factors(normals: Array, spread: Spread, active: Sequence[bool]) -> Array:
@@ -94,13 +99,14 @@ def _factors(normals: Array, spread: Spread, active: Sequence[bool]) -> Array:
     return np.asarray(np.exp(normals * sds - sds**2 / 2))
 
 
-def _totals(sums: ArmSums, order: Sequence[Pair], factors: dict[Pair, Array], sampled: bool) -> Array:
+def _totals(sums: ArmSums, order: Sequence[Pair], factors: dict[Pair, Array], drawn: Array | None) -> Array:
     total = np.zeros(REPLICATES * DRAWS)
     for pair in order:
         if pair not in sums.by_pair:
             continue
         held = sums.by_pair[pair]
-        by_side = np.repeat(held[:, 1:], DRAWS, axis=1) if sampled else held[:, :1]
+        alone = held.sum(axis=1, keepdims=True)
+        by_side = alone if drawn is None else np.repeat(held @ drawn, DRAWS, axis=1)
         total += (by_side * factors[pair]).sum(axis=0)
     return total
 

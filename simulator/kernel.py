@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 
 from router import Decisions
 from simulator.arms import Arm, Batch, charged, folded_cost, logged_arm, serve, use
-from simulator.bootstrap import row_keys, weights
+from simulator.bootstrap import bucket_of, row_keys
 from simulator.counterfactual import Parameters
 from simulator.counts import Array
 from simulator.decisions import decision_rows
@@ -112,7 +112,7 @@ class Kernel:
         by = Slices(
             requests["request_id"],
             _days(requests["arrived_at"]),
-            weights(keys, self._plan.seed),
+            bucket_of(keys),
             requests["model"].is_valid().to_numpy(zero_copy_only=False),
             batch.task,
             batch.score,

@@ -19,7 +19,7 @@ class ModelIndex:
 
     def __init__(self, book: PriceBook) -> None:
         self.names: list[str] = []
-        self._book = book
+        self.book = book
         self._codes: dict[str, int] = {}
         self._logged: dict[tuple[str | None, str | None], int] = {}
         self._same: dict[tuple[int, int], bool] = {}
@@ -49,7 +49,7 @@ class ModelIndex:
 
     def _of_pair(self, name: str | None, provider: str | None) -> int:
         if (name, provider) not in self._logged:
-            self._logged[name, provider] = self.code(self._book.resolve(name, provider))
+            self._logged[name, provider] = self.code(self.book.resolve(name, provider))
         return self._logged[name, provider]
 
     def same(self, sources: Codes, targets: Codes) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -58,7 +58,7 @@ class ModelIndex:
         for source, target in np.unique(np.stack([sources, targets])[:, ~result], axis=1).T.tolist():
             if (source, target) not in self._same:
                 known = source != NO_MODEL and target != NO_MODEL
-                self._same[source, target] = known and self._book.same_model(self.names[source], self.names[target])
+                self._same[source, target] = known and self.book.same_model(self.names[source], self.names[target])
             if self._same[source, target]:
                 result |= (sources == source) & (targets == target)
         return np.asarray(result & (sources != NO_MODEL))

@@ -12,6 +12,7 @@ from simulator.counts import Array
 from simulator.logged import logged_counts
 from simulator.models import ModelIndex
 from simulator.observed import Observed
+from simulator.plausible import Doubts
 from simulator.sample import id_hashes
 from workloads import Log
 
@@ -20,6 +21,8 @@ HELD_BYTES = 256 * 2**20  # of batches kept in memory between the two passes; a 
 
 class Prepared:
     """What the arms need of a log: its batches with their tokens, and samples of each model's answers.
+
+    Its counts are held against their texts on the way, so that a replay can say where they cannot be true.
 
     Args:
         log: the log.
@@ -33,6 +36,8 @@ class Prepared:
         self._log, self._index, self._problems = log, index, problems
         self._held: list[Batch] | None = None
         self.observed = Observed()
+        self.doubts = Doubts(index.book, index)
+        self._looked = False
         if observe:
             self._observe()
 
@@ -54,8 +59,12 @@ class Prepared:
         return iter(self._held) if self._held is not None else self._read(self._problems)
 
     def _read(self, problems: ProblemLog) -> Iterator[Batch]:
+        first, self._looked = not self._looked, True
         for requests, outcomes in self._log.batches(problems=problems):
-            yield self.batch(requests, outcomes, self._index)
+            batch = self.batch(requests, outcomes, self._index)
+            if first:
+                self.doubts.add(requests, outcomes, batch.source)
+            yield batch
 
     @staticmethod
     def batch(requests: pa.RecordBatch, outcomes: pa.RecordBatch, index: ModelIndex) -> Batch:

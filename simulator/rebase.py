@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 
 from simulator.counterfactual import predict_reasoning
 from simulator.counts import ESTIMATED, INPUTS, REASONING, TEXT, THOUSAND, UNKNOWN, Array, Counts
@@ -39,14 +38,14 @@ class Known:
         logged: the logged tokens.
         source: int32 codes of the logged models.
         task: int64 codes of their task classes, -1 where unlabelled.
-        messages: list<struct<role, name, text>>, null where the log holds no text.
+        recount: counts of the messages, each made once for all arms.
         cap: float64 output caps in tokens, NaN where there is none.
     """
 
     logged: Counts
     source: Codes
     task: Array
-    messages: pa.Array
+    recount: Recount
     cap: Array
 
 
@@ -63,12 +62,11 @@ def rebase(known: Known, target: Codes, index: ModelIndex, outputs: Outputs, pai
     from_input, from_output = moved.input_provenance.copy(), moved.output_provenance.copy()
     pair, request_sd = np.zeros(len(target), np.int32), np.zeros(len(target))
     changed = ~same & (target != NO_MODEL)
-    recount = Recount(known.messages)
     groups = np.stack([known.source, target, known.task])
     for s, t, task in np.unique(groups[:, changed], axis=1).T.tolist():
         rows = np.flatnonzero(changed & (known.source == s) & (target == t) & (known.task == task))
         source, name = index.name(s), index.names[t]
-        factor, input_sd = recount.factor(source, name, rows)
+        factor, input_sd = known.recount.factor(source, name, rows)
         text = milli[rows, TEXT] / THOUSAND
         prompt = milli[rows, :INPUTS].sum(axis=1) / THOUSAND
         to_o200k, of_o200k = o200k_per_token(source), 1 / o200k_per_token(name)

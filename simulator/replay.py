@@ -84,6 +84,7 @@ def _pass(run: Run, log: Log) -> None:
                     if number not in writers:
                         writers[number] = pq.ParquetWriter(run.decisions_path(number), rows.schema, compression="zstd")
                     writers[number].write_table(rows)
+            run.doubts = prepared.doubts.found()
         finally:
             for writer in writers.values():
                 writer.close()

@@ -17,6 +17,7 @@ from simulator.fold import Comparison
 from simulator.interval import LEVEL, Interval, interval
 from simulator.money import Scale
 from simulator.pairs import Pair, Spread
+from simulator.plausible import Doubt
 from simulator.reconcile import Reconciliation
 from simulator.scenario import Scenario
 
@@ -34,6 +35,7 @@ class Run:
     folder: Path
     totals: Partial
     problems: ProblemLog = field(default_factory=ProblemLog)
+    doubts: list[Doubt] = field(default_factory=list)  # counts of the log that cannot be true
 
     @property
     def facts(self) -> LogFacts:

@@ -43,6 +43,11 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
             "sessions": run.facts.sessions,
             "formats": facts.formats,
             "sample_rate": run.sample_rate,
+            "doubts": [
+                {"model": masked(doubt.model), "side": doubt.side, "words": doubt.words, "requests": doubt.rows}
+                | {"looked_at": doubt.looked_at}
+                for doubt in run.doubts
+            ],
         },
         "coverage": _coverage(run, shown),
         "provenance": _provenance(shown),

@@ -141,7 +141,14 @@ def test_guessed_counts_are_shown_and_recounted(tmp_path: Path, rules: Path) -> 
     held = json.loads(again.stdout)
     assert held["output_counted_by"] == {"tokenizer": 20}
     assert held["doubts"] == []
+    out = tmp_path / "out"
+    plain = backroute("replay", str(log), "--rules", str(rules), "--out", str(out))
+    assert "note: token counts that cannot be true: gpt-4o, output: counts are 1.3 x the words" in plain.stderr
+    assert json.loads((out / "summary.json").read_text())["log"]["doubts"][0]["requests"] == 20
+    copied = backroute("replay", str(log), "--rules", str(rules), "--out", str(out), "--output-tokens", "as_logged")
+    assert "cannot be true" in copied.stderr, "whether or not the log is read once more for the prediction"
     replayed = backroute("replay", str(log), "--rules", str(rules), "--out", str(tmp_path / "out"), "--recount")
+    assert "cannot be true" not in replayed.stderr
     assert "20 output counts were recounted" in replayed.stderr
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["provenance"]["tokenizer_pct"] > 50

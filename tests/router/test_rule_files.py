@@ -142,6 +142,29 @@ def test_a_mistake_in_a_rules_file_is_named_with_its_place_and_its_mending(text:
     assert caught.value.fix
 
 
+def test_all_mistakes_of_a_file_are_told_at_once() -> None:
+    text = """
+- {name: a, when: {lenght: {below: 200}, mentions: sql}, use: groq, fallback: [gpt-4o]}
+- 5
+- {name: b, when: {any: [{length: {bellow: 5}}, {not: {has_tools: 1}}]}, ues: openai/gpt-4o-mini, reason: 5}
+- {name: default, use: openai/gpt-4o}
+"""
+    with pytest.raises(BackrouteError) as caught:
+        parse_rules(text, where="r.yaml")
+    assert str(caught.value).splitlines() == [
+        "r.yaml: 9 mistakes",
+        "- rule 'a', use: not provider/model ('groq'); for example openai/gpt-4o.",
+        "- rule 'a': unknown key ('lenght'); did you mean 'length'?",
+        "- rule 'a': `mentions` needs a list of words (sql); for example [refactor, sql].",
+        "- rule 'a', fallback: not provider/model ('gpt-4o'); for example openai/gpt-4o.",
+        "- rule 2: not a mapping (5); write name, when, use.",
+        "- rule 'b': unknown key ('ues'); did you mean 'use'?",
+        "- rule 'b', length: unknown key ('bellow'); did you mean 'below'?",
+        "- rule 'b': `has_tools` is true or false, or a list of such (1); put texts in quotes.",
+        "- rule 'b': `reason` is a text (5); put it in quotes.",
+    ]
+
+
 WRONG = {
     "5": "a condition is a mapping (5)",
     "{}": "a condition is a mapping ({})",

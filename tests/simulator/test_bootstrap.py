@@ -1,7 +1,7 @@
 import numpy as np
 import pyarrow as pa
 
-from simulator.bootstrap import row_keys, weights
+from simulator.bootstrap import BUCKETS, bucket_of, row_keys, weights
 
 
 def test_weights_are_poisson_with_mean_and_variance_one() -> None:
@@ -35,3 +35,25 @@ def test_requests_of_a_session_share_a_key_and_others_have_their_own() -> None:
     keys = row_keys(pa.array(["s", None, "s", None]), pa.array(["a", "b", "c", "d"]))
     assert keys[0] == keys[2]
     assert len(set(keys.tolist())) == 3
+
+
+def test_sessions_spread_evenly_over_the_buckets_and_keep_theirs() -> None:
+    """40,960 keys in 2,048 buckets: 20 each, with a variance of 20."""
+    keys = np.arange(20 * BUCKETS, dtype=np.uint64)
+    held = np.bincount(bucket_of(keys), minlength=BUCKETS)
+    assert len(held) == BUCKETS
+    assert abs(held.var() - 20) < 3
+    assert (bucket_of(keys[::-1])[::-1] == bucket_of(keys)).all()
+
+
+def test_buckets_cover_as_sessions_do() -> None:
+    """4,000 uneven sessions: the sd of the resampled ratio is the same either way, within the noise of 200 draws."""
+    rng = np.random.default_rng(5)
+    base = rng.lognormal(0, 1, 4_000)
+    routed = np.where(rng.random(4_000) < 0.5, 0.1, 1.0) * base
+    keys = rng.integers(0, 2**64, 4_000, dtype=np.uint64)
+    own = weights(keys, 0).astype(float)
+    shared = weights(np.arange(BUCKETS, dtype=np.uint64), 0).astype(float)
+    sums = [np.bincount(bucket_of(keys), arm, BUCKETS) for arm in (base, routed)]
+    by_session, by_bucket = (routed @ own) / (base @ own), (sums[1] @ shared) / (sums[0] @ shared)
+    assert abs(by_bucket.std() / by_session.std() - 1) < 0.2
