@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
@@ -23,6 +23,7 @@ from quality.run import AT_ONCE, NoAnswerError, Runner, in_order
 from quality.scoring import ByFunction, ByGold, ByJudge, Scores, Scoring
 from quality.spend import Spend
 from quality.verdict import Verdict, find, settled
+from router.providers import loop
 from router.providers.base import Provider
 from simulator.money import Scale
 from workloads import Log
@@ -161,7 +162,7 @@ class Check:
         with Journal(self.folder / JOURNAL, self.header()) as journal:
             runner = Runner(providers, journal, Spend(cap_pico, journal.spent), self.tariff)
             try:
-                asyncio.run(self._all(runner, journal, progress))
+                _complete(self._all(runner, journal, progress))
             finally:
                 write_pairs(self.folder / "pairs.parquet", self.pairs, self.plan, self.scoring.name)
         seed = self.summary["manifest"]["seed"]
@@ -229,6 +230,16 @@ class Check:
         finally:
             # A mistake in one call does not leave the other unrecorded.
             await asyncio.wait([routed] if baseline is None else [routed, baseline])
+
+
+def _complete(work: Coroutine[Any, Any, None]) -> None:
+    """Run to the end, also where a loop is running already, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(work)
+    else:
+        loop.run(work)
 
 
 JUDGED = ("judge:0", "judge:1", "judge:0:repair", "judge:1:repair")

@@ -10,8 +10,10 @@ from reports.charts import (
     sensitivity_chart,
     waterfall_chart,
 )
+from reports.frontier import frontier_chart
 from reports.html import html_report
 from reports.markdown import markdown_report
+from reports.moved import moved_requests
 from reports.side_by_side import comparison_chart, comparison_table
 from reports.tables import savings_table
 from reports.terminal import print_report, terminal_report
@@ -22,9 +24,11 @@ __all__ = [
     "comparison_table",
     "cost_chart",
     "day_chart",
+    "frontier_chart",
     "html_report",
     "markdown_report",
     "model_chart",
+    "moved_requests",
     "print_report",
     "quality_chart",
     "rule_chart",

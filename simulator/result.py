@@ -20,6 +20,7 @@ from simulator.pairs import Pair, Spread
 from simulator.plausible import Doubt
 from simulator.reconcile import Reconciliation
 from simulator.scenario import Scenario
+from simulator.shown import result_html, saving_html
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,6 +90,10 @@ class Savings:
     summary: dict[str, Any]
     hypothetical: bool = False
 
+    def _repr_html_(self) -> str:
+        low, high = self.interval.low_pct, self.interval.high_pct
+        return saving_html(self.usd, self.pct, low, high, self.level, self.hypothetical)
+
     def __repr__(self) -> str:
         if self.pct is None or self.interval.low_pct is None:
             return f"Savings(${self.usd:,.2f})"
@@ -150,6 +155,9 @@ class ReplayResult:
         found = interval(comparison, self.run.spreads, self.run.seed)
         hypothetical = which == 0 and self.summary["headline"] == "as_logged"
         return Savings(Decimal(pico).scaleb(-12), pct, found, LEVEL, comparison, self.summary, hypothetical)
+
+    def _repr_html_(self) -> str:
+        return result_html(self.summary)
 
     def __repr__(self) -> str:
         return f"ReplayResult({self.scenario.name!r}, {self.run.facts.rows:,} requests)"

@@ -28,7 +28,11 @@ def test_a_notebook_says_what_its_source_says(source: Path) -> None:
             assert cell.execution_count is None
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+# The first is run always, the others where slow tests are.
+RUN = [pytest.param(path, marks=() if path.stem.startswith("01") else pytest.mark.slow) for path in SOURCES]
+
+
+@pytest.mark.parametrize("source", RUN, ids=[path.stem for path in SOURCES])
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the kernel's own start
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_notebook_runs_from_top_to_bottom(source: Path) -> None:
