@@ -1,7 +1,6 @@
 """Policies by cost and quality, and the requests a changed rule moves."""
 
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
@@ -65,7 +64,7 @@ def test_requests_that_a_change_moves_are_named_with_what_they_cost() -> None:
         moved_requests(first, other)
 
 
-def test_results_show_themselves_and_escape_what_the_log_says(tmp_path: Path) -> None:
+def test_results_show_themselves_and_escape_what_the_log_says() -> None:
     book = PriceBook.load()
     rules = LLMRouter([RoutingRule("<b>rest</b>", None, "openai", "gpt-4o-mini")], name="<i>mine</i>")
     base = Scenario.always("openai/gpt-4o", book)
