@@ -41,6 +41,11 @@ def answer_column(condition: Said) -> str:
     return f"when {msgspec.json.encode(condition.to_yaml()).decode()}"
 
 
+def score_column(scorer: Scoring, output: str) -> str:
+    """The column in which a content-free profile holds a score: the model's version, by its digest, and the output."""
+    return f"score {scorer.digest[:16]} {output}"
+
+
 class Scoring(Protocol):
     """A model of texts, as far as features need it."""
 
@@ -173,8 +178,14 @@ class Features:
         )
 
     def scores(self, scorer: Scoring) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """Float64 (rows, outputs) of a model over the routing texts, once for all conditions; NaN without a text."""
+        """Float64 (rows, outputs) of a model over the routing texts, once for all conditions; NaN without a text.
+
+        Raises:
+            BackrouteError: a content-free profile that was made without this version of the model.
+        """
         held = self._scores.get(scorer.digest)
+        if held is None and self._profiled:
+            held = self._scores[scorer.digest] = self._profiled_scores(scorer)
         if held is None:
             texts = self["prompt"].to_pylist()
             there = [row for row, text in enumerate(texts) if text is not None]
@@ -183,6 +194,14 @@ class Features:
                 held[there] = scorer.scores([texts[row] for row in there])
             self._scores[scorer.digest] = held
         return held
+
+    def _profiled_scores(self, scorer: Scoring) -> np.ndarray[Any, np.dtype[np.float64]]:
+        names = [score_column(scorer, output) for output in scorer.outputs]
+        if missing := [name for name in names if name not in self._columns]:
+            what = f"it holds no scores of a model that the rules ask ({missing[0].removeprefix('score ')})"
+            raise BackrouteError("profile", what, fix="make it again: `backroute profile LOG --rules` with these rules")
+        columns = [pc.fill_null(self._columns[name], float("nan")).to_numpy() for name in names]
+        return np.stack(columns, axis=1)
 
     @cached_property
     def folded_text(self) -> bytes | None:

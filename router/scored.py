@@ -39,8 +39,6 @@ class Score(Condition):
 
     def evaluate(self, features: Features) -> pa.BooleanArray:
         """See `Condition.evaluate`."""
-        if (answers := features.answered(self)) is not None:
-            return answers
         return COMPARISONS[self.comparison](self.score(features), pa.scalar(self.threshold, pa.float64()))
 
     def model_digests(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""A content-free copy of a log that replays to the same totals: lengths, counts, answers to conditions, hashed ids."""
+"""A content-free copy of a log that replays to the same totals: lengths, counts, scores, answers, hashed ids."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -19,8 +20,9 @@ from problems import BackrouteError, ProblemLog
 from problems.problem import shown
 from router import LLMRouter
 from router.conditions import All, AnyOf, Condition, Mentions, Meta, Not, OneOf
-from router.features import NAMES, Features, answer_column
+from router.features import NAMES, Features, answer_column, score_column
 from router.scored import Score
+from router.semantic.tasks import Scorer, task_model
 from simulator.counted import counts_of
 from simulator.logged import FALLBACK_MODEL
 from simulator.models import ModelIndex
@@ -49,12 +51,14 @@ class Profile:
         salt: the secret behind the hashes; who lacks it cannot try ids against them.
         book: knows which model names are names.
         conditions: those to answer, by column.
+        scorers: the models of texts whose scores to hold, by digest.
         models: whose tokenizers count the texts.
     """
 
     salt: bytes
     book: PriceBook
     conditions: dict[str, Condition] = field(default_factory=dict)
+    scorers: dict[str, Scorer] = field(default_factory=dict)
     models: set[str] = field(default_factory=lambda: {FALLBACK_MODEL})
     target: str = FALLBACK_MODEL
 
@@ -81,6 +85,9 @@ class Profile:
         features = Features.of_batch(requests, self.target, self.book)
         columns |= {name: features[name] for name in ("length", "input_tokens")}
         columns |= {name: condition.evaluate(features) for name, condition in self.conditions.items()}
+        for scorer in self.scorers.values():
+            for output, scores in zip(scorer.outputs, features.scores(scorer).T, strict=True):
+                columns[score_column(scorer, output)] = pa.array(scores, mask=np.isnan(scores))
         return pa.table(columns)
 
     def _plain(self, name: str, column: pa.Array) -> pa.Array:
@@ -122,7 +129,15 @@ def write_profile(
         BackrouteError: a rule that is a Python function, an unknown model, or a file that cannot be written.
     """
     held = list(routers)
-    profile = Profile(salt, book, {answer_column(leaf): leaf for leaf in _leaves(held)})
+    leaves = list(_leaves(held))
+    # The bundled task model always: thresholds on tasks can then be tried on the profile.
+    scorers = [task_model(), *(leaf.scorer for leaf in leaves if isinstance(leaf, Score))]
+    profile = Profile(
+        salt,
+        book,
+        {answer_column(leaf): leaf for leaf in leaves if not isinstance(leaf, Score)},
+        {scorer.digest: scorer for scorer in scorers},
+    )
     targets = [name for router in held for rule in router.rules for name in (rule.target, *rule.fallback)]
     profile.models |= {book.require(name, "profile") for name in [*models, *targets]}
     index = ModelIndex(book)

@@ -14,12 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.workloads.format_samples import (
+    ACTIVITY,
     BATCH_REQUEST,
     CALLS,
     CLAUDE_REQUEST,
     CLAUDE_USER,
     CODEX_FIRST,
+    CODEX_FORK,
     CODEX_META,
+    CODEX_RECORD,
     CODEX_TURN,
     OPENINFERENCE,
     SPAN,
@@ -63,7 +66,18 @@ VALUES += [
     [{"role": "user", "parts": 5}],
     DEEP,
 ]
-OTHERS = [SPAN, BATCH_REQUEST, CLAUDE_REQUEST, CLAUDE_USER, CODEX_META, CODEX_TURN, OPENINFERENCE]
+OTHERS = [
+    ACTIVITY,
+    CODEX_FORK,
+    CODEX_RECORD,
+    SPAN,
+    BATCH_REQUEST,
+    CLAUDE_REQUEST,
+    CLAUDE_USER,
+    CODEX_META,
+    CODEX_TURN,
+    OPENINFERENCE,
+]
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

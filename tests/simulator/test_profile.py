@@ -20,8 +20,10 @@ from router import (
     meta,
     model,
     n_messages,
+    task,
     user_id,
 )
+from router.semantic.tasks import task_model
 from simulator import ReplayResult, Scenario, replay
 from simulator.profile import ProfileLog, is_profile, write_profile
 from tests.simulator.conftest import call
@@ -36,6 +38,7 @@ RULES = LLMRouter(
         RoutingRule("flagged", meta("urgent") & ~has_tools(), "groq", "llama-3.1-8b-instant", "", ("openai/gpt-4",)),
         RoutingRule("long", (input_tokens() > 40) | (n_messages() >= 3), "mistral", "mistral-large-latest"),
         RoutingRule("dear", estimated_cost_usd() >= 0.004, "openai", "gpt-4o-mini"),
+        RoutingRule("task", task("code") >= 0.5, "groq", "llama-3.1-8b-instant"),
         RoutingRule("odd", model() == "house-model-7", "openai", "gpt-4o-mini"),
         RoutingRule("default", None, "openai", "gpt-4o"),
     ],
@@ -178,6 +181,30 @@ def test_rules_that_a_profile_was_not_made_for_are_refused(book: PriceBook, tmp_
         replayed(log, book, other)
     longer = LLMRouter([RoutingRule("long", length() > 5, "openai", "gpt-4o-mini"), *RULES.rules[-1:]])
     assert replayed(log, book, longer).summary["by_rule"][0]["rule"] == "long", "numbers may be compared with any other"
+
+
+def test_thresholds_on_tasks_may_change_though_no_rule_asked_for_a_task(book: PriceBook, tmp_path: Path) -> None:
+    plain = LLMRouter([RoutingRule("default", None, "openai", "gpt-4o")])
+    rows = [call(n, prompt=text) for n, text in enumerate(("Sort a list in Python", "Hi, how are you?", "", None))]
+    for share in (0.2, 0.5, 0.9):
+        router = LLMRouter([RoutingRule("code", task("code") >= share, "openai", "gpt-4o-mini"), *plain.rules])
+        log = profiled(rows, tmp_path / "p.parquet", book, plain)
+        assert totals(replayed(log, book, router)) == totals(replayed(read_log(rows), book, router))
+    names = pq.read_schema(tmp_path / "p.parquet").names
+    assert {name for name in names if name.startswith("score ")} == {
+        f"score {task_model().digest[:16]} {output}" for output in task_model().outputs
+    }
+
+
+def test_scores_of_another_version_are_refused(book: PriceBook, tmp_path: Path) -> None:
+    router = LLMRouter([RoutingRule("code", task("code") >= 0.5, "openai", "gpt-4o-mini"), *RULES.rules[-1:]])
+    profiled([call()], tmp_path / "p.parquet", book)
+    table = pq.read_table(tmp_path / "p.parquet")
+    others = [name.replace("score ", "score 0") for name in table.column_names]
+    renamed = table.rename_columns(others).replace_schema_metadata(pq.read_metadata(tmp_path / "p.parquet").metadata)
+    pq.write_table(renamed, tmp_path / "q.parquet")
+    with pytest.raises(BackrouteError, match=r"no scores of a model.*backroute profile"):
+        replayed(ProfileLog(tmp_path / "q.parquet"), book, router)
 
 
 def test_a_model_whose_tokenizer_did_not_count_is_refused(book: PriceBook, tmp_path: Path) -> None:

@@ -97,6 +97,18 @@ OPENROUTER: dict[str, Any] = {
     "streamed": True,
     "finish_reason": "stop",
 }
+ACTIVITY: dict[str, Any] = {
+    "generation_id": "gen-1",
+    "created_at": "2024-06-01 10:00:00.000",
+    "cost_total": "0.00225",
+    "byok_usage_inference": "0.001",
+    "tokens_prompt": "1000",
+    "tokens_completion": "50",
+    "tokens_cached": "600",
+    "model_permaslug": "openai/gpt-4o",
+    "variant": "free",
+    "streamed": "true",
+}
 GENERATION: dict[str, Any] = {
     "id": "g1",
     "traceId": "t1",
@@ -257,6 +269,15 @@ CODEX_TURN: dict[str, Any] = {
 }
 CODEX_FIRST = {"input_tokens": 1_000, "cached_input_tokens": 600, "output_tokens": 50, "total_tokens": 1_050}
 CODEX = codex_count(CODEX_FIRST, CODEX_FIRST)
+CODEX_FORK: dict[str, Any] = {
+    "type": "session_meta",
+    "payload": {"id": "s2", "source": {"subagent": {"thread_spawn": {"parent_thread_id": "s1"}}}},
+}
+CODEX_RECORD: dict[str, Any] = {
+    "timestamp": "2026-09-01T10:00:00Z",
+    "type": "token_usage_record",
+    "payload": {"thread_id": "s1", "response_id": "r1", "usage": CODEX_FIRST, "thread_token_usage": CODEX_FIRST},
+}
 AZURE: dict[str, Any] = {"TIMESTAMP": "2023-11-16 18:15:46.6805900", "ContextTokens": "374", "GeneratedTokens": "44"}
 BURSTGPT: dict[str, Any] = {
     "Timestamp": "5",

@@ -43,7 +43,7 @@ TEXTS = ("id", "created_at", "external_user", "finish_reason", "provider_name", 
 
 def detect(record: Record) -> str | None:
     """Why this record is a generation; None when it is not."""
-    if "generation_id" in record and "model_permaslug" in record:
+    if _is_exported(record):
         return "it has `generation_id` and `model_permaslug`: a row of the activity export"
     return "it has `native_tokens_prompt`" if "native_tokens_prompt" in record else None
 
@@ -54,7 +54,7 @@ def read(record: Record, zone: tzinfo) -> Row:
     Raises:
         RowError, UsageError: a field that cannot be meant.
     """
-    if "generation_id" in record:
+    if _is_exported(record):
         record = _exported(record)
     row = Row(provider="openrouter", model=text("model", record.get("model")))
     row.request_id = kept(row, text, "id", record.get("id"))
@@ -76,6 +76,10 @@ def read(record: Record, zone: tzinfo) -> Row:
     meta = {name: record[name] for name in META if record.get(name) is not None}
     row.meta = msgspec.json.encode(meta).decode() if meta else None
     return row
+
+
+def _is_exported(record: Record) -> bool:
+    return "generation_id" in record and "model_permaslug" in record
 
 
 def _exported(record: Record) -> Record:
