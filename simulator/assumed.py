@@ -7,9 +7,8 @@ from typing import Any
 
 from simulator.counts import ESTIMATED
 from simulator.fold import NANO, SIDES, Comparison
-from simulator.interval import SIDE_NAMES, Interval
+from simulator.interval import ESTIMATES, SIDE_NAMES, Interval
 from simulator.outputs import COPIED, COPY_LOG_SD, OWN_RATIO
-from simulator.pairs import SAME_MODEL
 from simulator.result import Run
 
 INPUT, OUTPUT, REASONING = range(3)
@@ -40,9 +39,9 @@ def assumptions(run: Run, number: int, against: Comparison, found: Interval) -> 
             moved[REASONING],
         ),
         (
-            "token counts of the log",
-            "estimated in part, by neither provider nor tokenizer; that error is not in the interval",
-            "the log",
+            ESTIMATES,
+            "by a ratio of another tokenizer's, or as the log says",
+            "pricing/data/tokenizers.yaml; the log",
             against.logged_by_provenance[ESTIMATED],
         ),
     ]
@@ -67,7 +66,7 @@ def _output(against: Comparison) -> tuple[str, str]:
     money: Counter[str] = Counter()
     for sums in (against.baseline, against.routed):
         for pair in sums.by_pair:
-            if pair != SAME_MODEL:
+            if pair.moved:
                 money[pair.note] += sums.total(pair, OUTPUT)
     note = max(money, key=lambda note: (money[note], note)) if money else ""
     if note == COPIED:
@@ -81,4 +80,4 @@ def _output(against: Comparison) -> tuple[str, str]:
 def _moved(against: Comparison, side: int) -> int:
     """Picodollars of one side on requests whose model is not the logged one, in the arm that has more of it."""
     arms = (against.baseline, against.routed)
-    return max(sum(sums.total(pair, side) for pair in sums.by_pair if pair != SAME_MODEL) * NANO for sums in arms)
+    return max(sum(sums.total(pair, side) for pair in sums.by_pair if pair.moved) * NANO for sums in arms)

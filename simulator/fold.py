@@ -109,7 +109,6 @@ class Comparison:
     noise: int = 0  # variance of the saving from single requests' output lengths, nanodollars squared
     routed_by_provenance: Counter[int] = field(default_factory=Counter)
     logged_by_provenance: Counter[int] = field(default_factory=Counter)
-    unlike: int = 0  # picodollars saved on requests whose model is not the logged one in either arm
     infeasible: int = 0
     baseline_only: int = 0
     routed_only: int = 0
@@ -152,8 +151,6 @@ class Comparison:
                 self.model_usd[name][by.index.name(code)] += usd
         self.baseline.add(baseline, rows, by.buckets, by.pairs)
         self.routed.add(routed, rows, by.buckets, by.pairs)
-        moved = rows & ((baseline.pair != 0) | (routed.pair != 0))
-        self.unlike += exact_sum((baseline.total - routed.total)[moved])
         variance = np.minimum((_noise(baseline) - _noise(routed))[rows] ** 2, LARGEST_VARIANCE)
         self.noise += exact_sum(np.rint(variance).astype(np.int64))
         self.routed_by_provenance.update(_by_provenance(routed, rows))

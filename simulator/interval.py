@@ -17,6 +17,7 @@ DRAWS = 10  # token draws beside each bootstrap replicate
 
 SAMPLING = "which requests arrived (sessions resampled)"
 REQUESTS = "answer lengths of single requests"
+ESTIMATES = "token counts of the log, where estimated"
 SIDE_NAMES = ("input tokens on another model", "output tokens on another model", "hidden reasoning tokens")
 
 
@@ -45,11 +46,14 @@ def interval(comparison: Comparison, spreads: Mapping[Pair, Spread], seed: int) 
     two arms share it where they share the pair. Single requests' lengths add a normal term.
     """
     present = {pair for sums in (comparison.baseline, comparison.routed) for pair in sums.by_pair}
-    unsure = [
-        any(_sds(spreads[pair])[side] > 0 and _has_money(comparison, pair, side) for pair in present)
+    unsure = {
+        _named(pair, side)
+        for pair in present
         for side in range(SIDES)
-    ]
-    sources = [SAMPLING, *(SIDE_NAMES[i] for i in range(SIDES) if unsure[i]), *([REQUESTS] if comparison.noise else [])]
+        if _sds(spreads[pair])[side] > 0 and _has_money(comparison, pair, side)
+    }
+    named = [name for name in (*SIDE_NAMES, ESTIMATES) if name in unsure]
+    sources = [SAMPLING, *named, *([REQUESTS] if comparison.noise else [])]
     if not comparison.total.baseline:
         return Interval(None, None, None, tuple(sources), ())
     normals = {pair: _normals(seed, pair.seed) for pair in present}
@@ -62,7 +66,7 @@ def interval(comparison: Comparison, spreads: Mapping[Pair, Spread], seed: int) 
     def simulate(only: str | None) -> tuple[Array, Array]:
         sampled = only in (None, SAMPLING)
         factors = {
-            pair: _factors(normals[pair], spreads[pair], [only in (None, name) for name in SIDE_NAMES])
+            pair: _factors(normals[pair], spreads[pair], [only in (None, _named(pair, i)) for i in range(SIDES)])
             for pair in present
         }
         base, routed = (
@@ -86,6 +90,10 @@ def _normals(seed: int, own: int) -> Array:
 
 def _sds(spread: Spread) -> tuple[float, float, float]:
     return spread.input, spread.output, spread.reasoning
+
+
+def _named(pair: Pair, side: int) -> str:
+    return SIDE_NAMES[side] if pair.moved else ESTIMATES
 
 
 def _has_money(comparison: Comparison, pair: Pair, side: int) -> bool:

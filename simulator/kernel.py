@@ -15,7 +15,7 @@ kernels, hands them batches and merges what they give; `replay` is one over a si
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +32,7 @@ from simulator.fold import NO_DAY, Slices
 from simulator.models import ModelIndex
 from simulator.observed import Observed
 from simulator.outputs import Outputs
+from simulator.own_counts import own_pairs
 from simulator.pairs import Pairs
 from simulator.scenario import Scenario
 
@@ -91,6 +92,7 @@ class Kernel:
         scenarios = self._plan.scenarios
         decided = [scenario.router.route_batch(batch.requests) for scenario in scenarios]
         logged = logged_arm(batch, self._index, scenarios[0].book, scenarios[0].as_of)
+        logged = replace(logged, pair=own_pairs(batch.logged, batch.source, self._index, self._pairs))
         arms = [self._arm(batch, number, decisions) for number, decisions in enumerate(decided)]
         rows = {
             number: decision_rows(batch.requests, self._index, logged, arms[0], arms[number], scenarios[number])

@@ -16,6 +16,11 @@ class Pair(NamedTuple):
     note: str
 
     @property
+    def moved(self) -> bool:
+        """Whether the request leaves its model; where it stays, only the log's own counts can be unsure."""
+        return self.target not in ("", self.source)
+
+    @property
     def seed(self) -> int:
         """A hash of the two models' names: their tasks draw one common error."""
         if self == SAME_MODEL:

@@ -12,6 +12,7 @@ from simulator.inputs import Recount
 from simulator.models import NO_MODEL, Codes, ModelIndex
 from simulator.observed import o200k_per_token
 from simulator.outputs import Outputs
+from simulator.own_counts import own_pairs
 from simulator.pairs import Pair, Pairs, Spread
 
 
@@ -21,7 +22,7 @@ class Rebased:
 
     Args:
         counts: expected tokens per request.
-        pair: int32 code into `Pairs`, 0 where the model is the logged one.
+        pair: int32 code into `Pairs`, 0 where the model is the logged one and its counts are known.
         request_sd: float64 tokens, the spread of one request's output around its expectation.
     """
 
@@ -84,6 +85,7 @@ def rebase(known: Known, target: Codes, index: ModelIndex, outputs: Outputs, pai
     undecided = target == NO_MODEL
     is_known[undecided], from_input[undecided], from_output[undecided] = False, UNKNOWN, UNKNOWN
     counts = Counts(milli, is_known, from_input, from_output).where(same, known.logged)
+    pair = np.where(same, own_pairs(known.logged, known.source, index, pairs), pair)
     return Rebased(counts, pair, request_sd)
 
 
