@@ -1,0 +1,200 @@
+"""`backroute ab`: an experiment's results from its decision log, and how many requests one needs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from backroute.options import PRICES, emit
+
+if TYPE_CHECKING:
+    from quality.ab import AbPlan, Analysis
+
+SHAPE = click.option(
+    "--format", "shape", type=click.Choice(["table", "json"]), default="table", help="How to print. [table]"
+)
+
+
+class Or(click.Group):
+    """`ab plan ...` is the plan; anything else after `ab` is a log."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `results` before a log."""
+        if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
+            args = ["results", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group("ab", cls=Or, epilog="Example: backroute ab decisions.jsonl --rules current.yaml")
+def command() -> None:
+    """An experiment's results (ab LOG), and how many requests one needs (ab plan DIR)."""
+
+
+@command.command("results")
+@click.argument("log", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--experiment", help="Which, where the log holds several.")
+@click.option("--control", help="The arm to compare with. [control, else the first by name]")
+@click.option(
+    "--unit",
+    type=click.Choice(["session_id", "user_id", "request_id"]),
+    default="session_id",
+    help="What was assigned. [session_id]",
+)
+@click.option("--rules", help="The control's rules: their replayed cost of each unit's first request saves variance.")
+@click.option("--planned-units", default=5_000, type=click.IntRange(100), help="Where intervals are narrowest. [5000]")
+@click.option("--level", default=0.05, type=click.FloatRange(0.0001, 0.5), help="Of each interval. [0.05]")
+@PRICES
+@SHAPE
+@click.pass_context
+def results(
+    ctx: click.Context,
+    log: Path,
+    experiment: str | None,
+    control: str | None,
+    unit: str,
+    rules: str | None,
+    planned_units: int,
+    level: float,
+    overlay: tuple[Path, ...],
+    shape: str,
+) -> None:
+    """Compare the arms of the experiment in LOG, a decision log.
+
+    The intervals hold at every look together, so look daily. Exits with 1 where a guardrail is breached or the arms'
+    shares are not the assigned ones.
+    """
+    from pricing import PriceBook
+    from quality.ab import analyse
+    from quality.ab.covariate import replayed_cost
+    from quality.ab.units import units_of
+    from quality.live_calls import live_calls, required
+    from router import load_rules
+
+    book = PriceBook.load(overlay)
+    with log.open("rb") as lines:
+        calls = required(live_calls(lines, book), str(log))
+    units = units_of(calls, experiment=experiment, unit=unit, control=control)
+    covariate = None
+    if rules is not None:
+        with log.open("rb") as lines:
+            covariate = replayed_cost(lines, units.first_request, load_rules(rules, book=book), calls, book)
+    found = analyse(units, covariate=covariate, level=level, planned=planned_units)
+    if shape == "json":
+        click.echo(json.dumps(_said(found), indent=2))
+    else:
+        _show(found)
+    ctx.exit(1 if found.failed else 0)
+
+
+@command.command("plan", epilog="Example: backroute ab plan out/ --effect-pct -10")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--control", type=click.Choice(["logged", "baseline"]), default="logged", help="Against what. [logged]")
+@click.option("--effect-pct", type=float, help="The change in USD per request to find. [the replayed one]")
+@click.option("--share", default=0.5, type=click.FloatRange(0.001, 0.999), help="Of units with the candidate. [0.5]")
+@click.option("--saved-pct", default=0.0, type=click.FloatRange(0, 99), help="Variance saved, as `ab` measured it. [0]")
+@click.option("--power", default=0.8, type=click.FloatRange(0.05, 0.99), help="The chance to find it. [0.8]")
+@click.option("--level", default=0.05, type=click.FloatRange(0.0001, 0.5), help="Of the interval. [0.05]")
+@SHAPE
+def plan(
+    folder: Path,
+    control: str,
+    effect_pct: float | None,
+    share: float,
+    saved_pct: float,
+    power: float,
+    level: float,
+    shape: str,
+) -> None:
+    """How many sessions and requests an experiment needs, from the spread of costs in a replay's FOLDER."""
+    from quality.ab import plan_from_replay
+
+    found = plan_from_replay(
+        folder, control=control, effect_pct=effect_pct, share=share, saved_pct=saved_pct, power=power, level=level
+    )
+    if shape == "json":
+        click.echo(json.dumps(asdict(found), indent=2))
+    else:
+        _show_plan(found, share)
+
+
+def _said(found: Analysis) -> dict[str, Any]:
+    units = found.units
+    return {
+        "experiment": units.experiment,
+        "since": units.since.isoformat(),
+        "level": found.level,
+        "arms": [
+            {"arm": arm, "share": float(share), "units": count}
+            for arm, share, count in zip(units.arms, units.shares, found.counts, strict=True)
+        ],
+        "sample_ratio_p": found.ratio_p,
+        "results": [asdict(result) for result in found.results],
+        "left_out": units.left_out,
+        "moved_units": units.moved,
+        "failed": found.failed,
+    }
+
+
+def _show(found: Analysis) -> None:
+    from quality.ab.analysis import RATIO_LEVEL
+
+    units = found.units
+    arms = ", ".join(
+        f"{arm} {count:,} ({share:.0%} assigned)"
+        for arm, count, share in zip(units.arms, found.counts, units.shares, strict=True)
+    )
+    click.echo(f"Experiment {units.experiment}, since {units.since:%Y-%m-%d %H:%M}: units {arms}.")
+    rows = [
+        ({"arm": result.arm} if len(units.arms) > 2 else {})
+        | {
+            "metric": result.metric,
+            "control": _figure(result.control),
+            "candidate": _figure(result.candidate),
+            "change %": _points(result.pct),
+            "low": _points(result.low_pct),
+            "high": _points(result.high_pct),
+            "guard": result.guard,
+        }
+        for result in found.results
+    ]
+    emit(rows, "table")
+    click.echo(f"Intervals hold at every look together, {1 - found.level:.0%} of the time.")
+    saved = next((r.variance_saved_pct for r in found.results if r.variance_saved_pct is not None), None)
+    if saved is not None:
+        click.echo(f"The replayed cost saves {saved:.0f}% of the variance of USD per request.")
+    verdict = "not the assigned ones: do not trust the results" if found.ratio_p < RATIO_LEVEL else "as assigned"
+    click.echo(f"The arms' shares are {verdict} (p = {found.ratio_p:.3g}).")
+    if any(result.low is None for result in found.results):
+        click.echo("note: an interval needs 100 units an arm, and some difference between units", err=True)
+    for reason, count in units.left_out.items():
+        click.echo(f"note: {count:,} calls are left out, {reason}", err=True)
+    if units.moved:
+        click.echo(f"note: {units.moved:,} units were seen in two arms and are left out", err=True)
+
+
+def _show_plan(found: AbPlan, share: float) -> None:
+    click.echo(
+        f"USD per request {_figure(found.control_usd)} now; to find a change of {found.effect_pct:+.1f}% "
+        f"with {found.power:.0%} power:"
+    )
+    if found.units is None:
+        click.echo("more than 100 million sessions: this experiment cannot find it.")
+        return
+    click.echo(
+        f"{found.units:,} sessions, about {found.requests:,} requests in both arms ({share:.0%} with the candidate), "
+        f"{found.days:,.1f} days at {found.units_per_day:,.0f} sessions a day."
+    )
+    click.echo(f"(A single look at the end would need {found.fixed_units:,}; daily looks cost the rest.)")
+    click.echo(f"Analyse it with: backroute ab LOG --planned-units {found.units}")
+
+
+def _figure(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def _points(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.1f}"

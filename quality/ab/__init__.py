@@ -1,0 +1,6 @@
+"""Experiments on live traffic: what the arms cost, with intervals that may be looked at every day."""
+
+from quality.ab.analysis import Analysis, analyse
+from quality.ab.plan import AbPlan, plan_from_replay
+
+__all__ = ["AbPlan", "Analysis", "analyse", "plan_from_replay"]

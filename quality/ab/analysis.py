@@ -1,0 +1,185 @@
+"""An experiment's results: differences with intervals that hold at every look, and what must not get worse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from quality.ab.moments import Difference, Floats, Moments, difference
+from quality.ab.units import Units
+from quality.sequential import ratio_evidence, reach
+
+# By name: numerator, denominator (None: the unit itself).
+METRICS: dict[str, tuple[str, str | None]] = {
+    "USD per request": ("usd", "priced"),
+    "USD per unit": ("usd", None),
+    "ms per answer": ("latency_ms", "answered"),
+    "errors per request": ("errors", "requests"),
+    "feedback": ("rating", "rated"),
+}
+FEWEST = 100  # units an arm, below which a mean is not near enough to normal for the interval
+CLEAR, BREACHED, OPEN = "clear", "breached", "open"
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What must not get worse by more than `limit`, a share of the control's value where `relative`."""
+
+    metric: str
+    limit: float
+    relative: bool
+
+
+GUARDS = (Guard("errors per request", 0.01, False), Guard("ms per answer", 0.20, True))
+
+
+@dataclass(frozen=True)
+class Result:
+    """One metric of one arm against the control.
+
+    Args:
+        arm, metric: which.
+        control, candidate: the metric in each, unadjusted.
+        difference: candidate less control, adjusted by the covariate where it is used.
+        low, high: hold at every look together, with a chance of 1 - level; None below FEWEST units an arm
+            or without any spread.
+        pct, low_pct, high_pct: the same in percent of the control.
+        variance_saved_pct: what the covariate took off the variance; None where it is not used.
+        guard: clear, breached or open, where the metric is guarded.
+    """
+
+    arm: str
+    metric: str
+    control: float
+    candidate: float
+    difference: float
+    low: float | None
+    high: float | None
+    pct: float | None
+    low_pct: float | None
+    high_pct: float | None
+    variance_saved_pct: float | None
+    guard: str | None
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """The whole of it.
+
+    Args:
+        units: see `Units`.
+        counts: units per arm.
+        ratio_p: an always-valid p-value of the units' shares; below `RATIO_LEVEL` the assignment or its log is broken.
+        results: per arm and metric.
+        level: of each interval.
+    """
+
+    units: Units
+    counts: tuple[int, ...]
+    ratio_p: float
+    results: tuple[Result, ...]
+    level: float
+
+    @property
+    def failed(self) -> bool:
+        """Whether a guardrail is breached or the arms' shares are not what they should be."""
+        return self.ratio_p < RATIO_LEVEL or any(result.guard == BREACHED for result in self.results)
+
+
+RATIO_LEVEL = 0.001
+
+
+def analyse(
+    units: Units,
+    *,
+    covariate: Floats | None = None,
+    level: float = 0.05,
+    planned: float = 5_000,
+    guards: tuple[Guard, ...] = GUARDS,
+) -> Analysis:
+    """Compare each arm with the control.
+
+    Args:
+        units: from `units_of`.
+        covariate: per unit, known before its arm acted; see `replayed_cost`.
+        level: of each interval.
+        planned: the units at which the intervals are to be narrowest; fixed before the first look.
+        guards: what must not get worse.
+    """
+    counts = np.bincount(units.arm, minlength=len(units.arms))
+    shares = units.shares / units.shares.sum()
+    evidence = _highest_evidence(units.arm, shares)
+    results = [
+        _result(units, number, metric, covariate, level, planned, {guard.metric: guard for guard in guards})
+        for number in range(1, len(units.arms))
+        for metric, (_, bottom) in METRICS.items()
+        if bottom is None or min(units.sums[bottom][units.arm == at].sum() for at in (0, number)) > 0
+    ]
+    return Analysis(units, tuple(counts.tolist()), min(1.0, 1 / evidence), tuple(results), level)
+
+
+def _highest_evidence(arm: np.ndarray[tuple[int], np.dtype[np.int64]], shares: Floats) -> float:
+    """The most evidence against the shares at any time so far; it holds at all times."""
+    running = np.stack([(arm == at).cumsum() for at in range(len(shares))], axis=-1).astype(float)
+    return float(ratio_evidence(running, shares).max(initial=1.0))
+
+
+def _result(
+    units: Units,
+    number: int,
+    metric: str,
+    covariate: Floats | None,
+    level: float,
+    planned: float,
+    guards: Mapping[str, Guard],
+) -> Result:
+    top, bottom = METRICS[metric]
+    arms = []
+    for at in (0, number):
+        rows = units.arm == at
+        y = units.sums[top][rows]
+        n = np.ones_like(y) if bottom is None else units.sums[bottom][rows]
+        arms.append(Moments.of(y, n, np.zeros_like(y) if covariate is None else covariate[rows]))
+    found = difference(*arms)
+    width = interval_width(found, arms[0].units + arms[1].units, level, planned)
+    # Where no unit differs, no error yet say, there is nothing to tell the spread by.
+    enough = min(arms[0].units, arms[1].units) >= FEWEST and float(found.variance) > 0
+    value, control = float(found.value), float(found.control)
+    low, high = (value - float(width), value + float(width)) if enough else (None, None)
+    saved = None
+    if covariate is not None and float(found.plain) > 0:
+        saved = 100 * (1 - float(found.variance) / float(found.plain))
+    return Result(
+        units.arms[number],
+        metric,
+        control,
+        float(found.candidate),
+        value,
+        low,
+        high,
+        _pct(value, control),
+        _pct(low, control),
+        _pct(high, control),
+        saved,
+        _guarded(guards.get(metric), low, high, control),
+    )
+
+
+def interval_width(found: Difference, units: Floats | float, level: float, planned: float) -> Floats:
+    """Half the width of a difference's interval, which holds at every look."""
+    return np.asarray(np.sqrt(found.variance) * reach(units, planned, level))
+
+
+def _guarded(guard: Guard | None, low: float | None, high: float | None, control: float) -> str | None:
+    if guard is None:
+        return None
+    limit = guard.limit * control if guard.relative else guard.limit
+    if low is None or high is None:
+        return OPEN
+    return BREACHED if low > limit else CLEAR if high < limit else OPEN
+
+
+def _pct(value: float | None, control: float) -> float | None:
+    return None if value is None or not control else 100 * value / control
