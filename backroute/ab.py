@@ -148,7 +148,7 @@ def _show(found: Analysis) -> None:
         for arm, count, share in zip(units.arms, found.counts, units.shares, strict=True)
     )
     click.echo(f"Experiment {units.experiment}, since {units.since:%Y-%m-%d %H:%M}: units {arms}.")
-    rows = [
+    rows: list[dict[str, Any]] = [
         ({"arm": result.arm} if len(units.arms) > 2 else {})
         | {
             "metric": result.metric,
