@@ -10,7 +10,7 @@ from problems import BackrouteError, Mistakes, nearest
 from problems.problem import shown
 from router.conditions import COMPARISONS, All, AnyOf, Compare, Condition, Mentions, Meta, Not, OneOf
 from router.features import FLAGS, NAMES, NUMBERS
-from router.scored import TaskScore
+from router.scored import TaskScore, WeakSuffices
 from router.semantic.tasks import CORE
 
 
@@ -115,9 +115,22 @@ def _task(key: str, value: Any, where: str) -> list[Condition]:
     return found
 
 
+def _weak_suffices(key: str, value: Any, where: str) -> list[Condition]:
+    example = "{weak: openai/gpt-4o-mini, strong: openai/gpt-4o, at_least: 0.7, model: own.npz}"
+    if not isinstance(value, Mapping):
+        raise BackrouteError(where, f"`{key}` is a mapping ({shown(value)})", fix=f"for example {example}")
+    check_keys(value, ("weak", "strong", "model", *COMPARISONS), f"{where}, {key}")
+    weak, strong = value.get("weak"), value.get("strong")
+    compared = [name for name in value if name in COMPARISONS]
+    if not isinstance(weak, str) or not isinstance(strong, str) or not compared:
+        what = f"`{key}` needs weak, strong and a comparison ({shown(dict(value))})"
+        raise BackrouteError(where, what, fix=f"for example {example}")
+    return [_made(where, WeakSuffices, weak, strong, name, value[name], value.get("model", "")) for name in compared]
+
+
 READERS: dict[str, Callable[[str, Any, str], list[Condition]]] = (
     {"all": _many, "any": _many, "not": _not, "mentions": _mentions, "meta": _meta}
-    | {"task": _task}
+    | {"task": _task, "weak_suffices": _weak_suffices}
     | dict.fromkeys(NUMBERS, _number)
     | dict.fromkeys((*FLAGS, *NAMES), _one_of)
 )

@@ -9,12 +9,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from router.learned.linear import Array, LinearModel, linked
+from router.learned.linear import Array, LinearModel
 from router.learned.text import LONGEST_TERM, terms
 
 LEAST_DOCUMENTS = 2  # a term of a single text says more about that text than about its class
-MOST_TERMS = 20_000
-ITERATIONS = 200
+MOST_TERMS = 10_000
+ITERATIONS = 100
+MOST_FOLDS = 10  # groups are left out in so many parts at most, each group whole
 # Below this a change of the loss does not move a weight by a step of its file.
 TOLERANCE = 1e-7
 
@@ -59,16 +60,27 @@ def left_out_logits(fit: Callable[[Array], LinearModel], texts: Sequence[str], g
         texts: all of them.
         groups: one name a text: its source, domain or session.
     """
-    named = np.asarray(groups)
+    fold = folds(groups)
     result: Array | None = None
-    for group in np.unique(named):
-        held = named == group
+    for number in range(int(fold.max()) + 1):
+        held = fold == number
         found = fit(~held).logits([texts[row] for row in np.flatnonzero(held).tolist()])
         result = np.zeros((len(texts), found.shape[1])) if result is None else result
         result[held] = found
     if result is None:
         raise ValueError("no texts")
     return result
+
+
+def folds(groups: Sequence[str]) -> Array:
+    """A fold's number per text; groups stay whole, and go, the largest first, to the fold with the fewest texts."""
+    sizes = sorted(Counter(groups).items(), key=lambda held: (-held[1], held[0]))
+    filled = [0] * min(len(sizes), MOST_FOLDS)
+    fold_of = {}
+    for group, size in sizes:
+        fold_of[group] = min(range(len(filled)), key=filled.__getitem__)
+        filled[fold_of[group]] += size
+    return np.array([fold_of[group] for group in groups], np.int64)
 
 
 def calibration(logits: Array, truth: Array, link: str, weight: Array) -> tuple[Array, Array]:
@@ -153,7 +165,8 @@ def _line_loss(line: Array, logits: Array, truth: Array, weight: Array) -> float
 
 
 def _loss(logits: Array, truth: Array, link: str, weight: Array) -> float:
-    told = linked(logits, link).clip(1e-6, 1 - 1e-6)
     if link == "softmax":
-        return float(-(weight[:, None] * truth * np.log(told)).sum())
-    return float(-(weight[:, None] * (truth * np.log(told) + (1 - truth) * np.log(1 - told))).sum())
+        top = logits.max(axis=1, keepdims=True)
+        log_sum = top + np.log(np.exp(logits - top).sum(axis=1, keepdims=True))
+        return float((weight[:, None] * truth * (log_sum - logits)).sum())
+    return float((weight[:, None] * (np.logaddexp(0, logits) - truth * logits)).sum())

@@ -63,6 +63,9 @@ def test_a_condition_prints_the_python_that_makes_it() -> None:
         ("{task: {code: {at_least: 60}}}", "0 to 1"),
         ("{task: code}", "for example {code: {at_least: 0.6}}"),
         ("{task: {code: {at_least: 0.6}, model: none.npz}}", "backroute train"),
+        ("{weak_suffices: {weak: a/b, strong: c/d}}", "a comparison"),
+        ("{weak_suffices: {weak: a/b, strong: c/d, at_least: 0.7}}", "backroute train"),
+        ("{weak_suffices: 0.7}", "for example"),
     ],
 )
 def test_mistakes_are_named_with_their_fix(when: str, said: str) -> None:

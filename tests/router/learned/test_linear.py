@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from problems import BackrouteError
-from router.learned.fit import calibration, fit_linear, left_out_logits
+from router.learned.fit import MOST_FOLDS, calibration, fit_linear, folds, left_out_logits
 from router.learned.linear import LinearModel, linked
 from router.learned.text import HEAD, TAIL, terms
 from router.semantic.tasks import task_model
@@ -135,6 +135,14 @@ def test_left_out_logits_come_from_models_that_never_saw_the_group() -> None:
         [True, False, True, False, True, True],
         [True, True, True, True, False, False],
     ]
+
+
+def test_many_groups_share_few_folds_and_none_is_split() -> None:
+    groups = [f"session {n // 3}" for n in range(150)]
+    fold = folds(groups)
+    assert len(set(fold.tolist())) == MOST_FOLDS
+    assert all(len(set(fold[at : at + 3].tolist())) == 1 for at in range(0, 150, 3))
+    assert np.bincount(fold).tolist() == [15] * MOST_FOLDS
 
 
 def test_calibration_makes_overconfident_scores_honest() -> None:
