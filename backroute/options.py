@@ -61,6 +61,27 @@ MAX_DRIFT = click.option(
     help="Exit with 1 where the bill is further off than this many percent. [5 for --invoice-usd]",
 )
 
+OUTPUT_TOKENS = click.option(
+    "--output-tokens",
+    type=click.Choice(["fitted", "as_logged"]),
+    default="fitted",
+    help="Predict what another model would have answered, or copy the log's counts. [fitted]",
+)
+OUTCOMES = click.option(
+    "--outcomes",
+    default=None,
+    type=click.Path(path_type=Path),
+    help="What answers were worth: request_id, model, score, as CSV, JSON lines or Parquet; verify's pairs.parquet.",
+)
+PARAMETERS = click.option(
+    "--param",
+    "parameters",
+    multiple=True,
+    required=True,
+    metavar="PATH=FROM:TO:STEP",
+    help="A number of the rules to vary: simple_chat.length.below=100:400:50, or =0.4,0.6; may be given again.",
+)
+
 
 def log_options(command: Command) -> Command:
     """The argument and options of every verb that reads a log."""

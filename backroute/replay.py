@@ -14,6 +14,7 @@ from backroute.options import (
     INFER_SESSIONS,
     INVOICE,
     MAX_DRIFT,
+    OUTPUT_TOKENS,
     PRICES,
     RECOUNT,
     console,
@@ -34,12 +35,7 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the report and its data.")
 @AS_OF
 @PRICES
-@click.option(
-    "--output-tokens",
-    type=click.Choice(["fitted", "as_logged"]),
-    default="fitted",
-    help="Predict what another model would have answered, or copy the log's counts. [fitted]",
-)
+@OUTPUT_TOKENS
 @click.option(
     "--calibration",
     default=None,

@@ -1,6 +1,7 @@
 """Decides which model answers a request: rules as data, live and in replay alike."""
 
 from router.baselines import AlwaysUse, Cheapest, Random
+from router.best_value import best_value
 from router.conditions import Condition
 from router.decision import Completion, Decision
 from router.experiment import Arm, Experiment
@@ -24,7 +25,7 @@ from router.fields import (
 from router.providers import Answer, BadRequest, ProviderFault
 from router.rule_files import bundled_rules, dump_rules, load_rules, parse_rules
 from router.rules import Decisions, LLMRouter, Router, RoutingRule
-from router.scored import task
+from router.scored import task, weak_suffices
 
 __all__ = [
     "AlwaysUse",
@@ -43,6 +44,7 @@ __all__ = [
     "Random",
     "Router",
     "RoutingRule",
+    "best_value",
     "bundled_rules",
     "dump_rules",
     "estimated_cost_usd",
@@ -62,4 +64,5 @@ __all__ = [
     "parse_rules",
     "task",
     "user_id",
+    "weak_suffices",
 ]

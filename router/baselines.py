@@ -92,14 +92,8 @@ class Cheapest:
     def route_batch(self, requests: pa.RecordBatch) -> Decisions:
         """The model of least estimated cost for each request."""
         first = Features.of_batch(requests, self.rules[0].target, self._book)
-        counted = {"input_tokens": first["input_tokens"], "max_output_tokens": requests["max_output_tokens"]}
         costs = np.stack(
-            [
-                Features(counted, requests.num_rows, rule.target, self._book)["estimated_cost_usd"]
-                .fill_null(np.inf)
-                .to_numpy(zero_copy_only=False)
-                for rule in self.rules
-            ]
+            [first.usd_on(rule.target).fill_null(np.inf).to_numpy(zero_copy_only=False) for rule in self.rules]
         )
         undecided = np.isinf(costs).all(axis=0)
         return Decisions(np.where(undecided, -1, costs.argmin(axis=0)).astype(np.int32))

@@ -141,7 +141,7 @@ class Features:
         if name == "input_tokens":
             return pc.divide(pc.cast(count_messages("openai/gpt-4o", self["messages"]).tokens, pa.float64()), 1000.0)
         if name == "estimated_cost_usd":
-            return self._estimated_cost()
+            return self.usd_on(self._cost_model)
         if name == "n_messages":
             return pc.list_value_length(self["messages"])
         if name == "messages":
@@ -162,14 +162,18 @@ class Features:
         ]
         return pa.array(said, TYPES["messages"])
 
-    def _estimated_cost(self) -> pa.Array:
-        """List prices of the book's own date: a rough size of the request, not what replay charges it."""
+    def usd_on(self, model: str) -> pa.DoubleArray:
+        """What each request would roughly cost on a model: list prices of the book's date, not what replay charges.
+
+        Raises:
+            BackrouteError: a model without a price.
+        """
         book = self._book or _bundled_book()
-        quote = book.quote(book.require(self._cost_model, "estimated_cost_usd"), book.date)
+        quote = book.quote(book.require(model, "estimated_cost_usd"), book.date)
         rates = quote.usd_per_mtok if quote else {}
         per_input, per_output = rates.get("input_uncached"), rates.get("output_text")
         if per_input is None or per_output is None:
-            what = f"the last rule's model has no price on {book.date} ({self._cost_model})"
+            what = f"the model has no price on {book.date} ({model})"
             raise BackrouteError("estimated_cost_usd", what, fix="end with a priced model, or add it to a price file")
         output = pc.fill_null(self["max_output_tokens"], TYPICAL_OUTPUT_TOKENS)
         return pc.add(

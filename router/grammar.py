@@ -8,6 +8,7 @@ from typing import Any
 
 from problems import BackrouteError, Mistakes, nearest
 from problems.problem import shown
+from router.best_value import BestValue
 from router.conditions import COMPARISONS, All, AnyOf, Compare, Condition, Mentions, Meta, Not, OneOf
 from router.features import FLAGS, NAMES, NUMBERS
 from router.scored import TaskScore, WeakSuffices
@@ -128,9 +129,22 @@ def _weak_suffices(key: str, value: Any, where: str) -> list[Condition]:
     return [_made(where, WeakSuffices, weak, strong, name, value[name], value.get("model", "")) for name in compared]
 
 
+def _best_value(key: str, value: Any, where: str) -> list[Condition]:
+    needed = ("pick", "of", "quality_per_usd", "model")
+    example = "{pick: openai/gpt-4o, of: [openai/gpt-4o, openai/gpt-4o-mini], quality_per_usd: 10, model: own.npz}"
+    if not isinstance(value, Mapping):
+        raise BackrouteError(where, f"`{key}` is a mapping ({shown(value)})", fix=f"for example {example}")
+    check_keys(value, needed, f"{where}, {key}")
+    missing = [name for name in needed if name not in value]
+    if missing or not isinstance(value["of"], list) or not isinstance(value["model"], str):
+        what = f"`{key}` needs {', '.join(missing or ('a list `of`', 'a path `model`'))}"
+        raise BackrouteError(where, what, fix=f"for example {example}")
+    return [_made(where, BestValue, value["pick"], tuple(value["of"]), value["quality_per_usd"], value["model"])]
+
+
 READERS: dict[str, Callable[[str, Any, str], list[Condition]]] = (
     {"all": _many, "any": _many, "not": _not, "mentions": _mentions, "meta": _meta}
-    | {"task": _task, "weak_suffices": _weak_suffices}
+    | {"task": _task, "weak_suffices": _weak_suffices, "best_value": _best_value}
     | dict.fromkeys(NUMBERS, _number)
     | dict.fromkeys((*FLAGS, *NAMES), _one_of)
 )

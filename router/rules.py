@@ -135,7 +135,7 @@ class LLMRouter(Completes):
             BackrouteError: an unknown field or a wrong value, a rule that needs the text of a request given without
                 one, or a callable condition that fails.
         """
-        decided = self._route(Features.of_request(request, self.rules[-1].target, self._book))
+        decided = self.route_features(Features.of_request(request, self.rules[-1].target, self._book))
         chosen = int(decided.chosen[0])
         if chosen < 0:
             raise BackrouteError(self.name, "a rule needs the request's text, which is not there", fix="give prompt")
@@ -143,11 +143,21 @@ class LLMRouter(Completes):
 
     def route_batch(self, requests: pa.RecordBatch) -> Decisions:
         """Decide a batch; see `Decisions`."""
-        return self._route(Features.of_batch(requests, self.rules[-1].target, self._book))
+        return self.route_features(self.features(requests))
+
+    def features(self, requests: pa.RecordBatch) -> Features:
+        """What the rules may look at; routers that differ in thresholds alone can share it, and score once."""
+        return Features.of_batch(requests, self.rules[-1].target, self._book)
+
+    def with_rules(self, rules: Sequence[RoutingRule]) -> LLMRouter:
+        """A router like this one with other rules."""
+        return LLMRouter(
+            rules, name=self.name, book=self._book, providers=self._providers, decision_log=self._decision_log
+        )
 
     def matches(self, requests: pa.RecordBatch) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Bool (rules, requests): which conditions hold, whatever came before them; for `backroute check`."""
-        features = Features.of_batch(requests, self.rules[-1].target, self._book)
+        features = self.features(requests)
         everywhere = np.ones(features.rows, bool)
         return np.stack([_flags(_holds(rule, features, everywhere).fill_null(False)) for rule in self.rules])
 
@@ -159,7 +169,8 @@ class LLMRouter(Completes):
         book = self._book or PriceBook.load()
         return Live(OneRouter(self), book, self._providers, self._decision_log, self._metrics)
 
-    def _route(self, features: Features) -> Decisions:
+    def route_features(self, features: Features) -> Decisions:
+        """Decide requests from their features; see `Decisions`."""
         chosen = np.full(features.rows, len(self.rules) - 1, np.int32)
         waiting = np.ones(features.rows, bool)
         seconds: dict[str, float] = {}

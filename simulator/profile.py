@@ -19,6 +19,7 @@ from pricing import PriceBook
 from problems import BackrouteError, ProblemLog
 from problems.problem import shown
 from router import LLMRouter
+from router.best_value import BestValue
 from router.conditions import All, AnyOf, Condition, Mentions, Meta, Not, OneOf
 from router.features import NAMES, Features, answer_column, score_column
 from router.scored import Score
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 VERSION = 1
+OF_TEXT = (Mentions, Meta, Score, BestValue)  # conditions whose answers a profile must hold
 MARK = b"backroute_profile"
 HASH_CHARACTERS = 24
 LEFT_OUT = {"system", "prompt", "meta", "feedback"}
@@ -178,7 +180,7 @@ def _leaves(routers: Iterable[LLMRouter]) -> Iterator[Condition]:
                     waiting += each.parts
                 elif isinstance(each, Not):
                     waiting.append(each.part)
-                elif isinstance(each, Mentions | Meta | Score) or (isinstance(each, OneOf) and each.column in NAMES):
+                elif isinstance(each, OF_TEXT) or (isinstance(each, OneOf) and each.column in NAMES):
                     yield each
 
 

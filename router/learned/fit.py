@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from router.learned.linear import Array, LinearModel
+from router.learned.linear import Array, LinearModel, Link
 from router.learned.text import LONGEST_TERM, terms
 
 LEAST_DOCUMENTS = 2  # a term of a single text says more about that text than about its class
@@ -20,56 +20,62 @@ MOST_FOLDS = 10  # groups are left out in so many parts at most, each group whol
 TOLERANCE = 1e-7
 
 
-def fit_linear(
-    texts: Sequence[str],
-    truth: Array,
-    outputs: Sequence[str],
-    link: Literal["softmax", "sigmoid"],
-    *,
-    strength: float,
-    weight: Array | None = None,
-) -> LinearModel:
-    """A model before calibration.
+class Corpus:
+    """Texts counted once, to fit to any part of them.
 
     Args:
-        texts: what to learn from.
-        truth: float64 (texts, outputs), 0 to 1; NaN where unknown. With "softmax", rows add up to 1.
-        outputs: their names.
-        link: see `LinearModel`.
-        strength: of the data against the penalty: 1/2 |weights|^2 + strength x summed log loss.
-        weight: float64 per text, with mean 1; all alike when left out.
+        texts: what to learn from. Their terms and how many texts hold each are taken from all of them; a fit that must
+            know nothing of some texts needs a corpus without them.
     """
-    vocabulary, idf = _vocabulary(texts)
-    empty = np.zeros((len(vocabulary), len(outputs)), np.int64)
-    ones = np.ones(len(outputs))
-    blank = LinearModel(tuple(outputs), link, vocabulary, idf, empty, 1.0, ones * 0, ones, ones * 0)
-    design = _design(blank, texts)
-    weights, bias = _minimise(design, truth, link, strength, np.ones(len(texts)) if weight is None else weight)
-    unit = max(float(np.abs(weights).max(initial=0.0)) / 32_000, 1e-12)
-    steps = np.rint(weights / unit).astype(np.int64)
-    kept = np.abs(steps).max(axis=1, initial=0) > 0
-    vocabulary = tuple(term for term, keep in zip(vocabulary, kept, strict=True) if keep)
-    return LinearModel(tuple(outputs), link, vocabulary, idf[kept], steps[kept], unit, bias.round(9), ones, ones * 0)
 
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.texts = texts
+        self.vocabulary, self.idf = _vocabulary(texts)
+        self.design = _design(self._model((), "softmax", np.zeros((len(self.vocabulary), 0)), np.zeros(0)), texts)
 
-def left_out_logits(fit: Callable[[Array], LinearModel], texts: Sequence[str], groups: Sequence[str]) -> Array:
-    """Logits of every text by a model that saw none of its group.
+    def fit(
+        self,
+        truth: Array,
+        outputs: Sequence[str],
+        link: Link,
+        *,
+        strength: float,
+        weight: Array | None = None,
+    ) -> LinearModel:
+        """A model of all the texts, before calibration.
 
-    Args:
-        fit: fits to the texts of a boolean mask.
-        texts: all of them.
-        groups: one name a text: its source, domain or session.
-    """
-    fold = folds(groups)
-    result: Array | None = None
-    for number in range(int(fold.max()) + 1):
-        held = fold == number
-        found = fit(~held).logits([texts[row] for row in np.flatnonzero(held).tolist()])
-        result = np.zeros((len(texts), found.shape[1])) if result is None else result
-        result[held] = found
-    if result is None:
-        raise ValueError("no texts")
-    return result
+        Args:
+            truth: float64 (texts, outputs), 0 to 1; NaN where unknown. With "softmax", rows add up to 1.
+            outputs: their names.
+            link: see `LinearModel`.
+            strength: of the data against the penalty: 1/2 |weights|^2 + strength x summed log loss.
+            weight: float64 per text, with mean 1; all alike when left out.
+        """
+        heavy = np.ones(len(self.texts)) if weight is None else weight
+        weights, bias = _minimise(self.design, truth, link, strength, heavy)
+        return self._model(outputs, link, weights, bias)
+
+    def left_out_logits(
+        self, truth: Array, link: Link, groups: Sequence[str], *, strength: float, weight: Array | None = None
+    ) -> Array:
+        """Logits of every text by weights that saw none of its group; arguments as for `fit`.
+
+        Args:
+            groups: one name a text: its source, domain or session.
+        """
+        heavy = np.ones(len(self.texts)) if weight is None else weight
+        fold = folds(groups)
+        logits = np.zeros(truth.shape)
+        for number in range(int(fold.max()) + 1):
+            held = fold == number
+            weights, bias = _minimise(self.design[~held], truth[~held], link, strength, heavy[~held])
+            logits[held] = self.design[held] @ weights + bias
+        return logits
+
+    def _model(self, outputs: Sequence[str], link: Link, weights: Array, bias: Array) -> LinearModel:
+        unit = max(float(np.abs(weights).max(initial=0.0)) / 32_000, 1e-12)
+        steps, ones = np.rint(weights / unit).astype(np.int64), np.ones(len(outputs))
+        return LinearModel(tuple(outputs), link, self.vocabulary, self.idf, steps, unit, bias.round(9), ones, ones * 0)
 
 
 def folds(groups: Sequence[str]) -> Array:
@@ -130,7 +136,7 @@ def _design(model: LinearModel, texts: Sequence[str]) -> Any:
     return sparse.diags(1 / np.maximum(norm, 1e-9)) @ found
 
 
-def _minimise(design: Any, truth: Array, link: str, strength: float, weight: Array) -> tuple[Array, Array]:
+def _minimise(design: Any, truth: Array, link: Link, strength: float, weight: Array) -> tuple[Array, Array]:
     from scipy.optimize import minimize
 
     terms_count, outputs = design.shape[1], truth.shape[1]

@@ -22,6 +22,7 @@ from problems import BackrouteError
 from router.learned.text import terms
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Link = Literal["softmax", "sigmoid"]
 VERSION = 1
 LARGEST_COUNT = 63  # a term counts no more often than this
 # Sublinear term frequency, 1 + ln(count), in thousandths: Manning, Raghavan and Schuetze 2008, section 6.4.1.
@@ -46,7 +47,7 @@ class LinearModel:
     """
 
     outputs: tuple[str, ...]
-    link: Literal["softmax", "sigmoid"]
+    link: Link
     vocabulary: tuple[str, ...]
     idf: Array
     weights: Array

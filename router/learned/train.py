@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from problems import BackrouteError
-from router.learned.fit import calibration, fit_linear, left_out_logits
+from router.learned.fit import Corpus, calibration
 from router.learned.linear import Array, LinearModel, linked
-from router.learned.quality import pair_output
 
 STRENGTHS = (0.03, 0.3, 3.0)  # tried on left-out groups; a prompt says little of an answer's worth
 FEWEST = 30  # known truths of an output
@@ -33,10 +31,10 @@ def train_quality(texts: Sequence[str], truths: Mapping[str, Array], groups: Seq
     outputs = list(truths)
     truth = np.stack([np.asarray(truths[name], np.float64) for name in outputs], axis=1)
     _check(truth, outputs, groups)
-    weight = np.ones(len(texts))
+    corpus, weight = Corpus(texts), np.ones(len(texts))
     best: tuple[float, float, Array] | None = None
     for strength in STRENGTHS:
-        logits = left_out_logits(partial(_fit, texts, truth, outputs, strength), texts, groups)
+        logits = corpus.left_out_logits(truth, "sigmoid", groups, strength=strength)
         slope, offset = calibration(logits, truth, "sigmoid", weight)
         loss = brier(linked(logits * slope + offset, "sigmoid"), truth)
         if best is None or loss < best[0]:
@@ -51,18 +49,13 @@ def train_quality(texts: Sequence[str], truths: Mapping[str, Array], groups: Seq
         "strength": strength,
         "left_out": {name: judged(told[:, at], truth[:, at]) for at, name in enumerate(outputs)},
     }
-    model = _fit(texts, truth, outputs, strength, np.ones(len(texts), bool))
+    model = corpus.fit(truth, outputs, "sigmoid", strength=strength)
     return replace(model, slope=slope, offset=offset, about=about)
 
 
 def suffices(weak: Array, strong: Array) -> Array:
     """1 where the weaker model's score is at least the stronger one's, 0 where it is less, NaN where either lacks."""
     return np.where(np.isnan(weak) | np.isnan(strong), np.nan, (weak >= strong).astype(np.float64))
-
-
-def with_pairs(scores: Mapping[str, Array], pairs: Sequence[tuple[str, str]]) -> dict[str, Array]:
-    """Scores per model and, beside them, whether the weaker of each (weak, strong) pair sufficed."""
-    return {**scores, **{pair_output(weak, strong): suffices(scores[weak], scores[strong]) for weak, strong in pairs}}
 
 
 def brier(told: Array, truth: Array) -> float:
@@ -91,11 +84,6 @@ def judged(told: Array, truth: Array) -> dict[str, Any]:
         "brier_of_the_mean": round(brier(np.full(len(truth), truth.mean()), truth), 4),
         "reliability": curve,
     }
-
-
-def _fit(texts: Sequence[str], truth: Array, outputs: Sequence[str], strength: float, rows: Array) -> LinearModel:
-    held = [texts[row] for row in np.flatnonzero(rows).tolist()]
-    return fit_linear(held, truth[rows], outputs, "sigmoid", strength=strength)
 
 
 def _check(truth: Array, outputs: Sequence[str], groups: Sequence[str]) -> None:

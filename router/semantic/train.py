@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 
 from problems import BackrouteError
-from router.learned.fit import calibration, fit_linear, left_out_logits
+from router.learned.fit import Corpus, calibration
 from router.learned.linear import Array, LinearModel, linked
 
 STRENGTHS = (3.0, 10.0, 30.0)  # tried on left-out groups
@@ -37,16 +36,17 @@ def train_tasks(
     codes = {label: code for code, label in enumerate(outputs)}
     truth = np.eye(len(outputs))[[codes[label] for label in labels]]
     weight = _balance(labels, groups) if balanced else np.ones(len(texts))
+    corpus = Corpus(texts)
     best: tuple[float, float, Array] | None = None
     for strength in STRENGTHS:
-        logits = left_out_logits(partial(_fit, texts, truth, outputs, weight, strength), texts, groups)
+        logits = corpus.left_out_logits(truth, "softmax", groups, strength=strength, weight=weight)
         score = macro_f1(truth.argmax(axis=1), logits.argmax(axis=1))
         if best is None or score > best[0]:
             best = score, strength, logits
     assert best is not None  # STRENGTHS is not empty
     score, strength, logits = best
     slope, offset = calibration(logits, truth, "softmax", weight)
-    model = _fit(texts, truth, outputs, weight, strength, np.ones(len(texts), bool))
+    model = corpus.fit(truth, outputs, "softmax", strength=strength, weight=weight)
     told = linked(logits * slope + offset, "softmax")
     right = told.argmax(axis=1) == truth.argmax(axis=1)
     about = {
@@ -73,13 +73,6 @@ def macro_f1(truth: Array, told: Array) -> float:
 def surest_half(told: Array) -> Array:
     """The rows of the half with the highest top score; ties in row order."""
     return np.argsort(-told.max(axis=1), kind="stable")[: (len(told) + 1) // 2]
-
-
-def _fit(
-    texts: Sequence[str], truth: Array, outputs: Sequence[str], weight: Array, strength: float, rows: Array
-) -> LinearModel:
-    held = [texts[row] for row in np.flatnonzero(rows).tolist()]
-    return fit_linear(held, truth[rows], outputs, "softmax", strength=strength, weight=weight[rows])
 
 
 def _balance(labels: Sequence[str], groups: Sequence[str]) -> Array:

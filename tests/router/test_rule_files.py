@@ -1,6 +1,8 @@
+import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -29,8 +31,11 @@ from router import (
     parse_rules,
     task,
     user_id,
+    weak_suffices,
 )
+from router.best_value import BestValue
 from router.grammar import READERS
+from router.learned.linear import LinearModel
 from tests.router.samples import batch, conditions, requests
 
 DEFAULT = "\n- {name: default, use: openai/gpt-4o}\n"
@@ -42,6 +47,20 @@ def when(text: str) -> Condition:
     assert isinstance(condition, Condition)
     return condition
 
+
+LEARNED = str(Path(tempfile.mkdtemp()) / "learned.npz")
+QUALITY = LinearModel(
+    ("a/b", "c/d", "a/b for c/d"),
+    "sigmoid",
+    (),
+    np.zeros(0),
+    np.zeros((0, 3)),
+    1.0,
+    np.zeros(3),
+    np.ones(3),
+    np.zeros(3),
+)
+QUALITY.save(Path(LEARNED))
 
 GRAMMAR = {
     "all": ("{all: [{has_tools: true}, {length: {below: 5}}]}", has_tools() & (length() < 5)),
@@ -59,6 +78,14 @@ GRAMMAR = {
     "has_images": ("{has_images: true}", has_images()),
     "json_mode": ("{json_mode: [true]}", json_mode()),
     "user_id": ("{user_id: [ann, bo]}", user_id() == ["ann", "bo"]),
+    "weak_suffices": (
+        f"{{weak_suffices: {{weak: a/b, strong: c/d, at_least: 0.7, model: {LEARNED}}}}}",
+        weak_suffices("a/b", "c/d", model=LEARNED) >= 0.7,
+    ),
+    "best_value": (
+        f"{{best_value: {{pick: a/b, of: [a/b, c/d], quality_per_usd: 10, model: {LEARNED}}}}}",
+        BestValue("a/b", ("a/b", "c/d"), 10, LEARNED),
+    ),
     "task": ("{task: {code: {at_least: 0.6}}}", task("code") >= 0.6),
     "model": ("{model: gpt-4o}", model() == "gpt-4o"),
 }

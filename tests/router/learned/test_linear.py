@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from problems import BackrouteError
-from router.learned.fit import MOST_FOLDS, calibration, fit_linear, folds, left_out_logits
+from router.learned.fit import MOST_FOLDS, Corpus, calibration, folds
 from router.learned.linear import LinearModel, linked
 from router.learned.text import HEAD, TAIL, terms
 from router.semantic.tasks import task_model
@@ -20,7 +20,7 @@ TRUTH = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [1.0, 0.0], [0
 
 
 def tiny() -> LinearModel:
-    return fit_linear(TEXTS, TRUTH, ["code", "chat"], "softmax", strength=10.0)
+    return Corpus(TEXTS).fit(TRUTH, ["code", "chat"], "softmax", strength=10.0)
 
 
 def test_a_text_is_counted_in_words_pairs_numbers_and_marks_of_shape() -> None:
@@ -115,26 +115,22 @@ def test_training_separates_what_words_separate() -> None:
 
 def test_unknown_truths_teach_nothing() -> None:
     unknown = np.array([[1.0], [np.nan], [0.0], [np.nan], [1.0], [0.0]])
-    known = ~np.isnan(unknown[:, 0])
-    some = fit_linear(TEXTS, unknown, ["m"], "sigmoid", strength=1.0)
-    flipped = fit_linear(TEXTS, np.where(known[:, None], unknown, np.nan), ["m"], "sigmoid", strength=1.0)
-    assert some.digest == flipped.digest
+    weightless = np.where(np.isnan(unknown), 1.0, unknown)
+    some = Corpus(TEXTS).fit(unknown, ["m"], "sigmoid", strength=1.0)
+    weight = (~np.isnan(unknown[:, 0])).astype(float)
+    unweighed = Corpus(TEXTS).fit(weightless, ["m"], "sigmoid", strength=1.0, weight=weight)
+    assert some.digest == unweighed.digest
     assert some.scores(["sort"])[0, 0] > some.scores(["good"])[0, 0]
 
 
-def test_left_out_logits_come_from_models_that_never_saw_the_group() -> None:
-    seen: list[list[bool]] = []
-
-    def fit(rows: np.ndarray) -> LinearModel:
-        seen.append(rows.tolist())
-        return tiny()
-
-    left_out_logits(fit, TEXTS, ["a", "b", "a", "b", "c", "c"])
-    assert seen == [
-        [False, True, False, True, True, True],
-        [True, False, True, False, True, True],
-        [True, True, True, True, False, False],
-    ]
+def test_left_out_logits_never_saw_the_truths_of_their_group() -> None:
+    """Turning a group's truths around changes the others' logits and leaves its own as they were."""
+    corpus, groups = Corpus(TEXTS), ["a", "b", "a", "b", "c", "c"]
+    turned = TRUTH.copy()
+    turned[[0, 2]] = turned[[0, 2], ::-1]
+    before, after = (corpus.left_out_logits(t, "softmax", groups, strength=5.0) for t in (TRUTH, turned))
+    assert before[[0, 2]].tolist() == after[[0, 2]].tolist()
+    assert (before[[1, 3, 4, 5]] != after[[1, 3, 4, 5]]).any()
 
 
 def test_many_groups_share_few_folds_and_none_is_split() -> None:

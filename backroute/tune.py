@@ -1,0 +1,102 @@
+"""`backroute tune`: the cheapest setting of a rule set that keeps a quality floor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from backroute.options import (
+    AS_OF,
+    FORMAT,
+    OUTCOMES,
+    OUTPUT_TOKENS,
+    PARAMETERS,
+    PRICES,
+    emit,
+    log_options,
+)
+
+
+@click.command(
+    "tune",
+    epilog="Example: backroute tune june.jsonl --rules r.yaml --param code.task.code.at_least=0.3:0.9:0.1 "
+    "--outcomes scores.csv --min-quality 0.9 -o tuned.yaml",
+)
+@log_options
+@click.option("--rules", required=True, help="A rules file, or a bundled set.")
+@PARAMETERS
+@OUTCOMES
+@click.option("--min-quality", required=True, type=click.FloatRange(0, 1), help="The least mean score to keep.")
+@click.option("--surely", is_flag=True, help="Choose by the interval's lower end, not by the mean.")
+@click.option("-o", "out", type=click.Path(path_type=Path), help="Write the tuned rules here.")
+@AS_OF
+@PRICES
+@OUTPUT_TOKENS
+@click.option("--seed", default=0, help="Of the interval's draws. [0]")
+@FORMAT
+@click.pass_context
+def command(
+    ctx: click.Context,
+    log: tuple[Path, ...],
+    timezone: str,
+    log_format: str | None,
+    start: str | None,
+    mapping: Path | None,
+    rules: str,
+    parameters: tuple[str, ...],
+    outcomes: Path | None,
+    min_quality: float,
+    surely: bool,
+    out: Path | None,
+    prices_as_of: str,
+    overlay: tuple[Path, ...],
+    output_tokens: Literal["fitted", "as_logged"],
+    seed: int,
+    shape: str,
+) -> None:
+    """Choose on one half of LOG, sessions kept whole, the cheapest values that keep --min-quality; report on the other.
+
+    Exits with 1 where the quality on the other half is below the floor.
+    """
+    from backroute.swept import run_sweep
+    from problems import BackrouteError
+    from router import dump_rules
+    from router.parameters import with_values
+    from simulator.tune import tune
+
+    found, router = run_sweep(
+        log,
+        rules=rules,
+        parameters=parameters,
+        outcomes=outcomes,
+        prices_as_of=prices_as_of,
+        overlay=overlay,
+        output_tokens=output_tokens,
+        seed=seed,
+        timezone=timezone,
+        log_format=log_format,
+        start=start,
+        mapping=mapping,
+    )
+    tuned = tune(found, min_quality, router.rules[-1].target, surely=surely)
+    rows = []
+    for name, sums in (
+        ("chosen on, first half", tuned.chosen_on),
+        ("reported on, second half", tuned.reported_on),
+        (f"all to {router.rules[-1].target}, second half", tuned.last_model),
+    ):
+        low, high = sums.interval or (0.0, 0.0)
+        row = {"": name, "requests": sums.requests, "usd": f"{sums.usd:,.4f}", "quality": f"{sums.quality or 0:.4f}"}
+        rows.append(row | {"90% interval": f"{low:.4f} to {high:.4f}"})
+    emit(rows, shape, title=f"{tuned.point.name}: the cheapest of {len(found.settings)} at {min_quality:g} or better")
+    if out is not None:
+        try:
+            out.write_text(dump_rules(with_values(router, tuned.point.values)), "utf-8")
+        except OSError as error:
+            raise BackrouteError(str(out), f"cannot be written ({error.strerror})", fix="give another file") from error
+        click.echo(f"wrote {out}", err=True)
+    if not tuned.kept:
+        click.echo(f"gate: on the second half the quality is below {min_quality:g}", err=True)
+    ctx.exit(0 if tuned.kept else 1)

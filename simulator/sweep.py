@@ -1,0 +1,249 @@
+"""One log under many settings of a rule set: read, scored and charged once, thresholded as often as wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property
+
+import numpy as np
+
+from problems import BackrouteError, ProblemLog
+from router import Decisions, LLMRouter
+from router.parameters import Parameter, settings
+from simulator.arms import Arm, Batch, charged, serve, use
+from simulator.bootstrap import REPLICATES, row_keys, weights
+from simulator.counterfactual import Parameters
+from simulator.counts import Array
+from simulator.known_quality import KnownQuality
+from simulator.models import ModelIndex
+from simulator.money import exact_sum
+from simulator.outputs import Outputs
+from simulator.pairs import Pairs
+from simulator.prepared import Prepared
+from simulator.scenario import Scenario
+from workloads import Log
+
+HALVES = 2
+LEVEL = 0.90
+
+
+@dataclass
+class Sums:
+    """What one way of routing came to on one half of the log.
+
+    Args:
+        pico: picodollars of all requests compared.
+        known_pico: of those whose quality is known.
+        score: summed scores of those; the first of the bootstrap's columns is unweighted.
+        count: how many, likewise.
+        to_last: of those whose quality is known, how many went to the last rule's model.
+    """
+
+    requests: int = 0
+    pico: int = 0
+    known_pico: int = 0
+    score: Array = field(default_factory=lambda: np.zeros(1 + REPLICATES))
+    count: Array = field(default_factory=lambda: np.zeros(1 + REPLICATES))
+    to_last: int = 0
+
+    def add(self, pico: Array, score: Array, drawn: Array, to_last: Array) -> None:
+        """Add some requests: picodollars, scores (NaN where unknown), bootstrap weights with a column of ones first."""
+        known = ~np.isnan(score)
+        self.requests += len(pico)
+        self.pico += exact_sum(pico)
+        self.known_pico += exact_sum(pico[known])
+        # Scores in millionths are whole, so their sums do not depend on the batches.
+        self.score += np.rint(score[known] * 1e6) @ drawn[known]
+        self.count += known[known].astype(np.float64) @ drawn[known]
+        self.to_last += int(to_last[known].sum())
+
+    def merged(self, other: Sums) -> Sums:
+        """Both halves."""
+        return Sums(
+            self.requests + other.requests,
+            self.pico + other.pico,
+            self.known_pico + other.known_pico,
+            self.score + other.score,
+            self.count + other.count,
+            self.to_last + other.to_last,
+        )
+
+    @property
+    def known(self) -> int:
+        """Requests whose quality is known."""
+        return int(self.count[0])
+
+    @property
+    def quality(self) -> float | None:
+        """Mean score; None where none is known."""
+        return float(self.score[0] / self.count[0] / 1e6) if self.count[0] else None
+
+    @property
+    def usd(self) -> Decimal:
+        """Cost of all requests compared."""
+        return Decimal(self.pico).scaleb(-12)
+
+    @property
+    def known_usd(self) -> float:
+        """Cost of those whose quality is known: what stands beside `quality` in a frontier."""
+        return self.known_pico / 1e12
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """90% of the bootstrap's mean scores, sessions drawn whole; None where no quality is known."""
+        drawn = self.count[1:] > 0
+        if not drawn.any():
+            return None
+        means = self.score[1:][drawn] / self.count[1:][drawn] / 1e6
+        low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One way of routing: a setting of the parameters, a single model, or the hindsight oracle."""
+
+    name: str
+    values: Mapping[str, float]
+    halves: tuple[Sums, Sums]
+
+    @cached_property
+    def all(self) -> Sums:
+        """The whole log."""
+        return self.halves[0].merged(self.halves[1])
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a log came to under every setting.
+
+    Args:
+        settings: in the order of their values.
+        singles: every rule's model for all requests.
+        oracle: per request the best answer, and the cheapest of several; None where no quality is known.
+        rows: requests in the log; those that some rule's model cannot serve or price are not compared.
+        compared: the others.
+    """
+
+    settings: list[Point]
+    singles: list[Point]
+    oracle: Point | None
+    rows: int
+    compared: int
+
+    @property
+    def has_quality(self) -> bool:
+        """Whether any request's quality is known under all of the rules' models."""
+        return any(point.all.known for point in self.settings)
+
+
+def sweep(
+    log: Log,
+    router: LLMRouter,
+    parameters: Sequence[Parameter],
+    template: Scenario,
+    *,
+    quality: KnownQuality | None = None,
+    seed: int = 0,
+) -> Sweep:
+    """Charge every rule's model once per request, then let each setting choose among them.
+
+    Args:
+        log: what `workloads.read_log` gave.
+        router: the rules.
+        parameters: which of their numbers to vary; every combination is tried.
+        template: prices, dates and assumptions; its router is not asked.
+        quality: what answers were worth, where that is known.
+        seed: of the bootstrap.
+
+    Raises:
+        BackrouteError: a path that leads to no number, a model no price book knows, a log with nothing to compare.
+    """
+    tried = list(settings(router, parameters))
+    index = ModelIndex(template.book)
+    scenario = Scenario(router.name, router, template.book, template.as_of, template.assumptions)
+    prepared = Prepared(log, index, ProblemLog(), observe=template.assumptions.output == "fitted")
+    outputs = Outputs(scenario.assumptions, prepared.observed, Parameters.load(scenario.assumptions.calibration), index)
+    names = list(dict.fromkeys(rule.target for rule in router.rules))
+    points = [Point(_named(values), values, (Sums(), Sums())) for values, _ in tried]
+    singles = [Point(name, {}, (Sums(), Sums())) for name in names]
+    oracle, pairs, rows = Point("oracle", {}, (Sums(), Sums())), Pairs(), 0
+    for batch in prepared.batches():
+        rows += batch.requests.num_rows
+        arms = [_arm(batch, scenario, rule, index, outputs, pairs) for rule in range(len(router.rules))]
+        features = router.features(batch.requests)
+        chosen = np.stack([setting.route_features(features).chosen for _, setting in tried])
+        rows_used = np.flatnonzero(~batch.passes & np.all([arm.usable for arm in arms], axis=0) & (chosen >= 0).all(0))
+        if not len(rows_used):
+            continue
+        requests = batch.requests.take(rows_used)
+        ids = requests["request_id"].to_pylist()
+        cost = np.stack([arm.total[rows_used] for arm in arms])
+        score = np.stack([_scores(arm, rows_used, ids, index, quality) for arm in arms])
+        score[:, np.isnan(score).any(axis=0)] = np.nan  # a frontier compares the same requests everywhere
+        keys = row_keys(requests["session_id"], requests["request_id"])
+        half = half_of(keys)
+        drawn = np.column_stack([np.ones(len(keys)), weights(keys, seed)]).astype(np.float64)
+        last = np.array([rule.target == router.rules[-1].target for rule in router.rules])
+
+        def add(
+            point: Point,
+            rule: Array,
+            cost: Array = cost,
+            score: Array = score,
+            half: Array = half,
+            drawn: Array = drawn,
+            last: Array = last,
+        ) -> None:
+            at = np.arange(len(rule))
+            for number, sums in enumerate(point.halves):
+                mine = half == number
+                sums.add(cost[rule, at][mine], score[rule, at][mine], drawn[mine], last[rule][mine])
+
+        for point, rule in zip(points, chosen[:, rows_used], strict=True):
+            add(point, rule)
+        for point in singles:
+            add(point, np.full(len(rows_used), [rule.target for rule in router.rules].index(point.name)))
+        add(oracle, _best(cost, score))
+    compared = points[0].all.requests
+    if not compared:
+        what = f"none of its {rows:,} requests can be decided, served and priced under every rule"
+        raise BackrouteError(log.name, what, fix="`backroute check` names unpriced models and rules that need text")
+    known = bool(points[0].all.known)
+    return Sweep(points, singles, oracle if known else None, rows, compared)
+
+
+def half_of(keys: Array) -> Array:
+    """0 or 1 per request key, the same for all requests of a session."""
+    return np.asarray(keys >> np.uint64(63)).astype(np.int64)
+
+
+def _arm(batch: Batch, scenario: Scenario, rule: int, index: ModelIndex, outputs: Outputs, pairs: Pairs) -> Arm:
+    decided = Decisions(np.full(batch.requests.num_rows, rule, np.int32))
+    choice = serve(batch, scenario, decided, index)
+    return charged(batch, scenario, choice, use(batch, choice, index, outputs, pairs), index)
+
+
+def _scores(arm: Arm, rows: Array, ids: Sequence[str], index: ModelIndex, quality: KnownQuality | None) -> Array:
+    result = np.full(len(rows), np.nan)
+    if quality is None:
+        return result
+    models = arm.model[rows]
+    for code in np.unique(models).tolist():
+        mine = models == code
+        held = quality.of([ids[at] for at in np.flatnonzero(mine).tolist()], index.names[code])
+        result[mine] = held
+    return result
+
+
+def _best(cost: Array, score: Array) -> Array:
+    """Per request the rule of the best answer, the cheapest of equals; where nothing is known, the cheapest."""
+    filled = np.nan_to_num(score, nan=-1.0)
+    tied = filled == filled.max(axis=0)
+    return np.asarray(np.where(tied, cost, np.iinfo(np.int64).max).argmin(axis=0))
+
+
+def _named(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{path}={value:g}" for path, value in values.items())
