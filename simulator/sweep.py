@@ -13,7 +13,7 @@ from problems import BackrouteError, ProblemLog
 from router import Decisions, LLMRouter
 from router.parameters import Parameter, settings
 from simulator.arms import Arm, Batch, charged, serve, use
-from simulator.bootstrap import REPLICATES, row_keys, weights
+from simulator.bootstrap import BUCKETS, bucket_of, row_keys, weights
 from simulator.counterfactual import Parameters
 from simulator.counts import Array
 from simulator.known_quality import KnownQuality
@@ -36,32 +36,35 @@ class Sums:
     Args:
         pico: picodollars of all requests compared.
         known_pico: of those whose quality is known.
-        score: summed scores of those; the first of the bootstrap's columns is unweighted.
+        seed: of the bootstrap.
+        score: summed scores of those in millionths, by bootstrap bucket.
         count: how many, likewise.
         to_last: of those whose quality is known, how many went to the last rule's model.
     """
 
+    seed: int
     requests: int = 0
     pico: int = 0
     known_pico: int = 0
-    score: Array = field(default_factory=lambda: np.zeros(1 + REPLICATES))
-    count: Array = field(default_factory=lambda: np.zeros(1 + REPLICATES))
+    score: Array = field(default_factory=lambda: np.zeros(BUCKETS))
+    count: Array = field(default_factory=lambda: np.zeros(BUCKETS))
     to_last: int = 0
 
-    def add(self, pico: Array, score: Array, drawn: Array, to_last: Array) -> None:
-        """Add some requests: picodollars, scores (NaN where unknown), bootstrap weights with a column of ones first."""
+    def add(self, pico: Array, score: Array, bucket: Array, to_last: Array) -> None:
+        """Add some requests: picodollars, scores (NaN where unknown), bootstrap buckets, who gets the last model."""
         known = ~np.isnan(score)
         self.requests += len(pico)
         self.pico += exact_sum(pico)
         self.known_pico += exact_sum(pico[known])
         # Scores in millionths are whole, so their sums do not depend on the batches.
-        self.score += np.rint(score[known] * 1e6) @ drawn[known]
-        self.count += known[known].astype(np.float64) @ drawn[known]
+        self.score += np.bincount(bucket[known], np.rint(score[known] * 1e6), BUCKETS)
+        self.count += np.bincount(bucket[known], minlength=BUCKETS)
         self.to_last += int(to_last[known].sum())
 
     def merged(self, other: Sums) -> Sums:
         """Both halves."""
         return Sums(
+            self.seed,
             self.requests + other.requests,
             self.pico + other.pico,
             self.known_pico + other.known_pico,
@@ -73,12 +76,12 @@ class Sums:
     @property
     def known(self) -> int:
         """Requests whose quality is known."""
-        return int(self.count[0])
+        return int(self.count.sum())
 
     @property
     def quality(self) -> float | None:
         """Mean score; None where none is known."""
-        return float(self.score[0] / self.count[0] / 1e6) if self.count[0] else None
+        return float(self.score.sum() / self.count.sum() / 1e6) if self.known else None
 
     @property
     def usd(self) -> Decimal:
@@ -93,10 +96,12 @@ class Sums:
     @property
     def interval(self) -> tuple[float, float] | None:
         """90% of the bootstrap's mean scores, sessions drawn whole; None where no quality is known."""
-        drawn = self.count[1:] > 0
-        if not drawn.any():
+        held = np.flatnonzero(self.count)
+        if not len(held):
             return None
-        means = self.score[1:][drawn] / self.count[1:][drawn] / 1e6
+        drawn = weights(held.astype(np.uint64), self.seed).astype(np.float64)
+        count = self.count[held] @ drawn
+        means = (self.score[held] @ drawn)[count > 0] / count[count > 0] / 1e6
         low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         return float(low), float(high)
 
@@ -167,9 +172,9 @@ def sweep(
     prepared = Prepared(log, index, ProblemLog(), observe=template.assumptions.output == "fitted")
     outputs = Outputs(scenario.assumptions, prepared.observed, Parameters.load(scenario.assumptions.calibration), index)
     names = list(dict.fromkeys(rule.target for rule in router.rules))
-    points = [Point(_named(values), values, (Sums(), Sums())) for values, _ in tried]
-    singles = [Point(name, {}, (Sums(), Sums())) for name in names]
-    oracle, pairs, rows = Point("oracle", {}, (Sums(), Sums())), Pairs(), 0
+    points = [Point(_named(values), values, (Sums(seed), Sums(seed))) for values, _ in tried]
+    singles = [Point(name, {}, (Sums(seed), Sums(seed))) for name in names]
+    oracle, pairs, rows = Point("oracle", {}, (Sums(seed), Sums(seed))), Pairs(), 0
     for batch in prepared.batches():
         rows += batch.requests.num_rows
         arms = [_arm(batch, scenario, rule, index, outputs, pairs) for rule in range(len(router.rules))]
@@ -185,7 +190,7 @@ def sweep(
         score[:, np.isnan(score).any(axis=0)] = np.nan  # a frontier compares the same requests everywhere
         keys = row_keys(requests["session_id"], requests["request_id"])
         half = half_of(keys)
-        drawn = np.column_stack([np.ones(len(keys)), weights(keys, seed)]).astype(np.float64)
+        bucket = bucket_of(keys)
         last = np.array([rule.target == router.rules[-1].target for rule in router.rules])
 
         def add(
@@ -194,13 +199,13 @@ def sweep(
             cost: Array = cost,
             score: Array = score,
             half: Array = half,
-            drawn: Array = drawn,
+            bucket: Array = bucket,
             last: Array = last,
         ) -> None:
             at = np.arange(len(rule))
             for number, sums in enumerate(point.halves):
                 mine = half == number
-                sums.add(cost[rule, at][mine], score[rule, at][mine], drawn[mine], last[rule][mine])
+                sums.add(cost[rule, at][mine], score[rule, at][mine], bucket[mine], last[rule][mine])
 
         for point, rule in zip(points, chosen[:, rows_used], strict=True):
             add(point, rule)
