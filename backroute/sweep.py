@@ -73,9 +73,9 @@ def command(
     )
     summary = summarise_sweep(found, router)
     if out is not None:
-        from reports.frontier import write_frontier
+        from reports.sweep import write_sweep
 
-        for path in write_frontier(summary, out):
+        for path in write_sweep(summary, out):
             click.echo(f"wrote {path}", err=True)
     if shape == "json":
         click.echo(json.dumps(summary, indent=2))

@@ -15,6 +15,7 @@ from reports.html import html_report
 from reports.markdown import markdown_report
 from reports.moved import moved_requests
 from reports.side_by_side import comparison_chart, comparison_table
+from reports.sweep import sweep_chart
 from reports.tables import savings_table
 from reports.terminal import print_report, terminal_report
 from reports.write import write_charts, write_report
@@ -35,6 +36,7 @@ __all__ = [
     "saving_chart",
     "savings_table",
     "sensitivity_chart",
+    "sweep_chart",
     "terminal_report",
     "waterfall_chart",
     "write_charts",

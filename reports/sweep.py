@@ -27,7 +27,7 @@ HEIGHT_IN = 4.2
 LEFT_IN = 0.8  # room for the quality's ticks and name
 
 
-def frontier_chart(sweep: Mapping[str, Any], ax: Axes | None = None) -> Axes:
+def sweep_chart(sweep: Mapping[str, Any], ax: Axes | None = None) -> Axes:
     """Cost in US dollars against mean quality; without a known quality, cost by setting.
 
     Args:
@@ -57,7 +57,7 @@ def frontier_chart(sweep: Mapping[str, Any], ax: Axes | None = None) -> Axes:
     return ax
 
 
-def write_frontier(sweep: Mapping[str, Any], folder: Path) -> list[Path]:
+def write_sweep(sweep: Mapping[str, Any], folder: Path) -> list[Path]:
     """Write sweep.json and the chart as SVG and PNG; returns the files.
 
     Raises:
@@ -66,9 +66,9 @@ def write_frontier(sweep: Mapping[str, Any], folder: Path) -> list[Path]:
     with written_to(folder), style():
         import matplotlib.pyplot as plt
 
-        files = [folder / "sweep.json", folder / "frontier.svg", folder / "frontier.png"]
+        files = [folder / "sweep.json", folder / "sweep.svg", folder / "sweep.png"]
         files[0].write_text(json.dumps(sweep, indent=2) + "\n", "utf-8")
-        axes = frontier_chart(sweep)
+        axes = sweep_chart(sweep)
         figure = axes.get_figure(root=True)
         assert figure is not None  # new axes have one
         files[1].write_bytes(svg_of(figure).encode())

@@ -44,7 +44,7 @@ def test_a_sweep_shows_cost_against_quality_and_draws_it(folder: Path, tmp_path:
     assert said.exit_code == 0, said.stderr
     assert "APGR" in said.stdout
     assert "oracle" in said.stdout
-    drawing = (tmp_path / "frontier.svg").read_text()
+    drawing = (tmp_path / "sweep.svg").read_text()
     assert "Best in hindsight" in drawing
     assert FULL in drawing
     held = json.loads((tmp_path / "sweep.json").read_text())
@@ -58,7 +58,7 @@ def test_a_sweep_without_outcomes_says_that_it_is_cost_alone(folder: Path, tmp_p
     assert said.exit_code == 0, said.stderr
     assert "cost alone" in said.stdout
     assert "quality" not in said.stdout.splitlines()[1]
-    assert "no quality is known" in (tmp_path / "frontier.svg").read_text()
+    assert "no quality is known" in (tmp_path / "sweep.svg").read_text()
 
 
 def test_tune_writes_the_cheapest_rules_that_keep_the_floor(folder: Path, tmp_path: Path) -> None:
