@@ -59,6 +59,9 @@ if TYPE_CHECKING:
 @MAX_DRIFT
 @RECOUNT
 @INFER_SESSIONS
+@click.option("--engine", type=click.Choice(["local", "dask"]), default="local", help="Where it runs. [local]")
+@click.option("--workers", type=click.IntRange(min=1), default=1, help="Processes of the local engine. [1]")
+@click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster that sees the log and --out.")
 @click.option("--format", "shape", type=click.Choice(["table", "json"]), default="table", help="How to print. [table]")
 @click.pass_context
 def command(
@@ -84,6 +87,9 @@ def command(
     max_drift_pct: float | None,
     recount: bool,
     infer_sessions: bool,
+    engine: str,
+    workers: int,
+    scheduler: str | None,
     shape: str,
 ) -> None:
     """Replay LOG through routing rules: what you would have paid, and how sure that is.
@@ -121,6 +127,9 @@ def command(
         assumptions=Assumptions(output_tokens, _ratios(ratios, book), calibration),
         seed=seed,
         sample_rate=sample_rate,
+        engine=engine,
+        workers=workers,
+        scheduler=scheduler,
     )
     summary = result.summary
     if shape == "json":

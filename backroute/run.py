@@ -35,6 +35,9 @@ def replay_to(
     assumptions: Assumptions | None = None,
     seed: int = 0,
     sample_rate: float = 1.0,
+    engine: str = "local",
+    workers: int = 1,
+    scheduler: str | None = None,
 ) -> ReplayResult:
     """Replay a log and write the output folder; returns the candidate's result.
 
@@ -53,7 +56,17 @@ def replay_to(
         raise BackrouteError(
             "--out", f"cannot be written ({out}: {error.strerror})", fix="give another folder"
         ) from error
-    _, after = replay(log, base, candidate, seed=seed, sample_rate=sample_rate, out=out)
+    _, after = replay(
+        log,
+        base,
+        candidate,
+        seed=seed,
+        sample_rate=sample_rate,
+        out=out,
+        engine=engine,
+        workers=workers,
+        scheduler=scheduler,
+    )
     summary = after.summary
     (out / "rules.yaml").write_text(dump_rules(router), "utf-8")
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", "utf-8")

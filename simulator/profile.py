@@ -230,6 +230,10 @@ class ProfileLog(Log):
         self.recognised = {"profile": f"{self._path}: made from {', '.join(self._about['formats'])}"}
         self.digest = str(self._about["log"])
 
+    def blocks(self) -> None:
+        """None: a profile is small, and read as it lies."""
+        return
+
     def requests(self) -> pd.DataFrame:
         """See `Log.requests`."""
         return self._whole(0)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
 from problems import BackrouteError, ProblemLog
+from simulator.engines import Engine, engine_of
 from simulator.facts import Partial
-from simulator.kernel import Kernel, Plan
+from simulator.kernel import Kernel, Plan, Replayed
 from simulator.models import ModelIndex
+from simulator.parallel import replay_parts
 from simulator.prepared import Prepared
 from simulator.result import ReplayResult, Run
 from simulator.scenario import Scenario
@@ -26,6 +30,9 @@ def replay(
     seed: int = 0,
     sample_rate: float = 1.0,
     out: Path | None = None,
+    engine: str = "local",
+    workers: int = 1,
+    scheduler: str | None = None,
 ) -> tuple[ReplayResult, ...]:
     """Replay a log under a baseline and any number of candidates.
 
@@ -36,12 +43,17 @@ def replay(
         seed: of bootstrap and token draws; the same seed gives the same result for any batch size.
         sample_rate: the share of the traffic that the log holds; dollars are scaled up by it, nothing else is.
         out: a folder for `decisions.parquet` and `problems.jsonl`; a temporary one, gone with the results, if left out.
+        engine: "local" for this machine, "dask" for a Dask cluster; totals are the same on any.
+        workers: processes of the local engine; 1 is this one.
+        scheduler: the address of Dask's scheduler, for example "tcp://127.0.0.1:8786"; its workers have to see the log
+            and `out` under the same paths.
 
     Returns:
         One result per scenario, the baseline's first.
 
     Raises:
-        BackrouteError: scenarios that disagree about dates, a model no price book knows, a log without rows.
+        BackrouteError: scenarios that disagree about dates, a model no price book knows, a log without rows, an engine
+            that cannot be had.
     """
     scenarios = (baseline, *candidates)
     _agree(scenarios, sample_rate)
@@ -50,7 +62,7 @@ def replay(
     run = Run(scenarios, seed, sample_rate, folder, Partial.of(len(scenarios)))
     if out is None:
         weakref.finalize(run, shutil.rmtree, folder, ignore_errors=True)
-    _pass(run, log)
+    _pass(run, log, engine_of(engine, workers, scheduler))
     return tuple(ReplayResult(run, number) for number in range(len(scenarios)))
 
 
@@ -68,17 +80,12 @@ def _agree(scenarios: tuple[Scenario, ...], sample_rate: float) -> None:
         )
 
 
-def _pass(run: Run, log: Log) -> None:
+def _pass(run: Run, log: Log, engine: Engine | None) -> None:
     writers: dict[int, pq.ParquetWriter] = {}
     with (run.folder / "problems.jsonl").open("w", encoding="utf-8") as sink:
         run.problems = ProblemLog(sink)
         try:
-            index = ModelIndex(run.scenarios[0].book)
-            observe = any(scenario.assumptions.output == "fitted" for scenario in run.scenarios)
-            prepared = Prepared(log, index, run.problems, observe=observe)
-            kernel = Kernel(Plan(run.scenarios, run.seed, prepared.observed), index)
-            for batch in prepared.batches():
-                replayed = kernel(batch)
+            for replayed in _replayed(run, log, engine):
                 run.totals.merge(replayed.partial)
                 for number, rows in replayed.decisions.items():
                     if number not in writers:
@@ -89,6 +96,8 @@ def _pass(run: Run, log: Log) -> None:
             for writer in writers.values():
                 writer.close()
             run.problems.sink = None
+            if engine is not None:
+                engine.close()
     if not writers:
         first = str(run.problems.kept[0]) if run.problems.kept else ""
         raise BackrouteError(
@@ -98,3 +107,17 @@ def _pass(run: Run, log: Log) -> None:
         what = f"it holds lengths only, and the rules of {run.scenarios[-1].name!r} need the requests' text"
         raise BackrouteError(log.name, what, effect="no request can be routed", fix="use rules without text conditions")
     run.facts.formats, run.facts.digest = sorted(log.formats), log.digest
+
+
+def _replayed(run: Run, log: Log, engine: Engine | None) -> Iterator[Replayed]:
+    """Every part of the log under the scenarios, in its order."""
+    plan = Plan(run.scenarios, run.seed)
+    blocks = log.blocks() if engine is not None else None
+    if engine is not None and blocks is not None:
+        with tempfile.TemporaryDirectory(prefix=".parts-", dir=run.folder) as parts:
+            yield from replay_parts(log, blocks, plan, engine, run.problems, Path(parts))
+        return
+    index = ModelIndex(run.scenarios[0].book)
+    observe = any(scenario.assumptions.output == "fitted" for scenario in run.scenarios)
+    prepared = Prepared(log, index, run.problems, observe=observe)
+    yield from map(Kernel(replace(plan, observed=prepared.observed), index), prepared.batches())

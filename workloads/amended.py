@@ -38,5 +38,9 @@ class Amended(Log):
             yield change(requests, outcomes)
         self._learn()
 
+    def blocks(self) -> None:
+        """None: the change may remember what it has seen, so it needs the log in one reading."""
+        return
+
     def _learn(self) -> None:
         self.formats, self.recognised, self.digest = self.amends.formats, self.amends.recognised, self.amends.digest

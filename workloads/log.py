@@ -15,15 +15,16 @@ import pyarrow as pa
 
 from problems import BackrouteError, Problem, ProblemLog
 from problems.problem import shown
+from workloads.blocks import Block, BlockIds, blocks_of
 from workloads.folders import log_files
-from workloads.formats import Format, format_named
+from workloads.formats import Format, chat, format_named
 from workloads.formats.mapping import load_mapping
 from workloads.formats.times import read_time
 from workloads.reading import Line, Reading
 from workloads.records import RecordSource, as_records
 from workloads.rows import Row, RowError, to_batches
 from workloads.schema import OUTCOME, REQUEST
-from workloads.sources import Source, open_source
+from workloads.sources import FileSource, Source, open_source
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,6 +143,22 @@ class Log:
         if waiting:
             yield to_batches(waiting)
 
+    def blocks(self) -> list[Block] | None:
+        """The log in blocks to be read apart from each other; None where it holds anything but plain files of lines."""
+        found: list[Block] = []
+        for source in self._sources if self._format is None else ():
+            if not isinstance(source, FileSource) or (held := blocks_of(source)) is None:
+                return None
+            found += held
+        return found or None
+
+    def gathering(self, problems: ProblemLog) -> Gathering:
+        """What puts `blocks` together again as `batches` would give them."""
+        reading = Reading(self._format, self._zone, problems, self._start, self._sources)
+        for note in self._notes:
+            problems.add(note)
+        return Gathering(self, reading)
+
     @cached_property
     def problems(self) -> ProblemLog:
         """Everything set aside or noted, from a reading of the whole log."""
@@ -160,6 +177,48 @@ class Log:
 
     def __repr__(self) -> str:
         return f"Log({self.name})"
+
+
+class Gathering:
+    """One reading of a log from its blocks, each in its turn: taken as another process read it, or read here."""
+
+    def __init__(self, log: Log, reading: Reading) -> None:
+        self._log, self._reading = log, reading
+        self._digest = blake2b(digest_size=16)
+        self._source, self._lines = "", 0
+
+    def take(self, block: Block, found: BlockIds) -> bool:
+        """Take in a block's rows; False, and nothing done, where the block has to be read here."""
+        self._begin(block)
+        if not self._reading.accept(found.keys.tolist(), found.contents.tolist(), chat.NAME):
+            return False
+        self._digest.update(found.digests)
+        self._lines += found.lines
+        return True
+
+    def read(self, block: Block) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+        """Read a block here."""
+        self._begin(block)
+        rows: list[Row] = []
+        for held in block.lines():
+            self._lines += 1
+            content = held.rstrip(b"\r")
+            if content and not content.isspace():
+                line = Line(block.source, self._lines, content, blake2b(content, digest_size=16).digest())
+                self._digest.update(line.digest)
+                rows += self._reading.rows(line)
+        return to_batches(rows)
+
+    def _begin(self, block: Block) -> None:
+        if block.start == 0 and block.path != self._source:
+            self._reading.next_file()
+            self._source, self._lines = block.path, 0
+
+    def end(self) -> None:
+        """Tell the log what was read."""
+        reading = self._reading
+        self._log.formats, self._log.recognised = reading.formats, reading.recognised
+        self._log.digest = self._digest.hexdigest()
 
 
 def _frame(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> pd.DataFrame:

@@ -198,7 +198,7 @@ class Reading:
         self._check_new(line, row, row.request_id)
 
     def _check_new(self, line: Line, row: Row, request_id: str) -> None:
-        key = int.from_bytes(blake2b(request_id.encode(), digest_size=8).digest())
+        key = id_key(request_id)
         content = int.from_bytes(line.digest[:8])
         first = self._first.get(key)
         if first is None:
@@ -210,6 +210,20 @@ class Reading:
         self._later.add(content)
         row.notes.append(("id_reused", "request_id", request_id, "both rows kept", "give each request its own id"))
 
+    def accept(self, keys: Sequence[int], contents: Sequence[int], name: str) -> bool:
+        """Take in rows of a format that were read elsewhere; False, and nothing done, where an id was met before."""
+        met = dict(zip(keys, contents, strict=True))
+        if name not in self.formats or len(met) < len(keys) or not self._first.keys().isdisjoint(met):
+            return False
+        self._first.update(met)
+        self.formats[name] += len(keys)
+        return True
+
     def _add(self, line: Line, kind: str, field: str, value: object, effect: str, fix: str) -> None:
         problem = Problem(line.source, line.number, field, shown(value), effect, fix, kind, set_aside=effect is ASIDE)
         self.problems.add(problem, line.content)
+
+
+def id_key(request_id: str) -> int:
+    """A request's id as 64 bits of its hash."""
+    return int.from_bytes(blake2b(request_id.encode(), digest_size=8).digest())

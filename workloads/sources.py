@@ -63,7 +63,7 @@ class FileSource:
                 packed = Unpacked(file, fresh) if fresh else None
                 stream = io.BufferedReader(packed, BUFFER) if packed else file
                 head = stream.peek(BUFFER)
-                if refused := _no_lines(head[:4096], bool(packed)):
+                if refused := no_lines(head[:4096], bool(packed)):
                     problems.add(self._problem(0, refused[0], "not_text", refused[1]))
                     return
                 for number, line in self._pieces(stream, head.removeprefix(BYTE_ORDER_MARK), problems):
@@ -165,7 +165,7 @@ def _skip_line(stream: IO[bytes]) -> int:
     return size
 
 
-def _no_lines(head: bytes, packed: bool) -> tuple[str, str] | None:
+def no_lines(head: bytes, packed: bool) -> tuple[str, str] | None:
     """What a file is that holds no lines of JSON, and what to do; null for one that may hold some."""
     if head.startswith(PARQUET):  # it is read from its end
         return ("a packed Parquet file", "unpack it first") if packed else None

@@ -1,0 +1,177 @@
+"""Any engine gives the same results; a dead worker's batch is done again."""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pricing import PriceBook
+from problems import BackrouteError
+from router import load_rules
+from simulator import ReplayResult, Scenario, replay
+from simulator.engines import Pool, engine_of
+from tests.simulator.conftest import call
+from workloads import blocks, read_log
+
+MODELS = ("gpt-4o", "claude-3-haiku", "gpt-4o-2024-05-13", "nobody-knows-it")
+
+
+def lines() -> list[str]:
+    """600 calls, some counted here, with odd lines between: a duplicate, an id used twice, no JSON, parts, a blank."""
+    rows = [
+        call(n, model=MODELS[n % 4], messages=[{"role": "user", "content": "code " * (n % 50)}]) for n in range(600)
+    ]
+    for row in rows[::3]:
+        del row["usage"], row["prompt"]
+    held = [json.dumps(row) for row in rows]
+    held[450:450] = [held[3], json.dumps(rows[5] | {"model": "gpt-4o-mini"}), "{oops", "", json.dumps({"data": []})]
+    held[470:470] = [json.dumps(call(900, messages=[{"role": "user", "content": [{"type": "text", "text": "Hi"}]}]))]
+    return held
+
+
+@pytest.fixture(scope="module")
+def log_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("log") / "log.jsonl"
+    path.write_text("\n".join(lines()) + "\r\n", "utf-8")
+    return path
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks.blocks_of, "__defaults__", (20_000,))
+
+
+def replayed(path: Path, book: PriceBook, out: Path, **options: Any) -> ReplayResult:
+    base = Scenario.always("openai/gpt-4o", book)
+    return replay(read_log(path), base, Scenario("case", load_rules("case"), book), out=out, **options)[1]
+
+
+def alike(one: ReplayResult, other: ReplayResult) -> None:
+    assert one.summary == other.summary
+    assert one.requests().equals(other.requests())
+    problems = [(result.run.folder / "problems.jsonl").read_text("utf-8") for result in (one, other)]
+    assert problems[0] == problems[1]
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_two_processes_give_what_one_gives(log_file: Path, book: PriceBook, tmp_path: Path) -> None:
+    assert len(read_log(log_file).blocks() or ()) > 5
+    alone = replayed(log_file, book, tmp_path / "alone")
+    assert alone.summary["log"]["problems"] == 2
+    alike(alone, replayed(log_file, book, tmp_path / "pool", workers=2))
+    assert sorted(path.name for path in (tmp_path / "pool").iterdir()) == ["decisions.parquet", "problems.jsonl"]
+
+
+def test_a_log_that_is_no_plain_file_is_read_in_one_process(book: PriceBook, tmp_path: Path) -> None:
+    base, rows = Scenario.always("openai/gpt-4o", book), [call(n) for n in range(5)]
+    _, after = replay(read_log(rows), base, base, workers=2, out=tmp_path)
+    assert after.run.facts.rows == 5
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small_blocks")
+def test_a_dask_cluster_gives_what_one_process_gives_even_if_a_worker_is_killed(
+    log_file: Path, book: PriceBook, tmp_path: Path
+) -> None:
+    """A real scheduler and two worker processes on loopback; one is killed between reading and replaying."""
+    pytest.importorskip("distributed")
+    with dask_cluster(tmp_path) as (address, workers):
+        killer = threading.Timer(0, lambda: kill_when(tmp_path / "dask", workers[0]))
+        killer.start()
+        after = replayed(log_file, book, tmp_path / "dask", engine="dask", scheduler=address)
+        killer.join()
+        assert workers[0].poll() is not None
+    alike(replayed(log_file, book, tmp_path / "alone"), after)
+
+
+def kill_when(folder: Path, worker: subprocess.Popen[bytes]) -> None:
+    """Kill a worker once a few parts of the log lie in the folder."""
+    for _ in range(3_000):
+        if len(list(folder.glob(".parts-*/*.arrow"))) > 3:
+            break
+        time.sleep(0.01)
+    worker.kill()
+
+
+@contextmanager
+def dask_cluster(folder: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """A scheduler's address and its two workers, all real processes on loopback."""
+    file, root = folder / "scheduler.json", str(Path(__file__).parents[2])
+    environment = os.environ | {"PYTHONPATH": root}
+    options = ["--scheduler-file", str(file), "--no-dashboard"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment, "cwd": folder}
+
+    def start(*said: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-m", "distributed.cli.dask_" + said[0], *said[1:]], **quiet)  # type: ignore[call-overload,no-any-return]
+
+    held = [start("scheduler", *options, "--host", "127.0.0.1", "--port", "0")]
+    try:
+        while not file.exists():
+            time.sleep(0.05)
+        # Without a nanny, which would start a killed worker again.
+        workers = [start("worker", *options, "--no-nanny", "--nthreads", "1", "--host", "127.0.0.1") for _ in range(2)]
+        held += workers
+        address = json.loads(file.read_text("utf-8"))["address"]
+        from distributed import Client
+
+        with Client(address, set_as_default=False) as client:
+            client.wait_for_workers(2, timeout=60)
+        yield address, workers
+    finally:
+        for process in reversed(held):
+            process.kill()
+            process.wait()
+
+
+def dies_once(task: tuple[int, str]) -> int:
+    """Kills its own process the first time it sees the number 3."""
+    number, folder = task
+    mark = Path(folder) / "died"
+    if number == 3 and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.01)
+    return number * number
+
+
+def always_dies(task: int) -> int:
+    os._exit(task)
+
+
+def test_a_dead_worker_is_told_and_its_batch_done_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    pool = Pool(2)
+    with caplog.at_level(logging.WARNING, "backroute"):
+        assert list(pool.map(dies_once, [(n, str(tmp_path)) for n in range(8)])) == [n * n for n in range(8)]
+    pool.close()
+    assert "a worker process died; its batch is done again" in caplog.text
+
+
+def test_a_batch_that_kills_every_worker_is_an_error() -> None:
+    pool = Pool(1)
+    with pytest.raises(BackrouteError, match="died 3 times over the same batch"):
+        list(pool.map(always_dies, [1]))
+    pool.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("spark", 1, None), "unknown engine"),
+        (("local", 0, None), "not 1 or more"),
+        (("dask", 1, None), "dask without a scheduler"),
+        (("local", 2, "tcp://127.0.0.1:1"), "without --engine dask"),
+    ],
+)
+def test_an_engine_that_cannot_be_is_told(options: tuple[str, int, str | None], said: str) -> None:
+    with pytest.raises(BackrouteError, match=said):
+        engine_of(*options)

@@ -1,0 +1,102 @@
+"""A file of lines in blocks that processes read apart from each other, as if one had read them all.
+
+Only lines that the fast reader knows can be read apart: a block with any other, or with an id met before, goes back to
+the one `Reading` of the log, which reads it in its turn. So rows, ids, problems and digest are those of `Log.batches`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from workloads.documents import is_document
+from workloads.formats.plain import read_plain
+from workloads.reading import id_key
+from workloads.rows import to_batches
+from workloads.sources import BYTE_ORDER_MARK, FileSource, no_lines
+from workloads.tables import is_table
+from workloads.unpacked import UNPACKERS
+
+BLOCK_BYTES = 8 * 2**20
+HEAD = 2**20
+
+
+@dataclass(frozen=True)
+class Block:
+    """The lines of a file that begin from `start` on and before `end`, in bytes."""
+
+    source: str
+    path: str
+    start: int
+    end: int
+
+    def lines(self) -> Iterator[bytes]:
+        """Each line without its end."""
+        with Path(self.path).open("rb") as file:
+            if self.start:
+                file.seek(self.start - 1)
+                file.readline()  # the line that began before, or the rest of its end
+            held = file.read(max(self.end - file.tell(), 0))
+            if held and not held.endswith(b"\n"):
+                held += file.readline()
+        if self.start == 0:
+            held = held.removeprefix(BYTE_ORDER_MARK)
+        lines = held.split(b"\n")
+        if not lines[-1]:
+            lines.pop()  # the file's last line may lack its end
+        yield from lines
+
+
+@dataclass(frozen=True)
+class BlockIds:
+    """What a block's rows are known by: their lines' hashes together, and a key of each id and of each line."""
+
+    digests: bytes
+    keys: np.ndarray[Any, np.dtype[np.uint64]]
+    contents: np.ndarray[Any, np.dtype[np.uint64]]
+    lines: int
+
+
+def blocks_of(source: FileSource, size: int = BLOCK_BYTES) -> list[Block] | None:
+    """A file's blocks; None where it is no plain file of lines."""
+    with source.path.open("rb") as file:
+        head = file.read(HEAD)
+    plain = not any(head.startswith(magic) for magic, _ in UNPACKERS) and not no_lines(head[:4096], packed=False)
+    text = head.removeprefix(BYTE_ORDER_MARK)
+    if not plain or head.startswith(b"PAR1") or is_table(text.decode("utf-8", "replace"), source.name):
+        return None
+    if is_document(text):
+        return None
+    length = source.path.stat().st_size
+    if not text.strip():  # what that means is for the source to say
+        return None
+    return [Block(source.name, str(source.path), at, min(at + size, length)) for at in range(0, length, size)]
+
+
+def read_block(block: Block) -> tuple[pa.RecordBatch, pa.RecordBatch, BlockIds] | None:
+    """The rows of a block, in columns as `Log.batches` has them, and their ids.
+
+    None where the log's own reading has to look at one of its lines.
+    """
+    rows, digests, count = [], [], 0
+    for content in block.lines():
+        count += 1
+        line = content.rstrip(b"\r")
+        if not line or line.isspace():
+            continue
+        if (row := read_plain(line)) is None:
+            return None
+        digest = blake2b(line, digest_size=16).digest()
+        row.request_id = row.request_id or digest.hex()
+        digests.append(digest)
+        rows.append(row)
+    requests, outcomes = to_batches(rows)
+    keys = np.fromiter((id_key(row.request_id or "") for row in rows), np.uint64, len(rows))
+    contents = np.frombuffer(b"".join(digest[:8] for digest in digests), ">u8").astype(np.uint64)
+    return requests, outcomes, BlockIds(b"".join(digests), keys, contents, count)
