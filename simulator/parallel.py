@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -25,12 +25,21 @@ from simulator.kernel import Kernel, Plan, Replayed
 from simulator.merge import merge
 from simulator.models import ModelIndex
 from simulator.observed import Observed
+from simulator.plausible import Doubts, Group, Side
 from simulator.prepared import Prepared
 from simulator.sample import id_hashes
 from workloads import BUCKETS, OUTCOME, REQUEST, Log
 from workloads.blocks import Block, BlockIds, read_block
 
 BATCH_ROWS = 8_192
+
+
+@dataclass
+class Evidence:
+    """What a part shows of its models' answers, and of counts that cannot be true."""
+
+    observed: Observed = field(default_factory=Observed)
+    doubts: dict[tuple[Group, str], Side] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,7 @@ class Read:
     """A block that a worker read into its part; without ids it has to be read in its turn."""
 
     ids: BlockIds | None
-    observed: Observed
+    evidence: Evidence
 
 
 @dataclass(frozen=True)
@@ -59,17 +68,18 @@ class ReplayTask:
 
 
 def replay_parts(
-    log: Log, blocks: list[Block], plan: Plan, engine: Engine, problems: ProblemLog, folder: Path
+    log: Log, blocks: list[Block], plan: Plan, engine: Engine, problems: ProblemLog, doubts: Doubts, folder: Path
 ) -> Iterator[Replayed]:
     """Read a log's blocks, then replay them: each part's sums and decisions, in the log's order.
 
-    `folder` holds the parts in between; whoever made it clears it.
+    What was read goes to `problems` and `doubts`; `folder` holds the parts in between; whoever made it clears it.
     """
     book = folder / "book.pickle"
     book.write_bytes(pickle.dumps(plan.scenarios[0].book))
-    parts, observed = _read(log, blocks, engine, problems, folder, book)
+    parts, evidence = _read(log, blocks, engine, problems, folder, book)
+    doubts.sides = evidence.doubts
     held = folder / "plan.pickle"
-    held.write_bytes(pickle.dumps(replace(plan, observed=observed)))
+    held.write_bytes(pickle.dumps(replace(plan, observed=evidence.observed)))
     for replayed in engine.map(replay_part, [ReplayTask(str(part), str(held)) for part in parts]):
         if replayed is not None:
             yield replayed
@@ -77,42 +87,43 @@ def replay_parts(
 
 def _read(
     log: Log, blocks: list[Block], engine: Engine, problems: ProblemLog, folder: Path, book: Path
-) -> tuple[list[Path], Observed]:
-    gathering, observed = log.gathering(problems), Observed()
+) -> tuple[list[Path], Evidence]:
+    gathering, evidence = log.gathering(problems), Evidence()
     index = ModelIndex(_pickled(str(book)))
     parts = [folder / f"part-{number:06}.arrow" for number in range(len(blocks))]
 
     def read_here(number: int) -> None:
         requests, outcomes = gathering.read(blocks[number])
-        merge(observed, write_part(parts[number], requests, outcomes, index))
+        merge(evidence, write_part(parts[number], requests, outcomes, index))
 
     read_here(0)  # it says what the log was recognised by
     tasks = [ReadTask(block, str(part), str(book)) for block, part in zip(blocks[1:], parts[1:], strict=True)]
     for number, found in enumerate(engine.map(read_part, tasks), 1):
         if found.ids is not None and gathering.take(blocks[number], found.ids):
-            merge(observed, found.observed)
+            merge(evidence, found.evidence)
         else:
             read_here(number)
     gathering.end()
-    return parts, observed
+    return parts, evidence
 
 
 def read_part(task: ReadTask) -> Read:
     """What a worker does first: read a block, count its tokens, write the part."""
     found = read_block(task.block)
     if found is None:
-        return Read(None, Observed())
+        return Read(None, Evidence())
     requests, outcomes, ids = found
     return Read(ids, write_part(Path(task.part), requests, outcomes, ModelIndex(_pickled(task.book))))
 
 
-def write_part(part: Path, requests: pa.RecordBatch, outcomes: pa.RecordBatch, index: ModelIndex) -> Observed:
+def write_part(part: Path, requests: pa.RecordBatch, outcomes: pa.RecordBatch, index: ModelIndex) -> Evidence:
     """Write a part, whole or not at all, and observe it."""
-    observed = Observed()
+    observed, doubts = Observed(), Doubts(index.book, index)
     columns = dict(zip(requests.schema.names, requests.columns, strict=True))
     columns |= dict(zip(outcomes.schema.names, outcomes.columns, strict=True))
     batch = Prepared.batch(requests, outcomes, index)
     observed.add(batch.logged, batch.source, batch.task, batch.cap, id_hashes(requests["request_id"]), index)
+    doubts.add(requests, outcomes, batch.source)
     for at, bucket in enumerate(BUCKETS):
         columns[f"milli_{bucket}"] = pa.array(batch.logged.milli[:, at], mask=~batch.logged.known[:, at])
     columns["from_input"], columns["from_output"] = batch.logged.input_provenance, batch.logged.output_provenance
@@ -121,7 +132,7 @@ def write_part(part: Path, requests: pa.RecordBatch, outcomes: pa.RecordBatch, i
     with pa.OSFile(str(beginning), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table, max_chunksize=BATCH_ROWS)
     beginning.replace(part)
-    return observed
+    return Evidence(observed, doubts.sides)
 
 
 def part_batches(part: Path, index: ModelIndex) -> Iterator[Batch]:

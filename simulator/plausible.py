@@ -15,6 +15,7 @@ from pricing import PriceBook, count_messages, count_output, counting_rule
 from simulator.counts import THOUSAND, Array
 from simulator.guessed import Guess, guessed_constant, same_count
 from simulator.logged import FALLBACK_MODEL
+from simulator.merge import merge_fields
 from simulator.models import Codes, ModelIndex
 from simulator.sample import Sample, id_hashes
 from workloads import INPUT_BUCKETS
@@ -70,13 +71,19 @@ class Doubt:
 
 
 @dataclass
-class _Side:
+class Side:
     """What is seen of one model, source and side."""
 
     sample: Sample = field(default_factory=lambda: Sample(LOOKED_AT))
     impossible: Counter[str] = field(default_factory=Counter)
     seen: Counter[str] = field(default_factory=Counter)
     shown: dict[str, list[str]] = field(default_factory=dict)
+
+    def merge(self, more: Side) -> None:
+        """Add what was seen in a later part of the log."""
+        merge_fields(self, more, but=("shown",))
+        for kind, ids in more.shown.items():
+            self.shown[kind] = (self.shown.get(kind, []) + ids)[:3]
 
 
 class Doubts:
@@ -87,7 +94,7 @@ class Doubts:
 
     def __init__(self, book: PriceBook, index: ModelIndex) -> None:
         self._book, self._index = book, index
-        self._sides: dict[tuple[Group, str], _Side] = {}
+        self.sides: dict[tuple[Group, str], Side] = {}  # the evidence: parts of a log merge by key
 
     def add(self, requests: pa.RecordBatch, outcomes: pa.RecordBatch, source: Codes) -> None:
         """Look at one batch; `source` are its models' codes in the index."""
@@ -99,7 +106,7 @@ class Doubts:
                 rows = here[(stated.claimed & with_text(requests, outcomes, side))[here]]
                 if not len(rows):
                     continue
-                held = self._sides.setdefault((group, side), _Side())
+                held = self.sides.setdefault((group, side), Side())
                 for kind, fits in certain(requests, outcomes, side, stated.tokens, rows, name, self._book).items():
                     held.seen[kind] += len(rows)
                     held.impossible[kind] += len(fits)
@@ -113,11 +120,11 @@ class Doubts:
         """Every doubt, by model, source and side."""
         return [
             Doubt(*group, side, kind, words, rows, looked_at, constant, shown)
-            for (group, side), held in sorted(self._sides.items(), key=lambda item: str(item[0]))
+            for (group, side), held in sorted(self.sides.items(), key=lambda item: str(item[0]))
             for kind, words, rows, looked_at, constant, shown in self._of(side, held)
         ]
 
-    def _of(self, side: str, held: _Side) -> Iterator[tuple[str, str, int, int, float | None, tuple[str, ...]]]:
+    def _of(self, side: str, held: Side) -> Iterator[tuple[str, str, int, int, float | None, tuple[str, ...]]]:
         for kind, rows in held.impossible.items():
             if rows:
                 words = WORDS[kind].format(LONG_TEXT=LONG_TEXT)

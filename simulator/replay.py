@@ -17,6 +17,7 @@ from simulator.facts import Partial
 from simulator.kernel import Kernel, Plan, Replayed
 from simulator.models import ModelIndex
 from simulator.parallel import replay_parts
+from simulator.plausible import Doubts
 from simulator.prepared import Prepared
 from simulator.result import ReplayResult, Run
 from simulator.scenario import Scenario
@@ -91,7 +92,6 @@ def _pass(run: Run, log: Log, engine: Engine | None) -> None:
                     if number not in writers:
                         writers[number] = pq.ParquetWriter(run.decisions_path(number), rows.schema, compression="zstd")
                     writers[number].write_table(rows)
-            run.doubts = prepared.doubts.found()
         finally:
             for writer in writers.values():
                 writer.close()
@@ -111,13 +111,15 @@ def _pass(run: Run, log: Log, engine: Engine | None) -> None:
 
 def _replayed(run: Run, log: Log, engine: Engine | None) -> Iterator[Replayed]:
     """Every part of the log under the scenarios, in its order."""
-    plan = Plan(run.scenarios, run.seed)
+    plan, index = Plan(run.scenarios, run.seed), ModelIndex(run.scenarios[0].book)
     blocks = log.blocks() if engine is not None else None
     if engine is not None and blocks is not None:
         with tempfile.TemporaryDirectory(prefix=".parts-", dir=run.folder) as parts:
-            yield from replay_parts(log, blocks, plan, engine, run.problems, Path(parts))
+            doubts = Doubts(index.book, index)
+            yield from replay_parts(log, blocks, plan, engine, run.problems, doubts, Path(parts))
+            run.doubts = doubts.found()
         return
-    index = ModelIndex(run.scenarios[0].book)
     observe = any(scenario.assumptions.output == "fitted" for scenario in run.scenarios)
     prepared = Prepared(log, index, run.problems, observe=observe)
     yield from map(Kernel(replace(plan, observed=prepared.observed), index), prepared.batches())
+    run.doubts = prepared.doubts.found()
