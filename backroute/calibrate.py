@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from backroute.options import FORMAT, emit
+
+if TYPE_CHECKING:
+    from simulator.counterfactual import Prediction
+
+Z90 = 1.645
 
 
 @click.command("calibrate", epilog="Example: backroute calibrate out/ -o own.json")
@@ -23,7 +30,8 @@ from backroute.options import FORMAT, emit
 def command(folder: Path, out: Path, start: Path | None, shape: str) -> None:
     """Refit how another model's answer lengths are predicted, from FOLDER's pairs.parquet, which `verify` wrote.
 
-    Prints for each pair of models how far off one standard deviation of its total was before and is now. Then:
+    Prints for each pair of models how far off one standard deviation of its total was before and is now, and by how
+    much the interval of that total narrowed. Then:
     backroute replay LOG --rules R --out DIR --calibration own.json
     """
     from problems import BackrouteError
@@ -51,13 +59,20 @@ def command(folder: Path, out: Path, start: Path | None, shape: str) -> None:
                 "to": sample.target,
                 "pairs": len(sample.target_tokens),
                 "before": f"{held.group_log_sd:.0%}",
-                "now": f"{told.group_log_sd:.0%}" + (f", too few: {FEW} are needed" if few else ""),
+                "now": f"{told.group_log_sd:.0%}",
+                "interval": f"too few pairs: {FEW} are needed" if few else _narrowed(held, told),
             }
         )
     emit(
         rows,
         shape,
         title="One standard deviation of a pair's output tokens",
-        columns=["from", "to", "pairs", "before", "now"],
+        columns=["from", "to", "pairs", "before", "now", "interval"],
     )
     click.echo(f"Wrote {out}: use it with --calibration", err=True)
+
+
+def _narrowed(before: Prediction, now: Prediction) -> str:
+    """By how much the 90% interval of a pair's total narrowed, both as shares of the total expected."""
+    held, told = (2 * math.sinh(Z90 * each.group_log_sd) for each in (before, now))
+    return "as wide as before" if not held else f"{abs(1 - told / held):.0%} {'narrower' if told <= held else 'wider'}"

@@ -21,6 +21,7 @@ from simulator.counterfactual import TASKS, PairedSample, Parameters, calibrate,
 from simulator.counterfactual.fit import fit
 from simulator.counterfactual.kernel import Scales
 from simulator.counterfactual.outcomes import CAP, read_outcomes, tasks_of
+from simulator.counterfactual.predict import ENOUGH_TASKS
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "outcomes"
 Z90 = 1.6449
@@ -37,6 +38,7 @@ SIX = tuple(PRICES)
 # The seven models that FACTS.md section 6 quotes baselines for, as far as its figures can be reproduced here.
 SEVEN = (*SIX[:5], "claude-3-opus-20240229", "Mixtral-8x7B-Instruct-v0.1")
 SAMPLES, REPEATS = 200, 100  # a single runaway answer of 1,319 needs many draws to be met as often as it should
+QUICK_REPEATS = 10
 WAYS = ("model", "copying", "pooled", "geometric", "loglog")
 
 
@@ -183,7 +185,7 @@ def leave_models_out(answers: Answers, scales: Scales) -> list[Cell]:
     return cells
 
 
-def after_calibration(answers: Answers, fits: dict[str, Parameters]) -> pd.DataFrame:
+def after_calibration(answers: Answers, fits: dict[str, Parameters], repeats: int) -> pd.DataFrame:
     """Error on the rest of a left-out task once 200 of its prompts were answered by both, against the sampling limit.
 
     The limit is the sd of the regression estimate of the rest's total: sqrt(residual variance x (1/n + 1/m)) / mean.
@@ -194,7 +196,7 @@ def after_calibration(answers: Answers, fits: dict[str, Parameters]) -> pd.DataF
         if pair is None:
             continue
         errors, before = [], abs(predicted(fits[task], source, target, pair, None)[0] / pair[target].sum() - 1)
-        for _ in range(REPEATS):
+        for _ in range(repeats):
             chosen = draw.permutation(len(pair)) < SAMPLES
             live, rest = pair[chosen], pair[~chosen]
             sample = PairedSample(
@@ -266,13 +268,50 @@ def print_cells(cells: list[Cell]) -> None:
         )
 
 
+def print_pairs(title: str, cells: list[Cell]) -> None:
+    """One line a pair: its cells' totals, mean errors by way, cells covered, and the fewest independent tasks."""
+    print(
+        f"\n{title}, by pair: totals over the tasks left out, mean absolute error of a task, and what stands behind it"
+    )
+    print(
+        f"{'source':28s}{'target':28s}{'true tok':>10s}{'model tok':>10s}{'true $':>9s}{'model $':>9s}{'tokens':>8s}"
+        f"{'cost':>6s}{'copying':>9s}{'geo':>6s}{'covered':>9s}{'width':>7s} independent tasks"
+    )
+    for (source, target), group in itertools.groupby(
+        sorted(cells, key=lambda c: (c.source, c.target)), key=lambda c: (c.source, c.target)
+    ):
+        held = list(group)
+        mean = {way: float(np.mean([c.error(way) for c in held])) for way in WAYS}
+        true, told = (sum(c.true for c in held), sum(c.model for c in held))
+        paid, said = (
+            sum(c.cost(tokens) for c, tokens in zip(held, column, strict=True))
+            for column in (
+                [c.true for c in held],
+                [c.model for c in held],
+            )
+        )
+        width = float(np.mean([(c.high - c.low) / c.model for c in held]))
+        print(
+            f"{source:28s}{target:28s}{true:10.0f}{told:10.0f}{paid:9.4f}{said:9.4f}{mean['model']:8.2f}"
+            f"{np.mean([c.cost_error('model') for c in held]):6.2f}{mean['copying']:9.2f}{mean['geometric']:6.2f}"
+            f"{sum(c.covered for c in held):6d}/{len(held)}{width:7.2f} {behind(held)}"
+        )
+
+
+def behind(cells: list[Cell]) -> str:
+    """How many independent tasks stand behind some cells' intervals, and what fewer than five do to them."""
+    least, most = (pick(c.independent for c in cells) for pick in (min, max))
+    said = f"{least}" if least == most else f"{least} to {most}"
+    return f"{said}: widened by the general prior" if least < ENOUGH_TASKS else said
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the whole benchmark and print it."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fidelity", description=__doc__)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--json", type=Path, help="write every cell and summary here as well")
     parser.add_argument(
-        "--keep-scales", action="store_true", help="do not refit the scales per fold: faster, less strict"
+        "--quick", action="store_true", help="the packaged scales in every fold and ten draws a pair: less strict"
     )
     asked = parser.parse_args(arguments)
     if not asked.data.is_dir():
@@ -280,14 +319,17 @@ def main(arguments: list[str] | None = None) -> int:
         return 3
     packaged = Parameters.load().scales
     answers = Answers(read_outcomes(asked.data))
-    cells, told, fits = leave_tasks_out(answers, packaged if asked.keep_scales else None, labelled=True)
+    cells, told, fits = leave_tasks_out(answers, packaged if asked.quick else None, labelled=True)
     six = [cell for cell in cells if cell.source in SIX and cell.target in SIX]
     seven = [cell for cell in cells if cell.source in SEVEN and cell.target in SEVEN]
     shared = [cell for cell in cells if cell.independent]
     apart = [cell for cell in cells if not cell.independent]
     print_cells(six)
+    print_pairs("Each task left out", six)
     unseen = leave_models_out(answers, packaged)
-    tuned = after_calibration(answers, fits)
+    print_pairs("Each model left out whole", unseen)
+    repeats = QUICK_REPEATS if asked.quick else REPEATS
+    tuned = after_calibration(answers, fits, repeats)
     summaries = {
         "six models, task left out": summarise("The six models, each task left out", six, costs=True),
         "six models, labelled": summarise("The same with the task's class known", told, costs=True),
@@ -296,7 +338,7 @@ def main(arguments: list[str] | None = None) -> int:
         "pairs that share none": summarise("Pairs that share no other task, each task left out", apart),
         "unseen model": summarise("The six models, each model left out whole", unseen, costs=True),
     }
-    print(f"\nAfter {SAMPLES} paired samples, {REPEATS} draws a pair: rms error of the rest against the sampling limit")
+    print(f"\nAfter {SAMPLES} paired samples, {repeats} draws a pair: rms error of the rest against the sampling limit")
     print(tuned.round(3).to_string(index=False))
     print(f"median {tuned['times_limit'].median():.2f} times the limit, worst {tuned['times_limit'].max():.2f}")
     predicted_quality.report()
