@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import pyarrow as pa
 
-from problems import ProblemLog
+from pricing import PriceBook
+from problems import Problem, ProblemLog
 from simulator.arms import Batch
 from simulator.counts import Array
 from simulator.logged import logged_counts
@@ -54,6 +57,11 @@ class Prepared:
         self._held = held
         self._problems = ProblemLog()
 
+    @property
+    def held(self) -> bool:
+        """Whether the whole log is in memory, so that another replay need not read it."""
+        return self._held is not None
+
     def batches(self) -> Iterator[Batch]:
         """Every batch in the log's order."""
         return iter(self._held) if self._held is not None else self._read(self._problems)
@@ -71,3 +79,51 @@ class Prepared:
         """One batch as the kernel takes it: its models known, its tokens counted."""
         source = index.of_log(requests["model"], requests["provider"])
         return Batch.of(requests, outcomes, source, logged_counts(requests, outcomes, source, index))
+
+
+@dataclass(frozen=True)
+class _Again:
+    """A log in memory after a replay, and what it was read with."""
+
+    stamp: object
+    prepared: Prepared
+    index: ModelIndex
+    problems: list[tuple[Problem, bytes | str]]
+
+
+_AGAIN: WeakKeyDictionary[Log, _Again] = WeakKeyDictionary()
+MOST_PROBLEMS = 10_000  # kept to be told again; a log with more is read again
+
+
+class _Recording(ProblemLog):
+    """Hands problems on, and keeps them to be told again."""
+
+    def __init__(self, to: ProblemLog) -> None:
+        super().__init__()
+        self._to = to
+        self.told: list[tuple[Problem, bytes | str]] = []
+
+    def add(self, problem: Problem, original: bytes | str = "") -> None:
+        """See `ProblemLog.add`."""
+        self._to.add(problem, original)
+        if len(self.told) <= MOST_PROBLEMS:
+            self.told.append((problem, original))
+
+
+def prepare(log: Log, book: PriceBook, problems: ProblemLog, *, observe: bool) -> tuple[Prepared, ModelIndex]:
+    """A log ready for the kernel, from memory where the same `Log` was replayed before.
+
+    A log that was observed and is small enough keeps its batches, their tokens and the recounts made of them, as long
+    as the `Log` itself is kept. It is read again where a file has changed since, or with another price book.
+    """
+    stamp = (book.digest, log.stamp())
+    again = _AGAIN.get(log)
+    if again is not None and again.stamp == stamp:
+        for problem, original in again.problems:
+            problems.add(problem, original)
+        return again.prepared, again.index
+    index, recording = ModelIndex(book), _Recording(problems)
+    prepared = Prepared(log, index, recording, observe=observe)
+    if prepared.held and len(recording.told) <= MOST_PROBLEMS and log.stamp() == stamp[1]:
+        _AGAIN[log] = _Again(stamp, prepared, index, recording.told)
+    return prepared, index

@@ -230,6 +230,11 @@ class ProfileLog(Log):
         self.recognised = {"profile": f"{self._path}: made from {', '.join(self._about['formats'])}"}
         self.digest = str(self._about["log"])
 
+    def stamp(self) -> object:
+        """See `Log.stamp`."""
+        held = self._path.stat()
+        return (held.st_size, held.st_mtime_ns)
+
     def blocks(self) -> None:
         """None: a profile is small, and read as it lies."""
         return

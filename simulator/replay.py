@@ -18,7 +18,7 @@ from simulator.kernel import Kernel, Plan, Replayed
 from simulator.models import ModelIndex
 from simulator.parallel import replay_parts
 from simulator.plausible import Doubts
-from simulator.prepared import Prepared
+from simulator.prepared import prepare
 from simulator.result import ReplayResult, Run
 from simulator.scenario import Scenario
 from workloads import Log
@@ -120,6 +120,6 @@ def _replayed(run: Run, log: Log, engine: Engine | None) -> Iterator[Replayed]:
             run.doubts = doubts.found()
         return
     observe = any(scenario.assumptions.output == "fitted" for scenario in run.scenarios)
-    prepared = Prepared(log, index, run.problems, observe=observe)
+    prepared, index = prepare(log, index.book, run.problems, observe=observe)
     yield from map(Kernel(replace(plan, observed=prepared.observed), index), prepared.batches())
     run.doubts = prepared.doubts.found()

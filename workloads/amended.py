@@ -38,6 +38,10 @@ class Amended(Log):
             yield change(requests, outcomes)
         self._learn()
 
+    def stamp(self) -> object:
+        """See `Log.stamp`."""
+        return self.amends.stamp()
+
     def blocks(self) -> None:
         """None: the change may remember what it has seen, so it needs the log in one reading."""
         return

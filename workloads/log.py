@@ -143,6 +143,15 @@ class Log:
         if waiting:
             yield to_batches(waiting)
 
+    def stamp(self) -> object:
+        """Changes when a file of the log does: the files' sizes and times."""
+        paths = [source.path for source in self._sources if isinstance(source, FileSource)]
+        try:
+            found = [path.stat() for path in paths]
+        except OSError:  # gone since: not the log that was read
+            return object()
+        return [(str(path), held.st_size, held.st_mtime_ns) for path, held in zip(paths, found, strict=True)]
+
     def blocks(self) -> list[Block] | None:
         """The log in blocks to be read apart from each other; None where it holds anything but plain files of lines."""
         found: list[Block] = []
