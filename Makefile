@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-fast lint bench-fidelity bench-real litellm clean
+.PHONY: demo test test-fast lint bench-fidelity bench-real bench-routing litellm clean
 
 demo: .venv/installed
 	$(BIN)/backroute demo --out demo-out
@@ -25,6 +25,10 @@ bench-fidelity: .venv/installed
 # The main job on real logs, where the shared data lies beside the project.
 bench-real: .venv/installed
 	$(BIN)/python -m benchmarks.real_logs
+
+# Routing that learns, on sources, domains and tasks left out; `make bench-routing ARGS=--quick` for under two minutes.
+bench-routing: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.routing $(ARGS)
 
 # The pinned versions are those the tests last ran with.
 .venv/installed: pyproject.toml constraints.txt

@@ -31,7 +31,11 @@ class Corpus:
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = texts
         self.vocabulary, self.idf = _vocabulary(texts)
-        self.design = _design(self._model((), "softmax", np.zeros((len(self.vocabulary), 0)), np.zeros(0)), texts)
+        self.design = self.matrix(texts)
+
+    def matrix(self, texts: Sequence[str]) -> Any:
+        """Any texts by the corpus's terms as a sparse matrix, each row of length 1."""
+        return _design(self._model((), "softmax", np.zeros((len(self.vocabulary), 0)), np.zeros(0)), texts)
 
     def fit(
         self,
@@ -52,7 +56,7 @@ class Corpus:
             weight: float64 per text, with mean 1; all alike when left out.
         """
         heavy = np.ones(len(self.texts)) if weight is None else weight
-        weights, bias = _minimise(self.design, truth, link, strength, heavy)
+        weights, bias = minimise(self.design, truth, link, strength, heavy)
         return self._model(outputs, link, weights, bias)
 
     def left_out_logits(
@@ -64,18 +68,25 @@ class Corpus:
             groups: one name a text: its source, domain or session.
         """
         heavy = np.ones(len(self.texts)) if weight is None else weight
-        fold = folds(groups)
-        logits = np.zeros(truth.shape)
-        for number in range(int(fold.max()) + 1):
-            held = fold == number
-            weights, bias = _minimise(self.design[~held], truth[~held], link, strength, heavy[~held])
-            logits[held] = self.design[held] @ weights + bias
-        return logits
+        return left_out_logits(self.design, truth, link, groups, strength, heavy)
 
     def _model(self, outputs: Sequence[str], link: Link, weights: Array, bias: Array) -> LinearModel:
         unit = max(float(np.abs(weights).max(initial=0.0)) / 32_000, 1e-12)
         steps, ones = np.rint(weights / unit).astype(np.int64), np.ones(len(outputs))
         return LinearModel(tuple(outputs), link, self.vocabulary, self.idf, steps, unit, bias.round(9), ones, ones * 0)
+
+
+def left_out_logits(
+    design: Any, truth: Array, link: Link, groups: Sequence[str], strength: float, weight: Array
+) -> Array:
+    """Logits of every row of a sparse matrix by weights that saw none of its group; see `Corpus`."""
+    fold = folds(groups)
+    logits = np.zeros(truth.shape)
+    for number in range(int(fold.max()) + 1):
+        held = fold == number
+        weights, bias = minimise(design[~held], truth[~held], link, strength, weight[~held])
+        logits[held] = design[held] @ weights + bias
+    return logits
 
 
 def folds(groups: Sequence[str]) -> Array:
@@ -136,7 +147,8 @@ def _design(model: LinearModel, texts: Sequence[str]) -> Any:
     return sparse.diags(1 / np.maximum(norm, 1e-9)) @ found
 
 
-def _minimise(design: Any, truth: Array, link: Link, strength: float, weight: Array) -> tuple[Array, Array]:
+def minimise(design: Any, truth: Array, link: Link, strength: float, weight: Array) -> tuple[Array, Array]:
+    """Weights (columns, outputs) and biases of a regularised logistic regression; see `Corpus.fit`."""
     from scipy.optimize import minimize
 
     terms_count, outputs = design.shape[1], truth.shape[1]

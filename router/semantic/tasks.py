@@ -11,7 +11,7 @@ from typing import Protocol
 from problems import BackrouteError
 from router.learned.linear import Array, LinearModel
 
-CORE = "core"
+CORE, MINILM = "core", "minilm"
 
 
 class Scorer(Protocol):
@@ -42,6 +42,11 @@ def task_model(name: str = CORE) -> Scorer:
     if name == CORE:
         with as_file(files("router.semantic").joinpath("core.npz")) as path:
             return LinearModel.load(path)
+    if name == MINILM:
+        from router.semantic.minilm import EmbeddedModel
+
+        with as_file(files("router.semantic").joinpath("minilm.npz")) as path:
+            return EmbeddedModel.load(path)
     model = LinearModel.load(Path(name))
     if model.link != "softmax":
         fix = "train one with `backroute train LOG --label task`"

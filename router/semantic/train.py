@@ -35,7 +35,7 @@ def train_tasks(
     _check(labels, outputs, groups)
     codes = {label: code for code, label in enumerate(outputs)}
     truth = np.eye(len(outputs))[[codes[label] for label in labels]]
-    weight = _balance(labels, groups) if balanced else np.ones(len(texts))
+    weight = balance(labels, groups) if balanced else np.ones(len(texts))
     corpus = Corpus(texts)
     best: tuple[float, float, Array] | None = None
     for strength in STRENGTHS:
@@ -75,7 +75,8 @@ def surest_half(told: Array) -> Array:
     return np.argsort(-told.max(axis=1), kind="stable")[: (len(told) + 1) // 2]
 
 
-def _balance(labels: Sequence[str], groups: Sequence[str]) -> Array:
+def balance(labels: Sequence[str], groups: Sequence[str]) -> Array:
+    """A weight per text: every class the same, and every group within its class; the mean is 1."""
     cells = Counter(zip(labels, groups, strict=True))
     groups_of: dict[str, set[str]] = defaultdict(set)
     for label, group in cells:
