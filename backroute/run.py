@@ -87,7 +87,7 @@ def notes(run: Any, out: Path) -> None:
         unnamed = f"{count:,} requests name no model: only the baseline can be compared with"
         click.echo(f"note: {unnamed if name == NO_NAME else said}", err=True)
     for kind, count in facts.passed_through.items():
-        click.echo(f"note: {count:,} {kind} calls are not routed; they cost as logged in every arm", err=True)
+        click.echo(f"note: {count:,} {kind} calls are not routed; they cost what the log says in every arm", err=True)
     if facts.undecided:
         click.echo(f"note: {facts.undecided:,} requests hold no text that the rules could decide by", err=True)
     if facts.untimed:

@@ -206,7 +206,9 @@ def _filled(column: pa.Array | pa.ChunkedArray) -> Array:
 def _pass_through(batch: Batch, total: Array, priced: Array) -> tuple[Array, Array]:
     # What a provider billed for a call we do not price by its tokens is the best that is known of it.
     billed = batch.passes & batch.recorded
-    return np.where(billed, batch.recorded_pico, total), priced | billed
+    # Audio and images made have rates of their own, which no bucket tells.
+    apart = pc.is_in(batch.requests["call_type"], pa.array(["audio", "image"])).to_numpy(zero_copy_only=False)
+    return np.where(billed, batch.recorded_pico, total), (priced & ~apart) | billed
 
 
 def _serve(

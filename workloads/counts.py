@@ -61,6 +61,16 @@ class Usage:
         """All output tokens; null where unknown."""
         return _sum(getattr(self, bucket) for bucket in OUTPUT_BUCKETS)
 
+    @property
+    def billed_apart(self) -> str | None:
+        """What kind of call this is where tokens have rates of their own that no bucket tells: audio, or images made.
+
+        Images that are read cost what text does; providers' price lists, November 2026.
+        """
+        if any(tokens and kind.endswith("_audio") for kind, tokens in self.modality.items()):
+            return "audio"
+        return "image" if self.modality.get("output_image") else None
+
 
 class Inputs(TypedDict, total=False):
     """The four input buckets by name; none where the input is unknown."""

@@ -22,7 +22,7 @@ from workloads.formats.unfold import unfold
 from workloads.rows import Row, RowError
 from workloads.sources import Source
 
-ONCE_A_FILE = {"no_time_zone", "no_start"}
+ONCE_A_FILE = {"no_time_zone", "no_start", "billed_apart", "answer_in_messages"}
 ASIDE = "row set aside"
 
 
@@ -127,6 +127,10 @@ class Reading:
         return row
 
     def _note(self, line: Line, row: Row) -> None:
+        if row.call_type == "chat" and (apart := row.usage.billed_apart) is not None:
+            row.call_type = apart
+            effect, fix = "not routed; it costs what the log says it did", "log each call's cost"
+            row.notes.append(("billed_apart", "usage", row.usage.modality, effect, fix))
         for kind, field, value, effect, fix in row.notes:
             if kind not in ONCE_A_FILE or (kind, line.source) not in self._noted:
                 self._noted.add((kind, line.source))
@@ -184,7 +188,9 @@ class Reading:
             return found, why
         if self._format is not None:
             raise RowError("", record, "not_in_format", f"this is no {self._format.NAME}: leave --log-format out")
-        raise RowError("", record, "nothing_to_replay", "give messages or prompt, or usage counts")
+        raise RowError(
+            "", record, "nothing_to_replay", "give messages, prompt or usage counts, or name them: --mapping"
+        )
 
     def _name(self, line: Line, row: Row, *, repeats: bool) -> None:
         """The row's id; without one of its own, the hash of its line."""

@@ -157,7 +157,7 @@ def numbered(count: int) -> list[dict[str, Any]]:
     for name, sample in CALLS.items():
         for number in range(count if name != "codex" else 0):
             record = deepcopy(sample)
-            for key in ("request_id", "id", "custom_id", "span_id"):
+            for key in ("request_id", "requestId", "id", "custom_id", "span_id"):
                 if key in record or (key == "id" and name in ("pairs", "chat")):
                     record[key] = f"{name}-{number}"
             if name == "claude-code":

@@ -219,6 +219,34 @@ CLAUDE_RESULT: dict[str, Any] = {
         },
     },
 }
+BEDROCK_LOG: dict[str, Any] = {
+    "schemaType": "ModelInvocationLog",
+    "schemaVersion": "1.0",
+    "timestamp": "2024-06-01T10:00:00Z",
+    "accountId": "123456789012",
+    "region": "us-east-1",
+    "requestId": "b1",
+    "operation": "Converse",
+    "modelId": "anthropic.claude-3-5-sonnet-20240620-v1:0",
+    "input": {
+        "inputContentType": "application/json",
+        "inputBodyJson": {
+            "system": [{"text": "Be brief."}],
+            "messages": [{"role": "user", "content": [{"text": "Two and two?"}]}],
+            "inferenceConfig": {"maxTokens": 64},
+        },
+        "inputTokenCount": 400,
+    },
+    "output": {
+        "outputContentType": "application/json",
+        "outputBodyJson": {
+            "output": {"message": {"role": "assistant", "content": [{"text": "Four."}]}},
+            "stopReason": "end_turn",
+            "usage": {"inputTokens": 400, "cacheReadInputTokens": 600, "outputTokens": 50, "totalTokens": 1_050},
+        },
+        "outputTokenCount": 50,
+    },
+}
 CLAUDE_CODE: dict[str, Any] = {
     "type": "assistant",
     "sessionId": "s1",
@@ -297,6 +325,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "openrouter": OPENROUTER,
     "langfuse": GENERATION,
     "otel": GENAI,
+    "bedrock-log": BEDROCK_LOG,
     "openai-batch": BATCH_RESULT,
     "anthropic-batch": CLAUDE_RESULT,
     "claude-code": CLAUDE_CODE,

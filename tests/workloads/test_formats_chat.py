@@ -105,7 +105,7 @@ def test_items_of_a_responses_call_are_messages_without_a_role() -> None:
 
 def test_langchain_names_its_roles_as_types() -> None:
     messages = [{"type": "human", "content": "Hi"}, {"type": "ai", "content": "Hello"}]
-    row = read({"messages": messages})
+    row = read({"messages": messages, "response": "Ho"})
     assert [message["role"] for message in row["messages"]] == ["user", "assistant"]
     assert row["prompt"] == "Hi"
 

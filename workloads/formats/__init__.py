@@ -10,6 +10,7 @@ from problems import BackrouteError, nearest
 from workloads.formats import (
     anthropic_batch,
     azure_trace,
+    bedrock_log,
     burstgpt,
     chat,
     claude_code,
@@ -60,6 +61,7 @@ MODULES: dict[str, ModuleType] = {
     "langfuse": langfuse,
     "claude-code": claude_code,
     "codex": codex,
+    "bedrock-log": bedrock_log,
     "openai-batch": openai_batch,
     "anthropic-batch": anthropic_batch,
     "azure-trace": azure_trace,

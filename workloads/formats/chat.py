@@ -8,6 +8,7 @@ from typing import Any
 
 from workloads.bodies import Exchange, read_exchange
 from workloads.counts import Usage
+from workloads.formats.cells import number
 from workloads.formats.envelope import Record, decoded, fill, kept, pick, read_envelope, text
 from workloads.rows import Row, RowError
 from workloads.usage import read_usage
@@ -52,8 +53,13 @@ def read(record: Record, zone: tzinfo) -> Row:
     row = read_envelope(record, zone)
     row.model = text(*pick(record, MODEL))
     name, answer = pick(record, ANSWER)
-    body = _body(answer)
-    exchange = read_exchange(_request(record, row), body, provider=row.provider)
+    body, request = _body(answer), _request(record, row)
+    if answer is None and len(said := request["messages"]) > 1 and said[-1]["role"] == "assistant":
+        last = said.pop()
+        body = {"choices": [{"message": last}]}
+        effect, fix = "its last message, the assistant's, was read as the answer", "give answers as `response`"
+        row.notes.append(("answer_in_messages", "messages", last.get("content"), effect, fix))
+    exchange = read_exchange(request, body, provider=row.provider)
     row.model = row.model or exchange.model
     if body is not None:
         row.provider = row.provider or exchange.provider
@@ -74,7 +80,8 @@ def _usage(record: Record, row: Row, exchange: Exchange) -> Usage:
         block = {"total_tokens": block}
     if block is not None and not isinstance(block, Mapping):
         raise RowError(name, block, "not_an_object", "give usage as a JSON object of counts")
-    block = block or {name: record[name] for name in FLAT if record.get(name) is not None}
+    # Exports of databases write counts as texts.
+    block = block or {name: number(record[name]) for name in FLAT if record.get(name) is not None}
     if not block:
         return exchange.usage
     usage = read_usage(block, provider=row.provider, api="openai_chat")

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 ID = ("request_id", "id", "req_id", "uuid", "custom_id")
 TIME: tuple[str, ...] = ("timestamp", "time", "ts", "arrived_at", "request_time", "start_time", "created_at", "created")
-TIME += ("datetime", "date")
+TIME += ("datetime", "date", "datetime_utc", "@timestamp", "requested_at", "logging_time")
 SESSION = ("session_id", "conversation_id", "thread_id", "chat_id", "session")
 USER = ("user_id", "user", "end_user")
 PROVIDER = ("provider", "llm_provider", "custom_llm_provider", "vendor")
@@ -67,7 +67,7 @@ def read_envelope(record: Record, zone: tzinfo) -> Row:
     row.latency_ms = kept(row, milliseconds, *pick(record, LATENCY))
     row.ttft_ms = kept(row, milliseconds, *pick(record, TTFT))
     row.status = kept(row, _status, *pick(record, STATUS)) or ("error" if record.get("error") else "ok")
-    if record.get("cache_hit") in (True, "True", "true"):
+    if _from_cache(record, row):
         row.status = "cached"
     row.arrived_at = read_time(*pick(record, TIME), zone, row)
     _meta(*pick(record, META), record, row)
@@ -75,6 +75,12 @@ def read_envelope(record: Record, zone: tzinfo) -> Row:
     row.feedback = None if held is None else held if isinstance(held, str) else msgspec.json.encode(held).decode()
     row.call_type = kept(row, call_type, *pick(record, ("call_type",))) or "chat"
     return row
+
+
+def _from_cache(record: Record, row: Row) -> bool:
+    """Whether a gateway answered from a cache of its own; a bare `cached` may also mean the provider's, unless free."""
+    hit = record.get("cache_hit") in (True, "True", "true") or str(record.get("cache_status")).upper().endswith("HIT")
+    return hit or (record.get("cached") in (True, "True", "true") and row.recorded_usd == 0)
 
 
 def fill(row: Row, exchange: Exchange) -> None:

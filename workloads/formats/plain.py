@@ -129,6 +129,8 @@ def _set_messages(row: Row, line: _Line, said: list[_Message] | None) -> None:
             messages.insert(0, Message("system", None, system))
     if not messages:
         return
+    if messages[-1].role == "assistant" and row.completion is None:
+        raise ValueError("the answer may stand among the messages")
     prompt, systems = None, []
     for role, _, text in messages:
         if role == "user":
