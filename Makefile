@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-fast lint bench-fidelity bench-real bench-routing litellm clean
+.PHONY: demo docs test test-fast lint bench-fidelity bench-real bench-routing bench-report litellm clean
 
 demo: .venv/installed
 	$(BIN)/backroute demo --out demo-out
@@ -18,6 +18,10 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The pages that follow from the code: the command line and the Python API.
+docs: .venv/installed
+	$(BIN)/python docs/generate.py
+
 # Leaves whole tasks and whole models out, and compares the counterfactual model with the simple ways.
 bench-fidelity: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fidelity
@@ -29,6 +33,10 @@ bench-real: .venv/installed
 # Routing that learns, on sources, domains and tasks left out; `make bench-routing ARGS=--quick` for under two minutes.
 bench-routing: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.routing $(ARGS)
+
+# The report on a million requests; `make bench-report ARGS=--quick` for twenty thousand.
+bench-report: .venv/installed
+	$(BIN)/python -m benchmarks.report $(ARGS)
 
 # The pinned versions are those the tests last ran with.
 .venv/installed: pyproject.toml constraints.txt

@@ -17,7 +17,7 @@ from simulator.claim import CASE, Claim, ModelPrices, load_claim
 WIDTH = 80
 
 
-@click.command("audit")
+@click.command("audit", epilog="Example: backroute audit --case")
 @click.argument("claim", type=click.Path(path_type=Path), required=False)
 @click.option("--case", "bundled", is_flag=True, help="Audit the bundled claim: the published 60/25/15 case.")
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)

@@ -3,6 +3,7 @@
 from reports.charts import (
     cost_chart,
     day_chart,
+    expected_chart,
     model_chart,
     quality_chart,
     rule_chart,
@@ -25,6 +26,7 @@ __all__ = [
     "comparison_table",
     "cost_chart",
     "day_chart",
+    "expected_chart",
     "frontier_chart",
     "html_report",
     "markdown_report",

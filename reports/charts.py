@@ -8,7 +8,7 @@ from reports.bars import Bar, Row, draw_rows, height_of, rows_that_fit, say_noth
 from reports.days import day_chart
 from reports.headline import headline
 from reports.ledger import STEPS
-from reports.sheets import slice_name
+from reports.sheets import expected_name, keeps_words, slice_name
 from reports.style import PALETTE, new_axes
 from reports.summary import (
     Part,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "cost_chart",
     "day_chart",
+    "expected_chart",
     "model_chart",
     "quality_chart",
     "rule_chart",
@@ -72,7 +73,7 @@ def spend_arms(summary: Summary) -> list[tuple[str, Decimal | None, str]]:
     baseline = f"Baseline: {summary['baseline']['name']}"
     if summary["headline"] == "baseline":
         return [*arms, (baseline, before, "baseline")]
-    if before != spent:
+    if usd(before) != usd(spent):
         arms.append(("Of it, on the requests compared", before, "logged"))
     return [*arms, (f"{baseline} (hypothetical)", amount(summary["baseline"]["usd"]), "baseline")]
 
@@ -175,19 +176,43 @@ def quality_chart(result: Summarised, ax: "Axes | None" = None) -> "Axes":
     The line down is the margin: as good means surely to the right of it.
     """
     found = summary_of(result)["quality"]["slices"]
-    known = [each for each in found if each["low_pct"] is not None and each["high_pct"] is not None]
-    ax = ax if ax is not None else new_axes(height_of(min(len(known), MOST_ROWS)))
-    if not known:
-        say_nothing(ax, "No answers were compared.")
+    ranges = [
+        (slice_name(each), each["low_pct"], each["high_pct"], each["verdict"])
+        for each in found
+        if each["low_pct"] is not None and each["high_pct"] is not None
+    ]
+    margin = found[0]["margin_pct"] if found else 0.0
+    return differences(ranges, margin, "Quality of the routed answers", "No answers were compared.", ax)
+
+
+def expected_chart(result: Summarised, ax: "Axes | None" = None) -> "Axes":
+    """How much better or worse the routed answers are expected to be, without any call, as `quality_chart` draws it."""
+    predicted = summary_of(result)["quality"].get("predicted")
+    ranges = [
+        (expected_name(each), 100 * each["low"], 100 * each["high"], keeps_words(each["keeps"]))
+        for each in (predicted["slices"] if predicted else [])
+        if each["low"] is not None and each["high"] is not None and each["basis"] != "same model"
+    ]
+    margin = 100 * predicted["margin"] if predicted else 0.0
+    return differences(ranges, margin, "Quality expected of the routed answers", "No quality is known offline.", ax)
+
+
+def differences(
+    ranges: Sequence[tuple[str, float, float, str]], margin: float, heading: str, nothing: str, ax: "Axes | None"
+) -> "Axes":
+    """Ranges of a difference in quality, each with its name and verdict, and the margin as a line down."""
+    ax = ax if ax is not None else new_axes(height_of(min(len(ranges), MOST_ROWS)))
+    if not ranges:
+        say_nothing(ax, nothing)
         return ax
-    shown, left = largest(known, min(MOST_ROWS, rows_that_fit(ax)))
-    rows = []
-    for each in shown:
-        colour = PALETTE[VERDICTS.get(each["verdict"], "baseline")]
-        rows.append(Row(slice_name(each), (Bar(each["low_pct"], each["high_pct"], colour, each["verdict"]),)))
+    shown, left = largest(ranges, min(MOST_ROWS, rows_that_fit(ax)))
+    rows = [
+        Row(name, (Bar(low, high, PALETTE[VERDICTS.get(verdict, "baseline")], verdict),))
+        for name, low, high, verdict in shown
+    ]
     axis = "difference in quality, points of 100; below 0 is worse"
-    draw_rows(ax, rows, axis, lambda value: f"{value:g}", mark=-shown[0]["margin_pct"])
-    title(ax, "Quality of the routed answers" + left)
+    draw_rows(ax, rows, axis, lambda value: f"{value:g}", mark=-margin)
+    title(ax, heading + left)
     return ax
 
 

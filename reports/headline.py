@@ -55,7 +55,7 @@ def headline(summary: Summary) -> Headline:
     figures = [Figure("Spent, as logged", logged)]
     if hypothetical:
         compared = amount(summary["compared"]["before_usd"])
-        if compared is not None and compared != logged:
+        if compared is not None and usd(compared) != usd(logged):
             figures = [Figure("Spent, as logged", logged, f"{usd(compared)} of it on the requests compared")]
     elif baseline != logged:
         figures.append(Figure(f"Baseline ({summary['baseline']['name']})", baseline))

@@ -3,13 +3,14 @@
 from typing import TYPE_CHECKING
 
 from problems import BackrouteError
-from simulator import ReplayResult
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from simulator import ReplayResult
 
-def moved_requests(before: ReplayResult, after: ReplayResult) -> "pd.DataFrame":
+
+def moved_requests(before: "ReplayResult", after: "ReplayResult") -> "pd.DataFrame":
     """The requests that one rule set sends to another model or rule than the other, the largest change of cost first.
 
     Args:

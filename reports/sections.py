@@ -138,7 +138,8 @@ def quality(summary: Summary) -> Section:
         )
     else:
         said.append("Where there is not enough evidence, no saving is counted as verified.")
-    if worth := headline(summary).expected:
+    worth = headline(summary).expected
+    if worth and expected(summary) is None:
         said.append(f"Expected without asking, and never counted as verified: {worth}.")
     return Section(
         "quality",
@@ -148,6 +149,24 @@ def quality(summary: Summary) -> Section:
         "Each bar is the range in which the difference in quality lies; the line down is the margin, and as good means "
         "surely to the right of it.",
         [sheets.slice_sheet(summary)] if summary["quality"]["slices"] else [],
+    )
+
+
+def expected(summary: Summary) -> Section | None:
+    """The quality expected offline, apart from what was verified."""
+    predicted = summary["quality"].get("predicted")
+    if predicted is None or not any(each["low"] is not None for each in predicted["slices"]):
+        return None
+    known = any(each["low"] is not None and each["basis"] != "same model" for each in predicted["slices"])
+    said = f"Without any call, from scores in the log and public outcomes: {headline(summary).expected}."
+    about = "None of it counts as verified; chat and analytics have no public outcomes, and stay unknown."
+    return Section(
+        "expected",
+        "Quality expected, not verified",
+        [said, about],
+        "quality-expected" if known else None,
+        "The line down is the margin; as good means surely to the right of it." if known else "",
+        [sheets.expected_sheet(summary)],
     )
 
 
@@ -196,6 +215,7 @@ PARTS: tuple[Callable[[Summary], Section | None], ...] = (
     by_model,
     sensitivity,
     quality,
+    expected,
     assumptions,
     coverage,
     prices,

@@ -31,10 +31,14 @@ BUCKET_NAMES = {
 }
 
 
-def bucket_name(bucket: str) -> str:
-    """A bucket in words, its tier kept: "output above 200,000 input tokens"."""
-    name, above, tier = bucket.partition(" above ")
-    return f"{BUCKET_NAMES.get(name, name)}{above}{tier}"
+BUCKET_COLUMNS = {
+    "input_uncached": "Input",
+    "cache_read": "Cache read",
+    "cache_write_5m": "Cache write, 5 min",
+    "cache_write_1h": "Cache write, 1 h",
+    "output_text": "Output",
+    "output_reasoning": "Hidden reasoning",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,19 +176,46 @@ def slice_name(found: Summary) -> str:
     return f"{found['slice']} → {found['model']}"
 
 
-def price_sheet(summary: Summary) -> Sheet:
-    """The prices used, a row each."""
+def expected_sheet(summary: Summary) -> Sheet:
+    """What quality is expected offline in each slice of the traffic; differences in points of 100."""
+
+    def points(share: float | None) -> float | None:
+        return None if share is None else 100 * share
+
     rows = [
         (
-            row["model"],
-            bucket_name(row["bucket"]),
-            amount(row["usd_per_mtok"]),
-            row["effective_from"] or UNKNOWN,
-            row["source"],
+            expected_name(each), keeps_words(each["keeps"]), each["basis"], each["requests"],
+            *(points(each[key]) for key in ("baseline_quality", "routed_quality", "difference", "low", "high")),
+            amount(each["saving_usd"]),
         )
-        for row in summary["prices"]
+        for each in summary["quality"]["predicted"]["slices"]
+    ]  # fmt: skip
+    columns = ("Slice", "Expected", "Known from", "Requests", "Before", "Routed", "Difference", "From", "To", "Saving")
+    return Sheet("Quality expected, by slice of the traffic", columns, rows)
+
+
+def expected_name(found: Summary) -> str:
+    """A rule, the model it chose and the task."""
+    return f"{rule_name(found)} → {model_name(found)}" + (f", {found['task']}" if found["task"] else "")
+
+
+def keeps_words(keeps: bool | None) -> str:
+    """A verdict that was not verified."""
+    return "unknown" if keeps is None else "as good" if keeps else "worse"
+
+
+def price_sheet(summary: Summary) -> Sheet:
+    """The prices used: a row for each model, and for each length of prompt from which others hold."""
+    listed: dict[tuple[str, str, str], dict[str, Cell]] = {}
+    for row in summary["prices"]:
+        bucket, above, tier = row["bucket"].partition(" above ")
+        key = (f"{row['model']}{above}{tier}", row["effective_from"] or UNKNOWN, row["source"])
+        listed.setdefault(key, {})[bucket] = amount(row["usd_per_mtok"])
+    rows = [
+        (model, *(held.get(bucket) for bucket in BUCKET_COLUMNS), since, source)
+        for (model, since, source), held in listed.items()
     ]
-    columns = ("Model", "Tokens", "US dollars per million", "In force from", "Source")
+    columns = ("Model", *BUCKET_COLUMNS.values(), "In force from", "Source")
     return Sheet(f"Prices as of {summary['manifest']['prices_as_of']}", columns, rows)
 
 

@@ -11,16 +11,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from reports.bars import title
 from reports.figures import svg_of
 from reports.style import PALETTE, SIZE_PT, new_axes, style
 from reports.words import printable, short_usd
 from reports.write import DPI, written_to
-from simulator.frontier import hull
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.axes import Axes
 
 HEIGHT_IN = 4.2
@@ -78,6 +76,8 @@ def write_sweep(sweep: Mapping[str, Any], folder: Path) -> list[Path]:
 
 
 def _against_quality(sweep: Mapping[str, Any], ax: Axes) -> None:
+    from simulator.frontier import hull
+
     settings, singles = _xy(sweep["settings"]), _xy(sweep["single_models"])
     mixed, best = hull(singles), hull(settings)
     ax.plot(*mixed.T, color=PALETTE["baseline"], linestyle="--", linewidth=1.0, label="Single models mixed by lot")
@@ -89,7 +89,7 @@ def _against_quality(sweep: Mapping[str, Any], ax: Axes) -> None:
         x, y = _xy([sweep["oracle"]])[0]
         ax.scatter([x], [y], s=44, marker="*", color=PALETTE["saves"], zorder=3, label="Best in hindsight")
     for (x, y), name in zip(singles, (point["name"] for point in sweep["single_models"]), strict=True):
-        right = x > float(np.mean(ax.get_xlim()))
+        right = x > sum(ax.get_xlim()) / 2
         ax.annotate(
             printable(name),
             (x, y),
@@ -104,4 +104,6 @@ def _against_quality(sweep: Mapping[str, Any], ax: Axes) -> None:
 
 
 def _xy(points: Sequence[Mapping[str, Any]]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    import numpy as np
+
     return np.array([[point["known_usd"], point["quality"]] for point in points], np.float64)

@@ -29,8 +29,14 @@ def terminal_report(result: Summarised) -> RenderableType:
 
 
 def print_report(result: Summarised, console: Console) -> None:
-    """Print the report, never wider than 80 columns."""
-    console.print(terminal_report(result), width=min(console.width, WIDTH))
+    """Print the report, never wider than 80 columns; into a file or a pipe without the blanks that fill a line."""
+    report, width = terminal_report(result), min(console.width, WIDTH)
+    if console.is_terminal:
+        console.print(report, width=width)
+        return
+    with console.capture() as held:
+        console.print(report, width=width)
+    console.file.write("".join(f"{each.rstrip()}\n" for each in held.get().splitlines()))
 
 
 def answer(summary: Summary, said: Headline) -> RenderableType:

@@ -97,6 +97,22 @@ ASSUMPTIONS = [
         "saving_resting_on_it_pct": None,
     },
 ]
+PREDICTED = {
+    "margin": 0.05, "level": 0.9, "fitted_on": "2026-11-20", "sources": ["ZeroEval"], "scored": 0,
+    "saving_usd": {"keeps": "0", "loses": "-0.000504", "unknown": "0"},
+    "slices": [
+        {
+            "rule": "code", "model": LONG_MODEL, "against": "openai/gpt-4o", "task": "code", "requests": 30,
+            "saving_usd": "-0.000504", "baseline_quality": 0.73, "routed_quality": 0.55, "difference": -0.18,
+            "low": -0.31, "high": -0.07, "keeps": False, "basis": "public outcomes", "tasks": ["polyglot"],
+        },
+        {
+            "rule": None, "model": "openai/gpt-4o-mini", "against": "openai/gpt-4o", "task": None, "requests": 11,
+            "saving_usd": "0", "baseline_quality": None, "routed_quality": None, "difference": None, "low": None,
+            "high": None, "keeps": None, "basis": "unknown", "tasks": [],
+        },
+    ],
+}  # fmt: skip
 MANIFEST = {
     "versions": {"backroute": "0.1.0", "genai-prices": "0.2.3", "python": "3.11.7"},
     "digests": {
@@ -195,7 +211,7 @@ def loss() -> dict[str, Any]:
         "by_day": days("2026-06-03", 2, "0.0042", "0.0042", "0.004704"),
         "sensitivity": [{"source": "answer length, from task to task", "low_pct": -14.9, "high_pct": -9.2}],
         "quality": {
-            "checked": True, "verified_savings_usd": "-0.0004",
+            "checked": True, "verified_savings_usd": "-0.0004", "predicted": PREDICTED,
             "slices": [
                 checked_slice(HOSTILE_RULE, "as good", 200, -4.2, 1.9),
                 checked_slice("default", "not enough evidence", 11, None, None),

@@ -25,6 +25,7 @@ DRAWN: list[Draw] = [
     reports.saving_chart,
     reports.sensitivity_chart,
     reports.quality_chart,
+    reports.expected_chart,
 ]
 
 

@@ -66,7 +66,7 @@ def printed(summary: object, width: int = 80) -> str:
     console = Console(file=io.StringIO(), width=width, color_system=None)
     print_report(summary, console)  # type: ignore[arg-type]
     assert isinstance(console.file, io.StringIO)
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
+    return console.file.getvalue()
 
 
 def test_the_report_reads_as_it_always_did() -> None:
