@@ -26,6 +26,7 @@ VERBS = {
     "report": "A replay's folder as a page, PDF, Markdown, charts, tables or FOCUS.",
     "compare": "Two or more replays side by side.",
     "calibrate": "Refit the token prediction to paired live answers of your own traffic.",
+    "monitor": "Live spend, mix and failures against the forecast of a replay.",
     "ab": "Results of an experiment on live traffic, and how many requests one needs.",
     "export": "The rules as a LiteLLM proxy configuration, and what it cannot express.",
     "audit": "Can any traffic at all produce a claimed saving at list prices?",
