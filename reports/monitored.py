@@ -12,7 +12,7 @@ from reports.sheets import Sheet, said
 from reports.words import printable
 
 BY_DAY = "Days: spend against the forecast for as many calls"
-PSI_RULE = "PSI below 0.1 is stable, from 0.25 on shifted; below its value by chance it says nothing."
+BY_MIX = "Mix against the forecast (PSI: from 0.1 moved, from 0.25 shifted)"
 
 
 def verdict(report: Mapping[str, Any]) -> str:
@@ -66,7 +66,7 @@ def monitor_sheets(report: Mapping[str, Any]) -> list[Sheet]:
             ("Day", "Calls", "Spend", "Low", "High", "Within"),
             days,
         ),
-        Sheet(f"Mix against the forecast. {PSI_RULE}", ("Feature", "PSI", "By chance", ""), mix),
+        Sheet(BY_MIX, ("Feature", "PSI", "By chance", ""), mix),
         Sheet("Evidence of a change (logarithm; an alarm at 1)", ("Of", "Evidence"), evidence),
     ]
     return [sheet for sheet in sheets if sheet.rows]
