@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo docs test test-fast lint bench-fidelity bench-real bench-routing bench-report litellm clean
+.PHONY: demo docs test test-fast lint bench-fidelity bench-real bench-routing bench-report litellm bench-production clean
 
 demo: .venv/installed
 	$(BIN)/backroute demo --out demo-out
@@ -44,6 +44,10 @@ bench-report: .venv/installed
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
+
+# Bills, false alarms, power, drift and overhead of production; the proxy's part needs `make litellm`. QUICK=--quick.
+bench-production: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.production $(QUICK)
 
 # The LiteLLM proxy in an environment of its own (its pins are many), for the tests that start it. 1.107.0 was withdrawn
 # as compromised: pin another.
