@@ -45,9 +45,9 @@ bench-report: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-# Bills, false alarms, power, drift and overhead of production; the proxy's part needs `make litellm`. QUICK=--quick.
+# Bills, false alarms, power, drift and overhead of production; the proxy's part needs `make litellm`.
 bench-production: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.production $(QUICK)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.production $(ARGS)
 
 # The LiteLLM proxy in an environment of its own (its pins are many), for the tests that start it. 1.107.0 was withdrawn
 # as compromised: pin another.
