@@ -78,7 +78,13 @@ class FileSource:
             fix = "the lines before were read, those after are missing: fetch or pack the file again"
             problems.add(self._problem(number + 1, fault, "broken_file", fix))
         elif not number:
-            said = ("", "0 bytes", "nothing to read", "check that this is the file that was meant", "empty_file")
+            said = (
+                "",
+                "no rows" if head.strip() else "no text",
+                "nothing to read",
+                "check that this is the file that was meant",
+                "empty_file",
+            )
             problems.add(Problem(self.name, 0, *said, set_aside=False))
 
     def _pieces(self, stream: IO[bytes], head: bytes, problems: ProblemLog) -> Iterator[tuple[int, bytes]]:

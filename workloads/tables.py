@@ -49,13 +49,21 @@ def is_table(head: str, name: str) -> bool:
 
 
 def csv_rows(stream: IO[bytes], fault: Callable[[TableError], None]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line numbers and rows; a row that cannot be read goes to `fault` and the next follows."""
+    """Line numbers and rows; a row that cannot be read goes to `fault` and the next follows.
+
+    Raises:
+        TableError: the header cannot be read.
+    """
     csv.field_size_limit(LONGEST_CELL)
     # Line by line with a limit, so that a file without an end of line is not held in memory.
     lines = (line.decode("utf-8", "replace") for line in iter(lambda: stream.readline(LONGEST_CELL), b""))
     first = next(lines, "").removeprefix("\ufeff")
-    rows = csv.reader(chain([first], lines), delimiter=_delimiter(first))
-    columns = [name.strip() for name in next(rows, [])]
+    # Strict, so that a quote that nothing closes is told and does not swallow the rest of the file.
+    rows = csv.reader(chain([first], lines), delimiter=_delimiter(first), strict=True)
+    try:
+        columns = [name.strip() for name in next(rows, [])]
+    except csv.Error as error:
+        raise TableError(f"the header: {error}", 1) from error
     while True:
         try:
             cells = next(rows, None)

@@ -1,8 +1,4 @@
-import csv
-import io
-import json
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -12,30 +8,9 @@ from pricing import PriceBook
 from problems import BackrouteError
 from simulator.audit import AuditResult, Volume, audit, list_prices
 from simulator.claim import CASE, Claim, Line, ModelPrices, load_claim, parse_claim
-from tests.command_line import Said, backroute
+from tests.simulator.claims import GPT_4O, LIST, LLAMA, MINI, SMALL, SONNET, prices
 
-GPT_4O, MINI = "openai/gpt-4o", "openai/gpt-4o-mini"
-SONNET, LLAMA = "anthropic/claude-sonnet-4-5", "groq/llama-3.1-8b-instant"
-
-
-def prices(input_usd: str, output_usd: str, cache_read: str | None = None) -> ModelPrices:
-    return ModelPrices(Decimal(input_usd), Decimal(output_usd), None if cache_read is None else Decimal(cache_read))
-
-
-LIST = {
-    GPT_4O: prices("2.50", "10.00", "1.25"),
-    MINI: prices("0.15", "0.60", "0.075"),
-    SONNET: prices("3.00", "15.00", "0.30"),
-    LLAMA: prices("0.05", "0.08"),
-}
 FREE = {**LIST, "local/free": prices("0", "0")}
-
-SMALL = """
-name: small
-source: a test
-baseline: {model: openai/gpt-4o, usd: 1000}
-routed: [{slice: all, model: openai/gpt-4o-mini, usd: 100}]
-"""
 
 
 def found(text: str, book: dict[str, ModelPrices] = LIST) -> AuditResult:
@@ -261,73 +236,6 @@ def test_a_slice_range_is_the_line_times_the_smaller_and_the_larger_price_ratio(
     assert float(high or 0) == pytest.approx(float(usd * max(ratios)), rel=1e-6, abs=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("", "claim: Expected `object`, got `null` (None)"),
-        ("a: [", "claim:1: is not YAML"),
-        ("when: 2024-99-99", "claim: is not YAML (month must be"),
-        (SMALL + "basline: 3", "unknown key ('basline'); did you mean 'baseline'?"),
-        (SMALL.replace("slice: all", "slcie: all"), "routed[0]: unknown key ('slcie'); did you mean 'slice'?"),
-        (SMALL + "token_ratio: {inptu: [1, 1]}", "token_ratio: unknown key ('inptu'); did you mean 'input'?"),
-        (SMALL + "prices: {openai/gpt-4o: {inptu: 1, output: 2}}", "unknown key ('inptu'); did you mean 'input'?"),
-        (SMALL.replace("usd: 100}", "usd: $100}"), "routed[0].usd: Invalid decimal string ('$100')"),
-        (SMALL.replace("usd: 100}", "usd: true}"), "routed[0].usd: Expected `decimal`, got `bool` (True)"),
-        (SMALL.replace("usd: 100}", "usd: -1}"), "routed[0]: usd is out of range (-1)"),
-        (SMALL.replace("usd: 100}", "usd: .nan}"), "routed[0]: usd is out of range (NaN)"),
-        (SMALL.replace("usd: 1000}", "usd: .inf}"), "baseline: usd is out of range (Infinity)"),
-        (SMALL.replace("usd: 1000}", "usd: 0}"), "baseline.usd is zero (0)"),
-        (SMALL.replace(", usd: 100}", "}"), "missing required field `usd`"),
-        (SMALL.replace("name: small", "name: ''"), "name: Expected `str` of length >= 1 ('')"),
-        (SMALL.replace("{slice: all, model: openai/gpt-4o-mini, usd: 100}", ""), "routed: Expected `array` of length"),
-        (SMALL + "token_ratio: [1, 2]", "token_ratio: Expected `object`, got `array` ([1, 2])"),
-        (SMALL + "token_ratio: {output: [2, 1]}", "token_ratio: output is no range ([2, 1])"),
-        (SMALL + "token_ratio: {output: [0, 1]}", "token_ratio: output is no range ([0, 1])"),
-        (SMALL + "claimed_saving_pct: 101", "claimed_saving_pct is out of range (101)"),
-        (SMALL + "tolerance_pct: -1", "tolerance_pct is out of range (-1)"),
-        (SMALL + "prices: lst", "prices: Invalid enum value 'lst'"),
-        (SMALL.replace("usd: 100}", "usd: 100, share_pct: 90}"), "share_pct does not add up to 100 (90)"),
-        (SMALL.replace("usd: 100}", "usd: 1}, {slice: all, model: x, usd: 1}"), "two slices have one name (all)"),
-    ],
-)
-def test_a_bad_claim_is_an_error_that_names_the_key_and_the_value(text: str, said: str) -> None:
-    with pytest.raises(BackrouteError) as raised:
-        parse_claim(text)
-    assert said in str(raised.value)
-    assert raised.value.exit_code == 2
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.text(alphabet="abnu:-[]{}&*!|>#\n '\"\t0129.\x00%@", max_size=40))
-def test_no_text_at_all_breaks_the_reader(text: str) -> None:
-    with pytest.raises(BackrouteError):
-        parse_claim(text)
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.sampled_from(["name", "baseline", "routed", "token_ratio", "prices", "tolerance_pct"]), st.data())
-def test_no_value_of_any_key_breaks_the_reader(key: str, data: st.DataObject) -> None:
-    leaf = st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["list", "all", "", "1"])
-    keys = st.sampled_from(["model", "usd", "slice", "input", "output", GPT_4O, "x.y[0]"]) | st.integers()
-    value = data.draw(st.recursive(leaf, lambda inner: st.lists(inner) | st.dictionaries(keys, inner), max_leaves=6))
-    claim = {"name": "n", "source": "s", "baseline": {"model": GPT_4O, "usd": 9}} | {
-        "routed": [{"slice": "all", "model": MINI, "usd": 1}]
-    }
-    try:
-        parsed = parse_claim(json.dumps(claim | {key: value}))
-    except BackrouteError:
-        return
-    assert isinstance(parsed, Claim)
-
-
-def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(BackrouteError, match="no such file"):
-        load_claim(tmp_path / "absent.yaml")
-    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\xfa")
-    with pytest.raises(BackrouteError, match="cannot be read"):
-        load_claim(tmp_path / "binary.yaml")
-
-
 def test_the_price_book_gives_the_list_prices_of_the_case() -> None:
     """FACTS: gpt-4o 2.50/10, gpt-4o-mini 0.15/0.60, Sonnet 4.5 3/15 below 200k tokens, Llama 3.1 8B 0.05/0.08."""
     claim = load_claim(CASE)
@@ -340,62 +248,3 @@ def test_the_price_book_gives_the_list_prices_of_the_case() -> None:
 def test_the_book_is_not_asked_for_what_the_claim_prices_itself() -> None:
     text = SMALL.replace(MINI, "in-house/tiny") + "prices: {in-house/tiny: {input: 0.1, output: 0.2}}"
     assert list(list_prices(PriceBook.load(), parse_claim(text))) == [GPT_4O]
-
-
-def run(*arguments: str) -> Said:
-    return backroute("audit", *arguments)
-
-
-def test_the_command_says_the_case_is_impossible_and_exits_1() -> None:
-    result = run("--case")
-    assert result.exit_code == 1
-    assert "Impossible: no token volumes at list prices" in result.stdout
-    assert "$1,394.67 to $2,305.83" in result.stdout
-    assert all(len(row.rstrip()) <= 80 for row in result.stdout.splitlines())
-
-
-def test_the_command_shows_volumes_for_a_possible_claim_and_exits_0(tmp_path: Path) -> None:
-    path = tmp_path / "claim.yaml"
-    path.write_text(SMALL.replace("1000", "1667"))
-    result = run(str(path))
-    assert (result.exit_code, result.stderr) == (0, "")
-    assert "Possible: some token volumes at list prices" in result.stdout
-    assert "For example, these tokens" in result.stdout
-
-
-def test_the_command_prints_json_and_csv() -> None:
-    said = json.loads(run("--case", "--format", "json").stdout)
-    assert said["possible"] is False
-    assert said["before_usd"] == ["1394.666667", "2305.833333"]
-    assert said["slices"][0]["before_usd"] == ["600", "1500"]
-    rows = list(csv.DictReader(io.StringIO(run("--case", "--format", "csv").stdout)))
-    lows = {row["slice"]: row["before_low_usd"] for row in rows}
-    assert lows == {"simple": "600", "analytics": "750", "code": "44.666667"}
-
-
-def test_json_of_a_possible_claim_carries_volumes_that_cost_the_claimed_line(tmp_path: Path) -> None:
-    path = tmp_path / "claim.yaml"
-    path.write_text(SMALL.replace("1000", "1667"))
-    routed = json.loads(run(str(path), "--format", "json").stdout)["slices"][0]["volume"]["routed"]
-    assert abs(Decimal(routed["usd"]) - 100) <= Decimal("0.501")
-    assert Decimal(routed["usd"]) == (routed["input"] * LIST[MINI].input + routed["output"] * LIST[MINI].output) / 10**6
-
-
-@pytest.mark.parametrize("text", ["a: [", SMALL.replace(MINI, "openai/gpt-4o-banana"), SMALL + "nane: x"])
-def test_the_command_exits_2_for_a_bad_claim_without_a_traceback(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "claim.yaml"
-    path.write_text(text)
-    result = run(str(path))
-    assert result.exit_code == 2
-    assert result.stdout == ""
-    assert "Traceback" not in result.stderr
-    assert len(result.stderr.splitlines()) == 1
-    assert run().exit_code == run(str(path), "--case").exit_code == 2
-
-
-def test_the_example_of_the_help_is_a_claim_that_can_be_audited(tmp_path: Path) -> None:
-    help_text = run("--help").stdout
-    example = help_text.split("Example of a claim:\n")[1].split("A slice may also")[0]
-    path = tmp_path / "example.yaml"
-    path.write_text(example)
-    assert run(str(path)).exit_code in (0, 1)

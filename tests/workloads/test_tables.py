@@ -51,6 +51,21 @@ def test_a_cell_without_an_end_is_bounded(tmp_path: Path, monkeypatch: pytest.Mo
     assert problems.counts["bad_row"] >= 1
 
 
+def test_a_quote_that_nothing_closes_is_a_problem_and_swallows_nothing_silently(tmp_path: Path) -> None:
+    rows, problems = read(write(tmp_path / "log.csv", 'prompt,model\nHi,m\n"Ho,m\nHa,m\n'))
+    assert [row["prompt"] for row in rows] == ["Hi"]
+    assert problems.counts == {"bad_row": 1}
+    assert "end of data" in problems.kept[0].value
+    rows, problems = read(write(tmp_path / "head.csv", '"prompt,model\nHi,m\n'))
+    assert (rows, problems.counts) == ([], {"broken_file": 1})
+    assert "the header" in problems.kept[0].value
+
+
+def test_a_header_alone_is_no_row(tmp_path: Path) -> None:
+    _, problems = read(write(tmp_path / "log.csv", "prompt,model\n"))
+    assert [(problem.kind, problem.value) for problem in problems.kept] == [("empty_file", "no rows")]
+
+
 def test_parquet_is_read_with_its_types_and_without_its_nulls(tmp_path: Path) -> None:
     path = tmp_path / "log"
     frame = pd.DataFrame({"prompt": ["Hi", None], "usage": [{"input_tokens": 5, "output_tokens": 2}, None]})

@@ -7,32 +7,11 @@ from genai_prices import extract_usage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workloads.schema import BUCKETS
-from workloads.usage import Usage, UsageError, read_usage
+from tests.workloads.blocks import buckets, openai_chat, read
+from workloads.usage import UsageError, read_usage
 
 COUNTS = st.integers(0, 50_000)
 ANTHROPIC = {"input_tokens": 5, "cache_creation_input_tokens": 5, "output_tokens": 4}
-
-
-def buckets(usage: Usage) -> tuple[int | None, ...]:
-    """Uncached, read, written for 5 minutes, for an hour, text, reasoning."""
-    return tuple(getattr(usage, bucket) for bucket in BUCKETS)
-
-
-def read(block: dict[str, Any], **named: str) -> tuple[int | None, ...]:
-    return buckets(read_usage(block, **named))
-
-
-def openai_chat(**details: int) -> dict[str, Any]:
-    return {
-        "prompt_tokens": 2_000,
-        "completion_tokens": 150,
-        "total_tokens": 2_150,
-        "prompt_tokens_details": {
-            name: details[name] for name in ("cached_tokens", "cache_write_tokens") if name in details
-        },
-        "completion_tokens_details": {"reasoning_tokens": details.get("reasoning_tokens", 0)},
-    }
 
 
 def test_the_block_says_who_counted() -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from workloads.bodies.content import object_or_empty, objects, read_content, text_or_none, whole_or_none
-from workloads.bodies.exchange import Answered, Asked, Message
+from workloads.bodies.content import object_or_empty, read_content, said_in, text_or_none, whole_or_none
+from workloads.bodies.exchange import Answered, Asked
 
 
 def read_request(body: Mapping[str, Any]) -> Asked:
@@ -17,12 +17,7 @@ def read_request(body: Mapping[str, Any]) -> Asked:
         max_output_tokens=whole_or_none(body.get("max_tokens")),
         service_tier=text_or_none(body.get("service_tier")),
     )
-    if system := read_content(body.get("system")).text:
-        asked.messages.append(Message("system", None, system))
-    for message in objects(body.get("messages")):
-        content = read_content(message.get("content"))
-        asked.messages += content.messages(text_or_none(message.get("role")) or "user")
-        asked.has_images = asked.has_images or content.has_images
+    asked.messages, asked.has_images = said_in(body)
     return asked
 
 

@@ -149,3 +149,15 @@ def object_or_empty(value: object) -> Mapping[str, Any]:
 def objects(value: object) -> list[Mapping[str, Any]]:
     """The objects of a list; none of anything else."""
     return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+
+
+def said_in(body: Mapping[str, Any]) -> tuple[list[Message], bool]:
+    """The messages of a request whose system prompt stands beside them, with it first; and whether they hold images."""
+    system = read_content(body.get("system")).text
+    messages = [Message("system", None, system)] if system else []
+    has_images = False
+    for message in objects(body.get("messages")):
+        content = read_content(message.get("content"))
+        messages += content.messages(text_or_none(message.get("role")) or "user")
+        has_images = has_images or content.has_images
+    return messages, has_images
