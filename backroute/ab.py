@@ -34,7 +34,7 @@ def command() -> None:
     """An experiment's results (ab LOG), and how many requests one needs (ab plan DIR)."""
 
 
-@command.command("results")
+@command.command("results", epilog="Example: backroute ab decisions.jsonl --rules current.yaml")
 @click.argument("log", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--experiment", help="Which, where the log holds several.")
 @click.option("--control", help="The arm to compare with. [control, else the first by name]")
