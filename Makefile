@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo docs test test-fast lint bench-fidelity bench-real bench-routing bench-report litellm bench-production clean
+.PHONY: demo docs test test-fast lint bench-fidelity bench-real bench-state bench-routing bench-report litellm bench-production clean
 
 demo: .venv/installed
 	$(BIN)/backroute demo --out demo-out
@@ -37,6 +37,10 @@ bench-routing: .venv/installed
 # The report on a million requests; `make bench-report ARGS=--quick` for twenty thousand.
 bench-report: .venv/installed
 	$(BIN)/python -m benchmarks.report $(ARGS)
+
+# Real caches, recorded against simulated counts, and the speed of all that keeps state; `make bench-state ARGS=--quick` for a short run.
+bench-state: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.state $(ARGS)
 
 # The pinned versions are those the tests last ran with.
 .venv/installed: pyproject.toml constraints.txt

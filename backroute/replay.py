@@ -55,6 +55,12 @@ if TYPE_CHECKING:
 @click.option(
     "--allow-incomplete", is_flag=True, help="Exit with 0 even where under 95% of requests or of spend compare."
 )
+@click.option(
+    "--state",
+    default=None,
+    type=click.Path(path_type=Path),
+    help="Simulate prompt caches, budgets, limits, retries ...: a YAML file, see docs/state.md.",
+)
 @INVOICE
 @MAX_DRIFT
 @RECOUNT
@@ -83,6 +89,7 @@ def command(
     sample_rate: float,
     min_savings: float | None,
     allow_incomplete: bool,
+    state: Path | None,
     invoice_usd: float | None,
     max_drift_pct: float | None,
     recount: bool,
@@ -104,6 +111,7 @@ def command(
     from reports import print_report
     from simulator import Assumptions
     from simulator.reconcile import against_invoice
+    from simulator.state.settings import load_state
 
     started = time.perf_counter()
     book = PriceBook.load(overlay)
@@ -125,6 +133,7 @@ def command(
         as_of=prices_as_of,
         overlay=overlay,
         assumptions=Assumptions(output_tokens, _ratios(ratios, book), calibration),
+        state=None if state is None else load_state(state),
         seed=seed,
         sample_rate=sample_rate,
         engine=engine,

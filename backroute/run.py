@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from backroute.state_notes import say_state
 from pricing import AsOf, PriceBook
 from problems import BackrouteError
 from problems.problem import masked
@@ -16,6 +17,7 @@ from reports import write_report
 from router import dump_rules, load_rules
 from simulator import Assumptions, ReplayResult, Scenario, replay
 from simulator.facts import NO_NAME
+from simulator.state.settings import State
 from workloads import Log
 
 
@@ -33,6 +35,7 @@ def replay_to(
     as_of: str = "latest",
     overlay: Sequence[Path] = (),
     assumptions: Assumptions | None = None,
+    state: State | None = None,
     seed: int = 0,
     sample_rate: float = 1.0,
     engine: str = "local",
@@ -46,10 +49,10 @@ def replay_to(
     """
     book = PriceBook.load(overlay)
     policy = AsOf.parse(as_of)
-    said = assumptions or Assumptions()
+    said, held = assumptions or Assumptions(), state or State()
     router = load_rules(rules, book=book)
-    base = Scenario.always(baseline, book, policy, said)
-    candidate = Scenario(router.name, router, book, policy, said)
+    base = Scenario.always(baseline, book, policy, said, held.of_the_world)
+    candidate = Scenario(router.name, router, book, policy, said, held)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -73,6 +76,7 @@ def replay_to(
     (out / "manifest.json").write_text(json.dumps(summary["manifest"], indent=2) + "\n", "utf-8")
     write_report(summary, out)
     notes(after.run, out)
+    say_state(summary)
     return after
 
 

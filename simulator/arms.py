@@ -40,6 +40,7 @@ class Arm:
         feasible: bool, the model can serve the request.
         pair: int32 code into `Pairs`.
         request_sd: float64 tokens of output.
+        overhead, retry: int64 picodollars within `total` for checks, and for calls made in vain.
     """
 
     model: Codes
@@ -51,6 +52,8 @@ class Arm:
     feasible: Array
     pair: Array
     request_sd: Array
+    overhead: Array
+    retry: Array
 
     @property
     def usable(self) -> Array:
@@ -73,6 +76,8 @@ class Batch:
         task: int64 codes of the labels' task classes, -1 where unlabelled.
         cap: float64 output caps in tokens, NaN where there is none.
         score: int64 thousandths, how good the log says each answer was; -1 where it does not say.
+        failed: bool, the call ended in an error.
+        latency_ms, ttft_ms: float64, NaN where the log does not say.
     """
 
     requests: pa.RecordBatch
@@ -85,6 +90,9 @@ class Batch:
     task: Array
     cap: Array
     score: Array
+    failed: Array
+    latency_ms: Array
+    ttft_ms: Array
 
     @cached_property
     def recount(self) -> Recount:
@@ -106,18 +114,23 @@ class Batch:
             task_codes(requests["label"]),
             pc.cast(requests["max_output_tokens"], pa.float64()).to_numpy(zero_copy_only=False),
             scores(outcomes["feedback"]),
+            pc.fill_null(pc.equal(outcomes["status"], "error"), False).to_numpy(zero_copy_only=False),
+            outcomes["latency_ms"].to_numpy(zero_copy_only=False),
+            outcomes["ttft_ms"].to_numpy(zero_copy_only=False),
         )
 
 
-def logged_arm(batch: Batch, index: ModelIndex, book: PriceBook, as_of: AsOf) -> Arm:
-    """The arm that happened, at the prices of `as_of`."""
+def logged_arm(batch: Batch, index: ModelIndex, book: PriceBook, as_of: AsOf, counts: Counts | None = None) -> Arm:
+    """The arm that happened, at the prices of `as_of`; with the logged counts, or what a simulated cache left."""
+    counts = batch.logged if counts is None else counts
     rows = batch.requests.num_rows
-    charges = _charge(batch, batch.source, batch.logged, index, book, as_of)
+    charges = _charge(batch, batch.source, counts, index, book, as_of)
     pico, total, priced = _money(charges)
     total, priced = _pass_through(batch, total, priced)
     ones, zeros = np.ones(rows, bool), np.zeros(rows, np.int32)
     rule = np.where(batch.passes, -2, 0).astype(np.int32)
-    return Arm(batch.source, rule, batch.logged, pico, total, priced, ones, zeros, np.zeros(rows))
+    none = np.zeros(rows, np.int64)
+    return Arm(batch.source, rule, counts, pico, total, priced, ones, zeros, np.zeros(rows), none, none)
 
 
 @dataclass(frozen=True)
@@ -153,11 +166,14 @@ def use(batch: Batch, choice: Choice, index: ModelIndex, outputs: Outputs, pairs
     return Use(rebased.counts.where(batch.passes, batch.logged), pair, rebased.request_sd)
 
 
-def charged(batch: Batch, scenario: Scenario, choice: Choice, used: Use, index: ModelIndex) -> Arm:
-    """The arm, charged at the scenario's prices."""
-    charges = _charge(batch, choice.model, used.counts, index, scenario.book, scenario.as_of)
+def charged(
+    batch: Batch, scenario: Scenario, choice: Choice, used: Use, index: ModelIndex, tier: pa.Array | None = None
+) -> Arm:
+    """The arm, charged at the scenario's prices; `tier` instead of the batch's own service tiers."""
+    charges = _charge(batch, choice.model, used.counts, index, scenario.book, scenario.as_of, tier)
     pico, total, priced = _money(charges)
     total, priced = _pass_through(batch, total, priced)
+    none = np.zeros(len(total), np.int64)
     return Arm(
         choice.model,
         choice.rule,
@@ -168,6 +184,8 @@ def charged(batch: Batch, scenario: Scenario, choice: Choice, used: Use, index: 
         choice.feasible,
         used.pair,
         used.request_sd,
+        none,
+        none,
     )
 
 
@@ -187,9 +205,17 @@ def folded_cost(batch: Batch, arm: Arm, model: Codes, index: ModelIndex, scenari
     return total, priced
 
 
-def _charge(batch: Batch, model: Codes, counts: Counts, index: ModelIndex, book: PriceBook, as_of: AsOf) -> Charges:
-    arrived = batch.requests["arrived_at"]
-    return charge(book, index.column(model), counts.table(), at=as_of, arrived_at=arrived, tier=batch.tier)
+def _charge(
+    batch: Batch,
+    model: Codes,
+    counts: Counts,
+    index: ModelIndex,
+    book: PriceBook,
+    as_of: AsOf,
+    tier: pa.Array | None = None,
+) -> Charges:
+    arrived, served = batch.requests["arrived_at"], batch.tier if tier is None else tier
+    return charge(book, index.column(model), counts.table(), at=as_of, arrived_at=arrived, tier=served)
 
 
 def _money(charges: Charges) -> tuple[Array, Array, Array]:
@@ -233,17 +259,24 @@ def _serve(
 
 def can_serve(batch: Batch, model: str, book: PriceBook) -> Array:
     """Bool per request: the model takes its length, tools, images, JSON mode and output cap, as far as it is known."""
+    result = np.ones(batch.requests.num_rows, bool)
+    for stands in obstacles(batch, model, book).values():
+        result &= ~stands
+    return result
+
+
+def obstacles(batch: Batch, model: str, book: PriceBook) -> dict[str, Array]:
+    """Bool per request, for each limit of the model that is known: the request goes beyond it."""
     able = book.capabilities(model)
     requests = batch.requests
-    result = np.ones(requests.num_rows, bool)
-    for allowed, wanted in ((able.tools, "has_tools"), (able.images, "has_images"), (able.json_mode, "json_mode")):
-        if allowed is False:
-            result &= ~pc.fill_null(requests[wanted], False).to_numpy(zero_copy_only=False)
-    cap = pc.fill_null(requests["max_output_tokens"], 0).to_numpy()
+    found: dict[str, Array] = {}
+    for ability, wanted in (("tools", "has_tools"), ("images", "has_images"), ("json_mode", "json_mode")):
+        if getattr(able, ability) is False:
+            asked = pc.fill_null(requests[wanted], False).to_numpy(zero_copy_only=False)
+            found[f"no {ability.replace('_', ' ')}"] = asked
     if able.max_output_tokens is not None:
-        result &= cap <= able.max_output_tokens
+        found["output limit"] = pc.fill_null(requests["max_output_tokens"], 0).to_numpy() > able.max_output_tokens
     if able.context_window is not None:
         known = batch.logged.known[:, :INPUTS].all(axis=1)
-        fits = batch.logged.input_milli <= able.context_window * THOUSAND
-        result &= fits | ~known
-    return result
+        found["context window"] = known & (batch.logged.input_milli > able.context_window * THOUSAND)
+    return found

@@ -139,3 +139,20 @@ def _dearer(run: Run, number: int, comparison: Comparison) -> dict[str, Any]:
             for row in held.costliest
         ],
     }
+
+
+def feasibility(run: Run, number: int, scale: Scale) -> list[dict[str, Any]]:
+    """Requests that a rule's own model cannot serve, the commonest first."""
+    found = run.totals.fallbacks.get(number, {})
+    return [
+        {
+            "rule": key.rule,
+            "model": key.model,
+            "obstacle": key.obstacle,
+            "served_by": key.served_by,
+            "requests": sums.requests,
+            "usd": dollars(scale(sums.pico)),
+            "usd_if_it_could": dollars(scale(sums.meant_pico)),
+        }
+        for key, sums in sorted(found.items(), key=lambda each: (-each[1].requests, each[0][:3]))
+    ]

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from simulator.arms import Arm, Batch
 from simulator.counts import Array
+from simulator.fallbacks import Fallback, FallbackSums
 from simulator.fold import Comparison
 from simulator.merge import merge_fields
 from simulator.models import NO_MODEL, ModelIndex
@@ -89,6 +90,8 @@ class Partial:
     reconciliation: Reconciliation = field(default_factory=Reconciliation)
     spreads: dict[Pair, Spread] = field(default_factory=dict)
     slow_rules: Counter[str] = field(default_factory=Counter)  # seconds in callable conditions, by rule
+    fallbacks: dict[int, dict[Fallback, FallbackSums]] = field(default_factory=dict)  # by scenario
+    state: Counter[tuple[int, str]] = field(default_factory=Counter)  # see `Kernel._sums`, by scenario and name
 
     @classmethod
     def of(cls, scenarios: int) -> Partial:

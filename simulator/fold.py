@@ -117,8 +117,10 @@ class Comparison:
     dearer: Dearer = field(default_factory=Dearer)
     quality: QualitySums = field(default_factory=QualitySums)
 
-    def add(self, by: Slices, logged: Arm, baseline: Arm, routed: Arm, steps: tuple[Array, Array, Array]) -> None:
-        """Add one batch; `steps` are the waterfall's token, price and cache effects in picodollars per request.
+    def add(
+        self, by: Slices, logged: Arm, baseline: Arm, routed: Arm, steps: tuple[Array, Array, Array, Array, Array]
+    ) -> None:
+        """Add one batch; `steps` are the waterfall's effects in picodollars per request.
 
         A request whose logged model is named but unpriced is left out of every comparison, so that all of them speak of
         the same requests; where the log names no model, only the baseline can be compared with.
@@ -133,7 +135,7 @@ class Comparison:
             return
         self.dearer.add(by.ids, baseline, routed, rows, by.index)
         self.quality.add(by.index, (logged, baseline, routed), rows, by.task, by.score)
-        for name, effect in zip(WATERFALL, steps, strict=False):
+        for name, effect in zip(WATERFALL, steps, strict=True):
             self.waterfall[name] += exact_sum(effect[rows])
         money = [np.where(logged.priced, logged.total, 0)[rows], baseline.total[rows], routed.total[rows]]
         self.total.add(int(rows.sum()), *(exact_sum(part) for part in money))

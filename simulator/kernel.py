@@ -14,6 +14,7 @@ kernels, hands them batches and merges what they give; `replay` is one over a si
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -22,19 +23,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from router import Decisions
-from simulator.arms import Arm, Batch, charged, folded_cost, logged_arm, serve, use
+from simulator.arms import Arm, Batch, Choice, Use, charged, folded_cost, logged_arm, serve, use
 from simulator.bootstrap import bucket_of, row_keys
 from simulator.counterfactual import Parameters
 from simulator.counts import Array
 from simulator.decisions import decision_rows
 from simulator.facts import Partial
+from simulator.fallbacks import fallbacks
 from simulator.fold import NO_DAY, Slices
 from simulator.models import ModelIndex
+from simulator.money import exact_sum
 from simulator.observed import Observed
 from simulator.outputs import Outputs
 from simulator.own_counts import own_pairs
 from simulator.pairs import Pairs
 from simulator.scenario import Scenario
+from simulator.state.changes import LOGGED, Change, Changes
 
 DAY_US = 86_400_000_000
 
@@ -78,10 +82,12 @@ class Kernel:
     Args:
         plan: scenarios, seed, observations.
         index: codes of model names, those that the batches use.
+        changes: what state changes in the arms of the whole log, which this kernel then sees from its first row on.
     """
 
-    def __init__(self, plan: Plan, index: ModelIndex) -> None:
+    def __init__(self, plan: Plan, index: ModelIndex, changes: Changes | None = None) -> None:
         self._plan, self._index, self._pairs = plan, index, Pairs()
+        self._changes, self._row = changes, 0
         self._outputs = [
             Outputs(said, plan.observed, Parameters.load(said.calibration), index)
             for said in (scenario.assumptions for scenario in plan.scenarios)
@@ -90,21 +96,59 @@ class Kernel:
     def __call__(self, batch: Batch) -> Replayed:
         """Replay one batch."""
         scenarios = self._plan.scenarios
+        changes = {} if self._changes is None else self._changes.at(self._row, batch.requests.num_rows)
+        self._row += batch.requests.num_rows
         decided = [scenario.router.route_batch(batch.requests) for scenario in scenarios]
-        logged = logged_arm(batch, self._index, scenarios[0].book, scenarios[0].as_of)
+        logged = self._logged(batch, changes.get(LOGGED))
         logged = replace(logged, pair=own_pairs(batch.logged, batch.source, self._index, self._pairs))
-        arms = [self._arm(batch, number, decisions) for number, decisions in enumerate(decided)]
+        arms = [self._arm(batch, number, decisions, changes.get(number)) for number, decisions in enumerate(decided)]
         rows = {
             number: decision_rows(batch.requests, self._index, logged, arms[0], arms[number], scenarios[number])
             for number in self._plan.written
         }
-        return Replayed(self.fold(batch, logged, arms, decided), rows)
+        replayed = Replayed(self.fold(batch, logged, arms, decided), rows)
+        for number, change in changes.items():
+            arm = logged if number == LOGGED else arms[number]
+            replayed.partial.state.update(self._sums(batch, number, arm, change))
+        return replayed
 
-    def _arm(self, batch: Batch, number: int, decisions: Decisions) -> Arm:
+    def _logged(self, batch: Batch, change: Change | None) -> Arm:
+        first, counts = self._plan.scenarios[0], batch.logged
+        if change is not None:
+            none = np.zeros(len(counts.milli))
+            counts = change.use(Use(counts, none, none)).counts
+        return logged_arm(batch, self._index, first.book, first.as_of, counts)
+
+    def _arm(self, batch: Batch, number: int, decisions: Decisions, change: Change | None) -> Arm:
         scenario = self._plan.scenarios[number]
         choice = serve(batch, scenario, decisions, self._index)
-        usage = use(batch, choice, self._index, self._outputs[number], self._pairs)
-        return charged(batch, scenario, choice, usage, self._index)
+        if change is None:
+            usage = use(batch, choice, self._index, self._outputs[number], self._pairs)
+            return charged(batch, scenario, choice, usage, self._index)
+        choice = change.choice(choice)
+        usage = change.use(use(batch, choice, self._index, self._outputs[number], self._pairs))
+        return change.bill(charged(batch, scenario, choice, usage, self._index, change.tiers(batch.tier)))
+
+    def _sums(self, batch: Batch, number: int, arm: Arm, change: Change) -> Counter[tuple[int, str]]:
+        """What state saved or cost in one arm of a batch: picodollars and requests."""
+        sums: Counter[tuple[int, str]] = Counter()
+        chat = arm.priced & ~batch.passes
+        answered = chat & arm.feasible if number != LOGGED else chat & ~batch.failed
+        sums[number, "paid"] = exact_sum(arm.total[chat])
+        sums[number, "answered"] = int(answered.sum())
+        used = Use(arm.counts, arm.pair, arm.request_sd)
+        choice = Choice(arm.rule, arm.model, arm.feasible)
+        scenario, tier = self._plan.scenarios[max(number, 0)], change.tiers(batch.tier)
+        own = arm.total - arm.overhead - arm.retry
+        if change.read is not None:
+            folded = Use(arm.counts.folded(), arm.pair, arm.request_sd)
+            without = charged(batch, scenario, choice, folded, self._index, tier)
+            sums[number, "cache"] = exact_sum((without.total - own)[chat & without.priced])
+        if change.waits is not None:
+            without = charged(batch, scenario, choice, used, self._index)
+            sums[number, "tier"] = exact_sum((without.total - own)[chat & without.priced & change.waits])
+            sums[number, "waits"] = int((change.waits & chat).sum())
+        return sums
 
     def fold(self, batch: Batch, logged: Arm, arms: list[Arm], decided: list[Decisions]) -> Partial:
         """The sums of one batch under its arms."""
@@ -121,8 +165,12 @@ class Kernel:
             self._index,
             self._pairs.pairs,
         )
-        partial.facts.add(batch, logged, arms, keys, self._index)
+        # What was logged stays what it was, whatever cache its arm is compared with.
+        observed = logged if self._changes is None else self._logged(batch, None)
+        partial.facts.add(batch, observed, arms, keys, self._index)
         partial.reconciliation.add(batch, self._index, scenarios[0].book)
+        for number, (scenario, arm) in enumerate(zip(scenarios, arms, strict=True)):
+            partial.fallbacks[number] = fallbacks(batch, arm, scenario, self._index)
         for decisions in decided:
             partial.slow_rules.update(decisions.seconds)
         for scenario, arm, (against_first, against_log) in zip(scenarios, arms, partial.comparisons, strict=True):
@@ -135,15 +183,17 @@ class Kernel:
 
 def _waterfall(
     batch: Batch, base: Arm, routed: Arm, index: ModelIndex, scenario: Scenario
-) -> tuple[Array, Array, Array]:
-    """Token, price and cache effects per request, as CONTRACTS defines them; they add up to the saving exactly."""
+) -> tuple[Array, Array, Array, Array, Array]:
+    """Token, price, cache, overhead and retry effects per request, as CONTRACTS defines them; they add up exactly."""
     own_base, ok_base = folded_cost(batch, base, base.model, index, scenario)
     swapped, ok_swap = folded_cost(batch, routed, base.model, index, scenario)
     own_routed, ok_routed = folded_cost(batch, routed, routed.model, index, scenario)
     ok = ok_base & ok_swap & ok_routed
     token = np.where(ok, own_base - swapped, 0)
     price = np.where(ok, swapped - own_routed, 0)
-    return token, price, base.total - routed.total - token - price
+    overhead, retry = base.overhead - routed.overhead, base.retry - routed.retry
+    cache = base.total - routed.total - token - price - overhead - retry
+    return token, price, cache, overhead, retry
 
 
 def _days(arrived: pa.Array) -> Array:

@@ -63,8 +63,9 @@ class Prepared:
         return self._held is not None
 
     def batches(self) -> Iterator[Batch]:
-        """Every batch in the log's order."""
-        return iter(self._held) if self._held is not None else self._read(self._problems)
+        """Every batch in the log's order; problems are noted the first time only."""
+        problems, self._problems = self._problems, ProblemLog()
+        return iter(self._held) if self._held is not None else self._read(problems)
 
     def _read(self, problems: ProblemLog) -> Iterator[Batch]:
         first, self._looked = not self._looked, True

@@ -21,6 +21,7 @@ from simulator.plausible import Doubts
 from simulator.prepared import prepare
 from simulator.result import ReplayResult, Run
 from simulator.scenario import Scenario
+from simulator.state.simulate import simulate
 from workloads import Log
 
 
@@ -75,6 +76,11 @@ def _agree(scenarios: tuple[Scenario, ...], sample_rate: float) -> None:
             raise BackrouteError(
                 "replay", what, effect="a change of prices would pass for a saving", fix="use one date"
             )
+        if other.state.of_the_world != first.state.of_the_world:
+            what = f"{first.name!r} and {other.name!r} do not share their state: cache, limits, retries, tiers, latency"
+            raise BackrouteError(
+                "replay", what, effect="one arm would be simulated and the other not", fix="see State.of_the_world"
+            )
     if not 0 < sample_rate <= 1:
         raise BackrouteError(
             "sample rate", f"not above 0 and up to 1 ({sample_rate:g})", fix="0.01 means 1% was logged"
@@ -112,7 +118,9 @@ def _pass(run: Run, log: Log, engine: Engine | None) -> None:
 def _replayed(run: Run, log: Log, engine: Engine | None) -> Iterator[Replayed]:
     """Every part of the log under the scenarios, in its order."""
     plan, index = Plan(run.scenarios, run.seed), ModelIndex(run.scenarios[0].book)
-    blocks = log.blocks() if engine is not None else None
+    state = any(scenario.state for scenario in run.scenarios)
+    # State needs the whole log in order of time, and so one process.
+    blocks = log.blocks() if engine is not None and not state else None
     if engine is not None and blocks is not None:
         with tempfile.TemporaryDirectory(prefix=".parts-", dir=run.folder) as parts:
             doubts = Doubts(index.book, index)
@@ -121,5 +129,6 @@ def _replayed(run: Run, log: Log, engine: Engine | None) -> Iterator[Replayed]:
         return
     observe = any(scenario.assumptions.output == "fitted" for scenario in run.scenarios)
     prepared, index = prepare(log, index.book, run.problems, observe=observe)
-    yield from map(Kernel(replace(plan, observed=prepared.observed), index), prepared.batches())
+    run.changes = simulate(prepared, run.scenarios, index, run.seed) if state else None
+    yield from map(Kernel(replace(plan, observed=prepared.observed), index, run.changes), prepared.batches())
     run.doubts = prepared.doubts.found()

@@ -21,6 +21,7 @@ from simulator.plausible import Doubt
 from simulator.reconcile import Reconciliation
 from simulator.scenario import Scenario
 from simulator.shown import result_html, saving_html
+from simulator.state.changes import Changes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Run:
-    """One pass over one log for some scenarios, and everything summed in it."""
+    """One pass over one log for some scenarios, and everything summed in it; `changes` is what state changed."""
 
     scenarios: tuple[Scenario, ...]
     seed: int
@@ -37,6 +38,7 @@ class Run:
     totals: Partial
     problems: ProblemLog = field(default_factory=ProblemLog)
     doubts: list[Doubt] = field(default_factory=list)  # counts of the log that cannot be true
+    changes: Changes | None = None
 
     @property
     def facts(self) -> LogFacts:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pricing import AsOf, PriceBook
 from router import AlwaysUse, Router
+from simulator.state.settings import State
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Scenario:
         book: prices and capabilities.
         as_of: which date's prices: `latest` (the book's own date), `request` (each request's), or a date.
         assumptions: see `Assumptions`.
+        state: what of caches, limits, failures and waiting is simulated; nothing unless asked for.
     """
 
     name: str
@@ -44,10 +46,16 @@ class Scenario:
     book: PriceBook
     as_of: AsOf = field(default_factory=lambda: AsOf.parse("latest"))
     assumptions: Assumptions = field(default_factory=Assumptions)
+    state: State = field(default_factory=State)
 
     @classmethod
     def always(
-        cls, model: str, book: PriceBook, as_of: AsOf | None = None, assumptions: Assumptions | None = None
+        cls,
+        model: str,
+        book: PriceBook,
+        as_of: AsOf | None = None,
+        assumptions: Assumptions | None = None,
+        state: State | None = None,
     ) -> Scenario:
         """Everything to one model: the usual baseline.
 
@@ -55,4 +63,5 @@ class Scenario:
             BackrouteError: the book does not know the model.
         """
         name = book.require(model, "baseline")
-        return cls(name, AlwaysUse(name), book, as_of or AsOf.parse("latest"), assumptions or Assumptions())
+        policy = as_of or AsOf.parse("latest")
+        return cls(name, AlwaysUse(name), book, policy, assumptions or Assumptions(), state or State())

@@ -10,7 +10,7 @@ from typing import Any
 from pricing import BUCKETS
 from problems.problem import masked
 from simulator.assumed import assumptions
-from simulator.breakdowns import EPOCH, by_rule, compared, days, per_30d, sensitivity, waterfall
+from simulator.breakdowns import EPOCH, by_rule, compared, days, feasibility, per_30d, sensitivity, waterfall
 from simulator.facts import NO_NAME
 from simulator.fold import Comparison
 from simulator.interval import LEVEL, interval
@@ -18,6 +18,7 @@ from simulator.money import Scale, dollars
 from simulator.predicted_quality import predicted_quality
 from simulator.result import Run
 from simulator.scenario import Scenario
+from simulator.state.summary import arm_names, state_said
 
 SCHEMA = 1
 HEADLINE_SHARE = 0.95  # of logged spend on the baseline's model, for the baseline to be the headline (CONTRACTS)
@@ -33,6 +34,10 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
     shown = against if which == "baseline" else against_log
     alone = interval(against, run.spreads, run.seed)
     found = alone if shown is against else interval(shown, run.spreads, run.seed)
+    state: dict[str, Any] = {}
+    if run.changes is not None:
+        names = arm_names(run.scenarios)
+        state = state_said(run.changes, run.totals.state, number, names, scenario.state, scale)
     return {
         "schema": SCHEMA,
         "log": {
@@ -72,6 +77,8 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
         "by_model": _by_model(run, against, scale),
         "by_day": _by_day(against, scale),
         "sensitivity": sensitivity(alone),
+        "feasibility": feasibility(run, number, scale),
+        **state,
         "quality": {
             "checked": False,
             "verified_savings_usd": None,

@@ -1,0 +1,178 @@
+"""State over a whole log: one pass gathers what it needs, and what comes of it changes the arms of a second pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from simulator.arms import Batch, serve, use
+from simulator.counterfactual import Parameters
+from simulator.counts import INPUTS, Array
+from simulator.models import ModelIndex
+from simulator.outputs import Outputs
+from simulator.pairs import Pairs
+from simulator.prepared import Prepared
+from simulator.scenario import Scenario
+from simulator.state import caching
+from simulator.state.amend import Amended, Proposed, amend, unamended
+from simulator.state.caching import Caches
+from simulator.state.candidates import Candidates
+from simulator.state.changes import LOGGED, Change, Changes
+from simulator.state.columns import LogColumns
+from simulator.state.latency import Paces
+from simulator.state.prefixes import Nodes
+from simulator.state.prompt_cache import Cached
+from simulator.state.settings import State
+from simulator.state.store import PrefixStore
+from simulator.state.tiers import can_wait, has_tier
+from simulator.state.waiting import latencies, paces_said
+
+
+def simulate(prepared: Prepared, scenarios: Sequence[Scenario], index: ModelIndex, seed: int) -> Changes:
+    """Run all state of some scenarios over a log; the log's batches are read once here.
+
+    Args:
+        prepared: the log.
+        scenarios: the baseline first.
+        index: the run's model names.
+        seed: of every draw.
+    """
+    gathered = _Gathered(prepared, scenarios, index)
+    columns, paces = gathered.columns, gathered.columns.paces(index)
+    failing = columns.failing(index)
+    amended = [
+        unamended(proposed) if candidates is None
+        else amend(scenario, proposed, candidates, columns, index, paces, failing, seed)
+        for scenario, proposed, candidates in zip(scenarios, gathered.proposed, gathered.candidates, strict=True)
+    ]  # fmt: skip
+    arms = {number: _change(scenario.state, one, columns, scenario, index)
+            for number, (scenario, one) in enumerate(zip(scenarios, amended, strict=True))}  # fmt: skip
+    names = [scenario.name for scenario in scenarios]
+    said = [dict(one.said) for one in amended]
+    for number in range(1, len(said)):  # what the baseline's own retries and limits came to stands beside
+        for part in ("guards", "retries"):
+            if part in said[0] and part in said[number]:
+                said[number][part] = said[number][part] | {"baseline": said[0][part]}
+    settings = next((scenario.state.cache for scenario in scenarios if scenario.state.cache is not None), None)
+    if settings is not None:
+        caches = Caches(gathered.store, columns, settings, index)
+        _cache(caches, columns, amended, names, arms, said)
+        gathered.store.close()
+    if any(scenario.state.latency for scenario in scenarios):
+        _latency(columns, scenarios, amended, index, paces, said, seed)
+    return Changes(arms, dict(enumerate(said)))
+
+
+class _Gathered:
+    """One pass over the log: its columns, its prompts' prefixes, and what each scenario proposes."""
+
+    def __init__(self, prepared: Prepared, scenarios: Sequence[Scenario], index: ModelIndex) -> None:
+        self.store = PrefixStore()
+        self.columns = LogColumns(_wanted([scenario.state for scenario in scenarios]))
+        self.candidates = [_candidates(scenario) for scenario in scenarios]
+        outputs = [_outputs(scenario, prepared, index) for scenario in scenarios]
+        parts: list[list[list[Array]]] = [[[], [], [], [], []] for _ in scenarios]
+        cached = any(scenario.state.cache for scenario in scenarios)
+        first = 0
+        for batch in prepared.batches():
+            self.columns.add(batch)
+            if cached:
+                self.store.add(Nodes.of(batch.requests, np.where(batch.passes, 0, batch.logged.input_milli), first))
+            for number, scenario in enumerate(scenarios):
+                proposed = _propose(batch, scenario, self.candidates[number], index, outputs[number])
+                for part, column in zip(parts[number], proposed, strict=True):
+                    part.append(column)
+            first += batch.requests.num_rows
+        self.columns.join()
+        for candidates in self.candidates:
+            if candidates is not None:
+                candidates.join()
+        self.proposed = [Proposed(*(np.concatenate(part) for part in each)) for each in parts]
+
+
+def _candidates(scenario: Scenario) -> Candidates | None:
+    state = scenario.state
+    return Candidates.of(scenario) if state.guards or state.retries or state.cascade else None
+
+
+def _outputs(scenario: Scenario, prepared: Prepared, index: ModelIndex) -> Outputs:
+    said = scenario.assumptions
+    return Outputs(said, prepared.observed, Parameters.load(said.calibration), index)
+
+
+def _propose(
+    batch: Batch, scenario: Scenario, candidates: Candidates | None, index: ModelIndex, outputs: Outputs
+) -> tuple[Array, ...]:
+    choice = serve(batch, scenario, scenario.router.route_batch(batch.requests), index)
+    used = use(batch, choice, index, outputs, Pairs())
+    if candidates is not None:
+        candidates.add(batch, scenario, choice.rule, index, outputs)
+    milli = used.counts.milli
+    return choice.rule, choice.model, choice.feasible, used.counts.input_milli, milli[:, INPUTS:].sum(axis=1)
+
+
+def _wanted(states: Sequence[State]) -> tuple[str, ...]:
+    """The keys of meta that some setting asks for."""
+    found: list[str] = []
+    for state in states:
+        found += [budget.by for budget in state.guards.budgets if budget.by not in ("all", "user")]
+        if state.tiers is not None:
+            found.append(state.tiers.meta)
+        if state.cascade is not None:
+            found += [key for key in (state.cascade.score, state.cascade.correct) if key]
+    return tuple(dict.fromkeys(found))
+
+
+def _change(state: State, one: Amended, columns: LogColumns, scenario: Scenario, index: ModelIndex) -> Change:
+    waits = None
+    if state.tiers is not None:
+        waits = can_wait(columns.said[state.tiers.meta])
+        sold = has_tier(one.model, index.names, scenario.book, scenario.as_of, state.tiers.to)
+        waits &= sold & ~columns.passes
+    tier = "" if state.tiers is None else state.tiers.to
+    return Change(one.model, one.served, one.unanswered, None, None, None, waits, tier, one.overhead, one.retry)
+
+
+def _cache(
+    caches: Caches,
+    columns: LogColumns,
+    amended: Sequence[Amended],
+    names: Sequence[str],
+    arms: dict[int, Change],
+    said: list[dict[str, Any]],
+) -> None:
+    """Simulate every arm's prompt cache, and add it to the arms' changes."""
+    shown: list[tuple[str, int, Array, Cached]] = []
+    for number, name in ((LOGGED, "logged"), *enumerate(names)):
+        model, inputs = (columns.model, columns.input_milli) if number == LOGGED else (
+            amended[number].model, np.where(amended[number].unanswered, 0, amended[number].input_milli))  # fmt: skip
+        inputs = np.where(columns.passes, 0, inputs)
+        cached = caches.arm(model, inputs)
+        arms[number] = arms.get(number, Change()).cached(cached, columns.passes, long=caches.long)
+        shown.append((name, number, inputs, cached))
+    for number, part in enumerate(said):
+        part["cache"] = caching.said(caches, [each for each in shown if each[1] in (LOGGED, 0, number)])
+
+
+def _latency(
+    columns: LogColumns,
+    scenarios: Sequence[Scenario],
+    amended: Sequence[Amended],
+    index: ModelIndex,
+    paces: Paces,
+    said: list[dict[str, Any]],
+    seed: int,
+) -> None:
+    limits = next(scenario.state.latency for scenario in scenarios if scenario.state.latency is not None)
+    waits = np.zeros(len(columns), np.int64)
+    shown = [latencies("logged", columns, columns.model, columns.output_milli, waits, ~columns.failed,
+                       index, paces, limits, seed)]  # fmt: skip
+    for scenario, one in zip(scenarios, amended, strict=True):
+        shown.append(latencies(scenario.name, columns, one.model, one.output_milli, one.wait_us, one.served,
+                               index, paces, limits, seed))  # fmt: skip
+    for number, part in enumerate(said):
+        arms = [shown[0], shown[1], *([shown[number + 1]] if number else [])]
+        models = np.concatenate([amended[0].model, amended[number].model, columns.model])
+        part["latency"] = {"limit_ms": limits.limit_ms, "arms": arms, "models": paces_said(models, index, paces)}
