@@ -12,6 +12,7 @@ from simulator.counterfactual.parameters import Live, Parameters
 from simulator.counterfactual.predict import live_key, pair_of, predict_output
 
 FEW = 30  # paired answers
+OUTLYING = 20.0  # squared residuals, of their median; a normal one is beyond it once in 300
 SLOPE_SD = 0.3  # of a pair's slope between one user's traffic and the public tasks: a stated prior
 
 
@@ -49,9 +50,12 @@ def calibrate(params: Parameters, pairs: Iterable[PairedSample]) -> Parameters:
         line = plain.with_live({key: Live(0.0, slope, 0.0, 0)})
         shape = predict_output(line, pair.source, pair.target, *arrays).expected
         ratio = true.sum() / shape.sum()
-        sampling = float(((true - ratio * shape) ** 2).sum()) * n / (n - 1) / float(true.sum()) ** 2
-        variance = prior.group_log_sd**2
-        weight = variance / (variance + sampling) if variance + sampling else 0.0
+        residual = (true - ratio * shape) ** 2
+        sampling = float(residual.sum()) * n / (n - 1) / float(true.sum()) ** 2
+        # One runaway answer makes a sample's spread, but no reason to go back to a prior that the rest contradicts.
+        usual = np.minimum(residual, (OUTLYING * np.median(residual)))
+        variance, seen = prior.group_log_sd**2, float(usual.sum()) * n / (n - 1) / float(true.sum()) ** 2
+        weight = variance / (variance + seen) if variance + seen else 0.0
         centre = float(np.log(prior.expected.sum() / shape.sum()))
         intercept = centre + weight * (float(np.log(ratio)) - centre)
         live[key] = Live(intercept, slope, float(np.sqrt(weight * sampling)), n)

@@ -113,3 +113,17 @@ def test_a_file_that_holds_no_parameters_is_refused_with_its_name(tmp_path: Path
 def test_what_is_derived_is_not_mixed_up_between_parameters() -> None:
     wide = replace(PARAMS, scales=replace(PARAMS.scales, model=1.0))
     assert log_sd(wide, sample(100, 1.0)) != log_sd(PARAMS, sample(100, 1.0))
+
+
+def test_one_runaway_answer_does_not_bring_a_refuted_prior_back() -> None:
+    """The target writes a third of what the public tasks expect, but for one answer in 200 that ran to 4,000 tokens.
+
+    It makes up a tenth of the total and belongs in it; the spread it makes must not let the prior, three times too
+    long, take part of the refitted total.
+    """
+    live = sample(200, 0.33)
+    target = live.target_tokens.copy()
+    target[7] += 4_000
+    tuned = calibrate(PARAMS, [replace(live, target_tokens=target)])
+    assert total(tuned, live) == pytest.approx(target.sum(), rel=0.02)
+    assert log_sd(tuned, live) > 1.5 * log_sd(calibrate(PARAMS, [live]), live)
