@@ -23,7 +23,7 @@ LONGEST_CELL = 32 * 2**20
 LONGEST_HEADER = 2**16
 # Columns that hold numbers under names of ours; all other cells stay texts.
 NUMBERS = {*FLAT, *CAPS, *LATENCY, *TTFT, "latency_budget_ms"}
-PARQUET_ROWS = 1_024
+PARQUET_ROWS, PARQUET_BYTES = 1_024, 32 * 2**20  # held at once
 
 
 class TableError(Exception):
@@ -92,7 +92,9 @@ def parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     row = 0
     try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=PARQUET_ROWS):
+            groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
+            longest = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
+            for batch in file.iter_batches(batch_size=max(1, min(PARQUET_ROWS, PARQUET_BYTES // max(longest, 1)))):
                 for cells in batch.to_pylist():
                     row += 1
                     yield row, {name: cell for name, cell in cells.items() if cell is not None}

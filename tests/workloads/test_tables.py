@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from tests.workloads.reading import buckets, read
@@ -49,6 +50,20 @@ def test_a_cell_without_an_end_is_bounded(tmp_path: Path, monkeypatch: pytest.Mo
     rows, problems = read(write(tmp_path / "log.csv", 'prompt,model\nHi,m\n"' + "x" * 5_000 + "\nHo,m\n"))
     assert rows[0]["prompt"] == "Hi"
     assert problems.counts["bad_row"] >= 1
+
+
+def test_long_cells_are_read_in_smaller_batches_to_the_same_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, sizes, batches = tmp_path / "log.parquet", [], pq.ParquetFile.iter_batches
+    pd.DataFrame({"prompt": [f"{number:010000}" for number in range(50)]}).to_parquet(path, compression=None)
+    monkeypatch.setattr(
+        pq.ParquetFile, "iter_batches", lambda file, **kept: sizes.append(kept["batch_size"]) or batches(file, **kept)
+    )
+    whole, _ = read(path)
+    monkeypatch.setattr("workloads.tables.PARQUET_BYTES", 50_000)
+    assert read(path)[0] == whole
+    assert sizes == [1_024, 4]
 
 
 def test_a_quote_that_nothing_closes_is_a_problem_and_swallows_nothing_silently(tmp_path: Path) -> None:
