@@ -71,17 +71,15 @@ def results(
     from quality.ab import analyse
     from quality.ab.covariate import replayed_cost
     from quality.ab.units import units_of
-    from quality.live_calls import live_calls, required
+    from quality.live_calls import lines_of, live_calls, required
     from router import load_rules
 
     book = PriceBook.load(overlay)
-    with log.open("rb") as lines:
-        calls = required(live_calls(lines, book), str(log))
+    calls = required(live_calls(lines_of(log), book), str(log))
     units = units_of(calls, experiment=experiment, unit=unit, control=control)
     covariate = None
     if rules is not None:
-        with log.open("rb") as lines:
-            covariate = replayed_cost(lines, units.first_request, load_rules(rules, book=book), calls, book)
+        covariate = replayed_cost(lines_of(log), units.first_request, load_rules(rules, book=book), calls, book)
     found = analyse(units, covariate=covariate, level=level, planned=planned_units)
     if shape == "json":
         click.echo(json.dumps(_said(found), indent=2))

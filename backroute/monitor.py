@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,7 @@ def command(
     changed, recorded costs are off the book, a model ends within 30 days.
     """
     from pricing import PriceBook
+    from quality.live_calls import lines_of
     from quality.monitor import Forecast, Limits, Watch
     from router import load_rules
 
@@ -60,7 +61,7 @@ def command(
     rules = against / "rules.yaml"
     router = load_rules(rules, book=book) if rules.exists() else None
     watch = Watch(Forecast.read(against), Limits(tolerance, max_errors, max_fallbacks, patience))
-    looks = _growing(log, every) if follow else _whole(log)
+    looks: Iterator[Iterable[bytes]] = _growing(log, every) if follow else iter([lines_of(log)])
     report: dict[str, Any] = {}
     for lines in looks:
         report = _look(watch, lines, book, router)
@@ -76,7 +77,7 @@ def command(
     ctx.exit(1 if report["alarms"] else 0)
 
 
-def _look(watch: Watch, lines: list[bytes], book: PriceBook, router: LLMRouter | None) -> dict[str, Any]:
+def _look(watch: Watch, lines: Iterable[bytes], book: PriceBook, router: LLMRouter | None) -> dict[str, Any]:
     from problems import ProblemLog
     from quality.live_calls import live_calls
     from quality.monitor import report_of
@@ -86,10 +87,6 @@ def _look(watch: Watch, lines: list[bytes], book: PriceBook, router: LLMRouter |
     if problems.set_aside:
         click.echo(f"note: {problems.set_aside:,} lines set aside; `backroute inspect` says why", err=True)
     return report_of(watch, book)
-
-
-def _whole(log: Path) -> Iterator[list[bytes]]:
-    yield log.read_bytes().splitlines()
 
 
 def _growing(log: Path, every: float) -> Iterator[list[bytes]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from simulator.arms import logged_arm
 from simulator.models import ModelIndex
 from simulator.prepared import Prepared
 from workloads import BUCKETS, read_log
+from workloads.sources import open_source
 
 LINES = 8_192
 
@@ -138,6 +140,15 @@ def _summed(parts: list[pa.Array]) -> pa.Array:
     known = np.stack([part.is_valid().to_numpy(zero_copy_only=False) for part in parts]).any(axis=0)
     total = np.sum([part.fill_null(0).to_numpy(zero_copy_only=False) for part in parts], axis=0)
     return pa.array(total.astype(np.int64), mask=~known)
+
+
+def lines_of(path: Path) -> Iterator[bytes]:
+    """The lines of a log, unpacked where it is packed.
+
+    Raises:
+        BackrouteError: the file cannot be read.
+    """
+    return (line for _, line in open_source(path).lines(ProblemLog()))
 
 
 def required(calls: pa.Table, where: str) -> pa.Table:

@@ -1,5 +1,6 @@
 """The monitor: quiet while live calls are as forecast, and soon loud when they are not."""
 
+import gzip
 import json
 import math
 import threading
@@ -224,6 +225,15 @@ def test_the_index_of_a_mix_by_hand() -> None:
     assert found.value == pytest.approx(0.1695, abs=1e-4)
     assert found.said == "moved"
     assert psi(np.array([500.0, 500.0]), np.array([7.0, 3.0])).said == "stable", "ten calls say nothing"
+
+
+def test_a_packed_log_is_read_as_it_is(out: Path, tmp_path: Path) -> None:
+    log = tmp_path / "d.jsonl.gz"
+    log.write_bytes(gzip.compress(b"\n".join(lines(calls(150, seed=14, live=True))) + b"\n{half a line"))
+    said = backroute("monitor", str(log), "--against", str(out))
+    assert said.exit_code == 0
+    assert said.stdout.startswith("No alarm: 150 calls")
+    assert "1 lines set aside" in said.stderr
 
 
 def test_a_folder_that_is_no_replay_is_named(tmp_path: Path) -> None:
