@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from problems import BackrouteError
 from workloads.usage import Usage
 
+Given = TypeVar("Given", covariant=True)
 Kind = Literal["rate_limit", "server", "timeout", "connection", "cut_short", "malformed"]
 
 SAID: dict[Kind, str] = {
@@ -58,10 +59,10 @@ class Answer:
         return {"role": "assistant", "content": self.text or None, **calls}
 
 
-class Provider(Protocol):
-    """Whoever answers. Safe to use from several threads and tasks at once.
+class Call(Protocol[Given]):
+    """One call of a model; what it gives depends on whether it is awaited and streamed.
 
-    Each call takes:
+    Args:
         model: the provider's own name for it.
         messages: in OpenAI's chat form; the adapter puts them into the provider's.
         system: a system prompt that goes before them.
@@ -69,60 +70,44 @@ class Provider(Protocol):
         timeout_s: for the whole call, its retries included.
         kwargs: further fields of the request body, sent as they are; tools in OpenAI's form.
 
-    Each call raises:
+    Raises:
         BadRequest: the caller's own fault.
         ProviderFault: the provider's, after the retries that it allows.
         BackrouteError: no key in the environment, or the SDK is not installed.
     """
 
+    def __call__(
+        self,
+        model: str,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        system: str | None = None,
+        max_output_tokens: int | None = None,
+        timeout_s: float = ...,
+        **kwargs: Any,
+    ) -> Given:
+        """The answer, in one form or another."""
+
+
+class Provider(Protocol):
+    """Whoever answers. Safe to use from several threads and tasks at once."""
+
     name: str
 
-    def complete(
-        self,
-        model: str,
-        messages: Sequence[Mapping[str, Any]],
-        *,
-        system: str | None = None,
-        max_output_tokens: int | None = None,
-        timeout_s: float = ...,
-        **kwargs: Any,
-    ) -> Answer:
+    @property
+    def complete(self) -> Call[Answer]:
         """The answer, once it is complete."""
 
-    async def acomplete(
-        self,
-        model: str,
-        messages: Sequence[Mapping[str, Any]],
-        *,
-        system: str | None = None,
-        max_output_tokens: int | None = None,
-        timeout_s: float = ...,
-        **kwargs: Any,
-    ) -> Answer:
+    @property
+    def acomplete(self) -> Call[Coroutine[Any, Any, Answer]]:
         """The same, awaited."""
 
-    def stream(
-        self,
-        model: str,
-        messages: Sequence[Mapping[str, Any]],
-        *,
-        system: str | None = None,
-        max_output_tokens: int | None = None,
-        timeout_s: float = ...,
-        **kwargs: Any,
-    ) -> Generator[str | Answer]:
+    @property
+    def stream(self) -> Call[Generator[str | Answer]]:
         """The answer's text in pieces as they come; then, as the last item, the Answer."""
 
-    def astream(
-        self,
-        model: str,
-        messages: Sequence[Mapping[str, Any]],
-        *,
-        system: str | None = None,
-        max_output_tokens: int | None = None,
-        timeout_s: float = ...,
-        **kwargs: Any,
-    ) -> AsyncGenerator[str | Answer]:
+    @property
+    def astream(self) -> Call[AsyncGenerator[str | Answer]]:
         """The same, asynchronously."""
 
 
