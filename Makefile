@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo docs test test-fast lint bench-fidelity bench-real bench-state bench-routing bench-report litellm bench-production clean
+.PHONY: demo docs test test-fast lint bench bench-quick bench-fidelity bench-real bench-state bench-routing bench-report litellm bench-production clean
 
 demo: .venv/installed
 	$(BIN)/backroute demo --out demo-out
@@ -21,6 +21,13 @@ lint: .venv/installed
 # The pages that follow from the code: the command line and the Python API.
 docs: .venv/installed
 	$(BIN)/python docs/generate.py
+
+# Ratios against peers and limits of the same run; PEERS=peers/bin/python adds the user's script (see benchmarks/bench.py).
+bench: .venv/installed
+	$(BIN)/python -m benchmarks.bench --json bench.json $(if $(PEERS),--peers $(PEERS))
+
+bench-quick: .venv/installed
+	$(BIN)/python -m benchmarks.bench --quick $(if $(PEERS),--peers $(PEERS))
 
 # Leaves whole tasks and whole models out, and compares the counterfactual model with the simple ways.
 bench-fidelity: .venv/installed

@@ -1,0 +1,312 @@
+"""How fast, as ratios against a named peer or limit measured in the same run.
+
+    .venv/bin/python -m benchmarks.bench [--quick] [--peers PYTHON] [--json FILE]
+
+`--peers` is the Python of an environment with pandas, tiktoken, litellm and tokencost (`python -m venv peers &&
+peers/bin/pip install pandas tiktoken litellm tokencost`); without it their rows are left out. Every comparison is made
+several times, ours and the other's in turn, and printed as the median ratio with its least and greatest. Texts are made
+up and distinct; the tokenizer is loaded before the clock starts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from benchmarks.texts import WORDS, write_log
+from pricing import BUCKETS, AsOf, PriceBook, charge
+from pricing.tokenizers import _counter
+from router import LLMRouter, RoutingRule, length, load_rules, mentions
+from simulator import ReplayResult, Scenario, replay
+from workloads import read_log
+
+ROOT = Path(__file__).parents[1]
+O200K_CACHED = "fb374d419588a4632f3f557e76b4b70aebbca790"  # tiktoken's name for the vocabulary in its cache
+KEYWORDS = ("refactor", "sql", "forecast", "python")
+VERSIONS = ("fastokens", "tiktoken", "pyarrow", "numpy", "msgspec", "genai-prices")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of the table: the ratio of two times or rates, or a figure of its own, with its bar."""
+
+    what: str
+    against: str
+    bar: str
+    values: list[float]
+    note: str = ""
+
+    def __str__(self) -> str:
+        middle, low, high = statistics.median(self.values), min(self.values), max(self.values)
+        return f"| {self.what} | {self.against} | {self.bar} | {middle:.3g} ({low:.3g} to {high:.3g}) | {self.note} |"
+
+
+def seconds(run: Callable[[], Any]) -> float:
+    """Wall time of one run."""
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
+class Bench:
+    """The measurements over one pair of logs.
+
+    Args:
+        folder: for logs and results.
+        rows: of the main logs.
+        times: each comparison is made.
+        peers: the peers' Python, or None.
+    """
+
+    def __init__(self, folder: Path, rows: int, times: int, peers: str | None) -> None:
+        self.folder, self.rows, self.times, self.peers = folder, rows, times, peers
+        self.book = PriceBook.load()
+        self.base = Scenario.always("openai/gpt-4o", self.book)
+        self.case = Scenario("case", load_rules("case", book=self.book), self.book)
+        self.texts = write_log(folder / "texts.jsonl", rows, counted=False)
+        counter = _counter("o200k_base")
+        counter._load()
+        self.count = counter
+
+    def full(self, path: Path, **options: Any) -> ReplayResult:
+        """One full pass over a log not read before."""
+        return replay(read_log(path), self.base, self.case, **options)[1]
+
+    def lines(self) -> list[Line]:
+        """Every row of the table."""
+        found: list[Line] = []
+        for each in (
+            self.limit,
+            self.script,
+            self.workers,
+            self.growth,
+            self.second,
+            self.pricing,
+            self.live,
+            self.start,
+        ):
+            print(f"measuring: {each.__name__}", file=sys.stderr, flush=True)
+            for line in each():
+                print(line, flush=True)
+                found.append(line)
+        return found
+
+    def limit(self) -> list[Line]:
+        """A full pass in one process against a bare JSON scan and a bare count of the same file."""
+        self.full(self.texts)
+        ours, limits = [], []
+        for _ in range(self.times):
+            limits.append(self._scan_and_count())
+            ours.append(seconds(lambda: self.full(self.texts)))
+        values = [limit / own for limit, own in zip(limits, ours, strict=True)]
+        rate = f"{self.rows / statistics.median(ours):,.0f} requests/s in one process"
+        return [Line("full pass", "bare JSON scan + bare token count", "0.6 of the limit", values, rate)]
+
+    def _scan_and_count(self) -> float:
+        raw = self.texts.read_bytes().split(b"\n")[:-1]
+        started = time.perf_counter()
+        records = [msgspec.json.decode(line) for line in raw]
+        scanned = time.perf_counter() - started
+        said = [text for record in records for text in (record["messages"][1]["content"], record["response"])]
+        return scanned + seconds(lambda: self.count(said))
+
+    def script(self) -> list[Line]:
+        """A full pass against the script a competent user writes."""
+        if self.peers is None:
+            return []
+        cache = self.folder / "tiktoken"
+        cache.mkdir()
+        packed = ROOT / "pricing" / "vocabularies" / "o200k_base.tiktoken.gz"
+        (cache / O200K_CACHED).write_bytes(gzip.decompress(packed.read_bytes()))
+        few = min(2_000, self.rows)
+        command = [self.peers, str(ROOT / "benchmarks" / "users_script.py"), str(self.texts), str(few)]
+        values = []
+        for _ in range(self.times):
+            done = subprocess.run(
+                command, check=True, capture_output=True, env=os.environ | {"TIKTOKEN_CACHE_DIR": str(cache)}
+            )
+            theirs = json.loads(done.stdout.splitlines()[-1])
+            values.append(theirs["seconds"] / theirs["rows"] * self.rows / seconds(lambda: self.full(self.texts)))
+        note = f"their rate is of {few:,} requests; one process each"
+        return [Line("full pass", "pandas + tiktoken + litellm.completion_cost", "20 times", values, note)]
+
+    def workers(self) -> list[Line]:
+        """Two processes against one, the pool's start included, and whether the totals are the same."""
+        values, same = [], True
+        for _ in range(self.times):
+            results: list[ReplayResult] = []
+            one = seconds(lambda: results.append(self.full(self.texts)))
+            two = seconds(lambda: results.append(self.full(self.texts, workers=2)))
+            values.append(one / two)
+            same = same and results[0].summary == results[1].summary
+        return [Line("two worker processes", "one process", "1.6 times", values, f"results identical: {same}")]
+
+    def growth(self) -> list[Line]:
+        """Time per request, and peak memory of a process of its own, on a log ten times as long."""
+        small = write_log(self.folder / "small.jsonl", self.rows // 10, counted=True)
+        large = write_log(self.folder / "large.jsonl", self.rows, counted=True)
+        per_request, memory = [], []
+        for _ in range(self.times):
+            (few, few_mb), (many, many_mb) = self._alone(small), self._alone(large)
+            per_request.append(many / few / 10)
+            memory.append(many_mb)
+            note = f"{few_mb:,.0f} to {many_mb:,.0f} MB at its peak"
+        return [
+            Line("time per request, ten times the log", "the shorter log", "within 1.15", per_request, note),
+            Line("peak memory, MB", f"{self.rows:,} requests", "under 1,024", memory),
+        ]
+
+    def _alone(self, path: Path) -> tuple[float, float]:
+        code = (
+            "import resource, sys, time; from benchmarks.bench import Bench; from pricing import PriceBook\n"
+            "from router import load_rules; from simulator import Scenario, replay; from workloads import read_log\n"
+            "book = PriceBook.load(); base = Scenario.always('openai/gpt-4o', book)\n"
+            "case = Scenario('case', load_rules('case', book=book), book)\n"
+            "from pricing.tokenizers import _counter; _counter('o200k_base')._load()\n"
+            "replay(read_log([{'model': 'gpt-4o', 'prompt': 'warm', 'response': 'up'}]), base, case)\n"
+            "started = time.perf_counter(); replay(read_log(sys.argv[1]), base, case)\n"
+            "print(time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(path)], check=True, capture_output=True, text=True, cwd=ROOT
+        )
+        took, peak = done.stdout.split()[-2:]
+        return float(took), float(peak)
+
+    def second(self) -> list[Line]:
+        """The same log again in the same process: another threshold, and another keyword against a bare scan."""
+        log = read_log(self.folder / "large.jsonl")
+        prompts = pa.concat_arrays([requests["prompt"] for requests, _ in log.batches()])
+
+        def again(limit: int, words: tuple[str, ...]) -> float:
+            rules = [
+                RoutingRule("code", mentions(*words), "anthropic", "claude-sonnet-4-5"),
+                RoutingRule("short", length() < limit, "groq", "llama-3.1-8b-instant"),
+                RoutingRule("default", None, "openai", "gpt-4o-mini"),
+            ]
+            scenario = Scenario("again", LLMRouter(rules, name="again"), self.book)
+            return seconds(lambda: replay(log, self.base, scenario))
+
+        again(100, KEYWORDS)
+        threshold = [again(200 + 10 * n, KEYWORDS) for n in range(self.times)]
+        values = []
+        for number in range(self.times):
+            bare = seconds(lambda: pc.match_substring_regex(prompts, "|".join(KEYWORDS), ignore_case=True))
+            values.append(again(200, (*KEYWORDS, WORDS[number])) / bare)
+        per_million = [value * 1_000_000 / self.rows for value in threshold]
+        return [
+            Line("second pass, new threshold, s per million", "itself", "0.3", per_million),
+            Line("second pass, new keyword", "bare keyword scan (RE2)", "at most 1.5", values),
+        ]
+
+    def pricing(self) -> list[Line]:
+        """Pricing alone against calc_price, row by row, and against a numpy multiply of the same columns."""
+        from genai_prices import Usage, calc_price
+
+        rows, few = 1_000_000, 300
+        draw = np.random.default_rng(1)
+        used = {bucket: np.zeros(rows, np.int64) for bucket in BUCKETS}
+        used["input_uncached"] = draw.integers(1, 5_000, rows) * 1000
+        used["output_text"] = draw.integers(1, 1_000, rows) * 1000
+        usage, at = pa.table(used), AsOf.parse("latest")
+        models = pa.DictionaryArray.from_arrays(
+            pa.array(draw.integers(0, 2, rows), pa.int32()), pa.array(["openai/gpt-4o", "openai/gpt-4o-mini"])
+        )
+        ratios, limits, equal = [], [], True
+        for _ in range(self.times):
+            charged: list[Any] = []
+            ours = seconds(lambda: charged.append(charge(self.book, models, usage, at=at)))
+            names = [name.removeprefix("openai/") for name in models[:few].to_pylist()]
+            theirs: list[Decimal] = []
+            tokens = [(int(used["input_uncached"][n]) // 1000, int(used["output_text"][n]) // 1000) for n in range(few)]
+            took = seconds(
+                lambda: theirs.extend(
+                    calc_price(Usage(input_tokens=i, output_tokens=o), name, provider_id="openai").total_price
+                    for name, (i, o) in zip(names, tokens, strict=True)
+                )
+            )
+            equal = (
+                equal
+                and [int(price.scaleb(12).to_integral_value()) for price in theirs]
+                == charged[0].total[:few].to_pylist()
+            )
+            ratios.append(took / few * rows / ours)
+            limits.append(seconds(lambda: [column * 2_500_000 for column in used.values()]) / ours)
+        note = f"equal to the picodollar: {equal}"
+        return [
+            Line("pricing alone", "genai_prices.calc_price per row", "1,000 times", ratios, note),
+            Line("pricing alone", "a numpy multiply of the six columns", "of the limit", limits),
+        ]
+
+    def live(self) -> list[Line]:
+        """One live decision."""
+        router = load_rules("case", book=self.book)
+        texts = [" ".join(WORDS[n % 80 : n % 80 + 60]) for n in range(5_000)]
+        p50, p99 = [], []
+        for _ in range(self.times):
+            took = sorted(seconds(lambda text=text: router.route(text, {"complex": False})) for text in texts)  # type: ignore[misc]
+            p50.append(took[len(took) // 2] * 1e6)
+            p99.append(took[len(took) * 99 // 100] * 1e6)
+        return [
+            Line("live route, p50 µs", "itself", "under 50", p50),
+            Line("live route, p99 µs", "itself", "under 200", p99),
+        ]
+
+    def start(self) -> list[Line]:
+        """How long `--help` takes."""
+        command = [sys.executable, "-m", "backroute", "--help"]
+        values = [
+            seconds(lambda: subprocess.run(command, check=True, capture_output=True, cwd=ROOT))
+            for _ in range(self.times)
+        ]
+        return [Line("backroute --help, s", "itself", "under 0.3", values)]
+
+
+def main() -> None:
+    """Measure, print the table, write the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="20,000 requests, twice each")
+    parser.add_argument("--peers", help="the peers' Python")
+    parser.add_argument("--json", type=Path, help="write figures, machine and versions here")
+    options = parser.parse_args()
+    rows, times = (20_000, 2) if options.quick else (200_000, 5)
+    print("| what | against | bar | median (least to greatest) | |\n|---|---|---|---|---|", flush=True)
+    with tempfile.TemporaryDirectory(prefix="backroute-bench-") as folder:
+        lines = Bench(Path(folder), rows, times, options.peers).lines()
+    machine = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": platform.platform(),
+        "cores": os.cpu_count(),
+        "load": os.getloadavg(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in VERSIONS},
+        "requests": rows,
+    }
+    print(json.dumps(machine))
+    if options.json:
+        held = [vars(line) for line in lines]
+        options.json.write_text(json.dumps(machine | {"lines": held}, indent=2) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""Logs for the benchmarks: chat JSONL of as many distinct requests as wanted, the same every time."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+_SAID = (
+    "the of and a to in is you that it for on are with as his they be at one have this from or had by hot "
+    "but some what there we can out other were all your when up use word how said an each she which their "
+    "time will way about many then them would write like so these her long make thing see him two has "
+    "look more day could go come did my sound no most number who over know water than call first people "
+    "may down side been now find any new work part take get place made live where after back little only "
+    "round man year came show every good give under name very through form great think help low line "
+    "before turn cause much mean differ move right boy old too does tell sentence set three want air "
+    "python function refactor sql query revenue forecast segment naïve café 12,500 3.14 "
+    "https://example.com/?q=1 déjà 東京 "
+)
+WORDS = _SAID.split()
+MODELS = ("gpt-4o",) * 8 + ("gpt-4o-mini", "claude-sonnet-4-5")
+SYSTEM = "You are a helpful assistant. Answer in the user's language and be concise."
+
+
+def write_log(path: Path, rows: int, *, counted: bool) -> Path:
+    """Write `rows` calls with prompts of about 450 characters; `counted` adds a provider's usage block."""
+    draw = random.Random(7)
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(rows):
+            prompt = " ".join(draw.choices(WORDS, k=draw.randrange(15, 150)))
+            answer = " ".join(draw.choices(WORDS, k=draw.randrange(5, 60)))
+            row = {
+                "request_id": f"r{number}",
+                "timestamp": f"2026-06-{1 + number * 29 // rows:02d}T{number % 24:02d}:{number % 60:02d}:00Z",
+                "session_id": f"s{number // 3}",
+                "user_id": f"u{number % 500}",
+                "model": draw.choice(MODELS),
+                "messages": [{"role": "system", "content": SYSTEM}, {"role": "user", "content": prompt}],
+                "metadata": {"complex": number % 10 == 0, "app": "chat"},
+                "response": answer,
+                "status": "ok",
+            }
+            if counted:
+                tokens = {"prompt_tokens": 20 + len(prompt) // 4, "completion_tokens": 1 + len(answer) // 4}
+                row["usage"] = tokens | {"total_tokens": sum(tokens.values())}
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    return path
