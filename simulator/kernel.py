@@ -88,10 +88,9 @@ class Kernel:
     def __init__(self, plan: Plan, index: ModelIndex, changes: Changes | None = None) -> None:
         self._plan, self._index, self._pairs = plan, index, Pairs()
         self._changes, self._row = changes, 0
-        self._outputs = [
-            Outputs(said, plan.observed, Parameters.load(said.calibration), index)
-            for said in (scenario.assumptions for scenario in plan.scenarios)
-        ]
+        said = [scenario.assumptions for scenario in plan.scenarios]
+        loaded = {each.calibration: Parameters.load(each.calibration) for each in said}
+        self._outputs = [Outputs(each, plan.observed, loaded[each.calibration], index) for each in said]
 
     def __call__(self, batch: Batch) -> Replayed:
         """Replay one batch."""

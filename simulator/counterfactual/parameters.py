@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -126,8 +126,7 @@ class Parameters:
             BackrouteError: the file cannot be read, is not JSON, or has another schema.
         """
         if path is None:
-            with as_file(files("simulator.counterfactual").joinpath("parameters.json")) as packaged:
-                return cls.load(packaged)
+            return _packaged()  # its matrices are factored once a process
         try:
             raw = json.loads(Path(path).read_text("utf-8"))
             if raw["schema"] != SCHEMA:
@@ -263,3 +262,9 @@ def points_of(models: tuple[str, ...], tasks: tuple[Task, ...], cells: Cells, fa
     codes = [families.index(f) if (f := family_of(m)) in families else own[m] for m in models]
     prompts = np.array([task.mean_log_prompt for task in tasks])
     return Points(cells.model, np.array(codes, np.int64)[cells.model], cells.task, cells.level, prompts[cells.task])
+
+
+@cache
+def _packaged() -> Parameters:
+    with as_file(files("simulator.counterfactual").joinpath("parameters.json")) as packaged:
+        return Parameters.load(packaged)
