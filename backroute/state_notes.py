@@ -15,6 +15,11 @@ def say_state(summary: dict[str, Any]) -> None:
             click.echo(f"note: {said(summary[part])}", err=True)
 
 
+def _usd(said: str) -> str:
+    amount = float(said)
+    return f"${amount:,.2f}" if abs(amount) >= 1 else f"${amount:.3g}"
+
+
 def _cache(said: dict[str, Any]) -> str:
     arms = ", ".join(f"{arm['arm']} {arm['read_pct']:.1f}%" for arm in said["arms"])
     rates = ", ".join(f"{each['provider']} {each['hit_rate']:.2f} ({each['source']})" for each in said["calibration"])
@@ -30,8 +35,8 @@ def _guards(said: dict[str, Any]) -> str:
 def _retries(said: dict[str, Any]) -> str:
     lost = f"{said['failed']:,} requests were never answered; " if said["failed"] else ""
     per = "unknown" if said["usd_per_answer"] is None else f"${float(said['usd_per_answer']):.6f}"
-    wasted = float(said["wasted_usd"])
-    return f"{said['retried']:,} requests took more than one call (${wasted:,.2f}); {lost}an answer costs {per}"
+    wasted = _usd(said["wasted_usd"])
+    return f"{said['retried']:,} requests took more than one call ({wasted} in vain); {lost}an answer costs {per}"
 
 
 def _cascade(said: dict[str, Any]) -> str:
@@ -40,7 +45,7 @@ def _cascade(said: dict[str, Any]) -> str:
 
 
 def _tiers(said: dict[str, Any]) -> str:
-    arms = ", ".join(f"{a['arm']} ${float(a['saved_usd']):,.2f} on {a['requests']:,} requests" for a in said["arms"])
+    arms = ", ".join(f"{a['arm']} {_usd(a['saved_usd'])} on {a['requests']:,} requests" for a in said["arms"])
     return f"the {said['tier']} tier saves: {arms}"
 
 

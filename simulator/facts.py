@@ -34,6 +34,7 @@ class LogFacts:
     counted: int = 0
     undecided: int = 0
     logged_pico: int = 0
+    compared_pico: int = 0  # the same, with the prompt cache that was simulated for the logged arm, if any
     models: Counter[str | None] = field(default_factory=Counter)  # as-logged picodollars by model
     unknown_models: Counter[str] = field(default_factory=Counter)  # requests by logged name
     passed_through: Counter[str] = field(default_factory=Counter)  # requests by call type

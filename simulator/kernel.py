@@ -167,6 +167,7 @@ class Kernel:
         # What was logged stays what it was, whatever cache its arm is compared with.
         observed = logged if self._changes is None else self._logged(batch, None)
         partial.facts.add(batch, observed, arms, keys, self._index)
+        partial.facts.compared_pico = exact_sum(logged.total[logged.priced])
         partial.reconciliation.add(batch, self._index, scenarios[0].book)
         for number, (scenario, arm) in enumerate(zip(scenarios, arms, strict=True)):
             partial.fallbacks[number] = fallbacks(batch, arm, scenario, self._index)

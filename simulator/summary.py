@@ -138,7 +138,7 @@ def _pct(part: float, whole: float) -> float | None:
 def _coverage(run: Run, against: Comparison) -> dict[str, Any]:
     return {
         "requests_pct": _pct(against.total.requests, run.facts.rows),
-        "logged_usd_pct": _pct(against.covered_logged, run.facts.logged_pico),
+        "logged_usd_pct": _pct(against.covered_logged, run.facts.compared_pico),
         "priced_pct": _pct(run.facts.priced, run.facts.rows),
         "counted_pct": _pct(run.facts.counted, run.facts.rows),
         "infeasible": against.infeasible,

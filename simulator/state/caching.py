@@ -131,7 +131,8 @@ class Caches:
             if provider in said or ALL in said:
                 source, rate = "given", said.get(provider, said.get(ALL, 1.0))
             elif not recorded or not live:
-                source, rate = "assumed: the log has nothing to calibrate it on", 1.0
+                why = "records no cache reads" if live else "has nothing to read back"
+                source, rate = f"assumed: the log {why}", 1.0
             off = np.abs(every.read[rows] * rate - columns.cache_milli[rows, 0]).sum()
             yield Calibration(
                 provider,

@@ -191,6 +191,7 @@ def test_the_hit_rate_is_calibrated_on_what_the_log_recorded() -> None:
     _, given_ = replayed(rows, State(cache=CacheSettings({"openai": 1.0})))
     assert given_.requests()["logged_cache_read"].tolist() == [0, 1920]
     assert given_.summary["as_logged"] == after.summary["as_logged"], "what was logged stays what it was"
+    assert given_.summary["coverage"]["logged_usd_pct"] == 100.0
 
 
 def test_a_cascade_pays_both_calls_and_every_check() -> None:
