@@ -6,11 +6,13 @@ and the Markdown all draw the same list, so that a new part is written once.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from reports import sheets
 from reports.headline import headline
 from reports.ledger import notes
 from reports.sheets import Sheet
+from reports.state import STATE
 from reports.summary import Summary, amount, before_words, raising
 from reports.words import chance, counted, sentence, usd
 
@@ -205,12 +207,25 @@ def manifest(summary: Summary) -> Section:
     return Section("manifest", "How to get this page again", [said], tables=[sheets.manifest_sheet(summary)])
 
 
+def of_state(name: str, heading: str, said: str, facts: Any, tables: Any) -> Callable[[Summary], Section | None]:
+    """A part that is there where its state was simulated; see `reports.state.STATE`."""
+
+    def part(summary: Summary) -> Section | None:
+        if not summary.get(name):
+            return None
+        held = tables(summary) if tables else ()
+        return Section(name, heading, [said], tables=held, facts=facts(summary) if facts else ())
+
+    return part
+
+
 PARTS: tuple[Callable[[Summary], Section | None], ...] = (
     spend,
     by_rule,
     saving,
     waterfall,
     dearer,
+    *(of_state(*part) for part in STATE),
     by_day,
     by_model,
     sensitivity,

@@ -124,6 +124,51 @@ MANIFEST = {
 }
 
 
+# What a replay with state adds to a summary.
+STATEFUL = {
+    "cache": {
+        "marked_pct": 100.0, "lifetime": "5m",
+        "arms": [
+            {
+                "arm": "routed", "input_tokens": 91_200, "read_tokens": 40_100, "written_tokens": 0, "read_pct": 43.97,
+                "saved_usd": "12.25",
+            }
+        ],
+        "calibration": [
+            {
+                "provider": "openai", "requests": 812, "recorded_read_tokens": 39_000, "simulated_read_tokens": 41_000,
+                "hit_rate": 0.951, "error_pct": -0.4, "row_error_pct": 3.1, "source": "this log",
+            }
+        ],
+    },
+    "guards": {"amended": {"budget": 31}, "blocked": 2, "waited": 5, "wait_p50_s": 1.5, "wait_max_s": 12.0},
+    "retries": {
+        "arm": "routed", "calls": 1_044, "retried": 40, "failed": 4, "wasted_usd": "0.31", "error_pct": {},
+        "answered": 996, "usd_per_answer": "0.0021",
+    },
+    "feasibility": [
+        {
+            "rule": "code", "model": "groq/llama-3.1-8b-instant", "obstacle": "context window", "requests": 9,
+            "served_by": "openai/gpt-4o", "usd": "1.20", "usd_if_it_could": "0.02",
+        }
+    ],
+    "cascade": {
+        "first": "openai/gpt-4o-mini", "requests": 500, "escalated": 88, "escalated_pct": 17.6, "checks_usd": "0.04",
+        "break_even_pct": 92.5, "sweep": [],
+    },
+    "tiers": {"tier": "batch", "arms": [{"arm": "routed", "requests": 211, "saved_usd": "3.33"}]},
+    "latency": {
+        "limit_ms": 4000.0, "models": [],
+        "arms": [
+            {
+                "arm": "routed", "requests": 990, "recorded": 120, "p50_ms": 812.0, "p95_ms": 3100.0, "p99_ms": None,
+                "over_limit": 9, "over_limit_pct": 0.9,
+            }
+        ],
+    },
+}  # fmt: skip
+
+
 def checked_slice(name: str, verdict: str, pairs: int, low: float | None, high: float | None) -> dict[str, Any]:
     known = low is not None and high is not None
     return {

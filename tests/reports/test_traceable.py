@@ -10,11 +10,11 @@ import pytest
 
 from reports import html_report
 from reports.words import percent, printable, usd
-from tests.reports.samples import SAMPLES, good
+from tests.reports.samples import SAMPLES, STATEFUL, good
 
 # Digits of the page's own words: "Per 30 days", "less than 95%" (CONTRACTS' headline), caches of "5 minutes" and
-# "1 hour", a "mean of 7 days", a chance "over 99.9%" or "under 0.1%".
-WORDS = {"30", "95%", "5", "1", "7", "99.9%", "0.1%"}
+# "1 hour", a "mean of 7 days", quantiles of "95%" and "99%", a chance "over 99.9%" or "under 0.1%".
+WORDS = {"30", "95%", "99%", "5", "1", "7", "99.9%", "0.1%"}
 NUMBER = re.compile(r"-?\$?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?%?")
 
 
@@ -70,6 +70,7 @@ def unknown_numbers(page: str, summary: dict[str, Any]) -> set[str]:
             names |= {printable(leaf), printable(leaf)[:10]}
         elif isinstance(leaf, float):
             known |= {percent(leaf), percent(abs(leaf)), percent(100 * leaf), f"{100 * leaf:g}%"}
+            known |= {f"{leaf:,.1f}", f"{leaf:,.0f}"}
         elif isinstance(leaf, int):
             known.add(f"{leaf:,}")
     text = " ".join(Said(page).parts)
@@ -80,9 +81,9 @@ def unknown_numbers(page: str, summary: dict[str, Any]) -> set[str]:
     return set(NUMBER.findall(" ".join(words))) - known - {"100%"}
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("name", [*SAMPLES, "stateful"])
 def test_every_number_on_the_page_is_in_the_summary(name: str) -> None:
-    summary = SAMPLES[name]()
+    summary = good() | STATEFUL if name == "stateful" else SAMPLES[name]()
     page = html_report(summary)
     assert unknown_numbers(page, summary) == set()
     held = {leaf for leaf in leaves(summary) if isinstance(leaf, str)}
@@ -90,6 +91,13 @@ def test_every_number_on_the_page_is_in_the_summary(name: str) -> None:
     assert exact <= {abs(Decimal(leaf)) for leaf in held if re.fullmatch(r"-?\d+(\.\d+)?", leaf)} | {
         Decimal(leaf) for leaf in held if re.fullmatch(r"-?\d+(\.\d+)?", leaf)
     }
+
+
+def test_what_state_did_has_a_part_each_and_none_where_it_was_not_simulated() -> None:
+    parts = ("Prompt caches", "Fallbacks", "Failed calls", "Guards", "Cascade", "Service tiers", "Latency")
+    page = html_report(good() | STATEFUL)
+    assert all(f"<h2>{part}</h2>" in page for part in parts)
+    assert not any(f"<h2>{part}</h2>" in html_report(good()) for part in parts)
 
 
 def test_a_number_of_the_pages_own_making_would_be_found() -> None:
