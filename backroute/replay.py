@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -106,6 +107,7 @@ def command(
     """
     from backroute.bill import drift_exit, invoice_line
     from backroute.logs import open_log, say_amended
+    from backroute.progress import watched
     from backroute.run import gates, replay_to
     from pricing import PriceBook
     from reports import print_report
@@ -125,21 +127,23 @@ def command(
         infer_sessions=infer_sessions,
         recount=recount,
     )
-    result = replay_to(
-        source,
-        rules=rules,
-        baseline=baseline,
-        out=out,
-        as_of=prices_as_of,
-        overlay=overlay,
-        assumptions=Assumptions(output_tokens, _ratios(ratios, book), calibration),
-        state=None if state is None else load_state(state),
-        seed=seed,
-        sample_rate=sample_rate,
-        engine=engine,
-        workers=workers,
-        scheduler=scheduler,
-    )
+    # Other processes read for themselves, unseen from here.
+    with watched(source, log) if engine == "local" and workers == 1 else nullcontext():
+        result = replay_to(
+            source,
+            rules=rules,
+            baseline=baseline,
+            out=out,
+            as_of=prices_as_of,
+            overlay=overlay,
+            assumptions=Assumptions(output_tokens, _ratios(ratios, book), calibration),
+            state=None if state is None else load_state(state),
+            seed=seed,
+            sample_rate=sample_rate,
+            engine=engine,
+            workers=workers,
+            scheduler=scheduler,
+        )
     summary = result.summary
     if shape == "json":
         click.echo(json.dumps(summary, indent=2))
