@@ -39,7 +39,12 @@ def notes(summary: Summary) -> list[tuple[str, str]]:
     said.append(("Counted", share(covered["counted_pct"], "have known token counts in every arm")))
     said.append(("Counted by", provenance(summary)))
     said.append(("Recorded cost", drift(summary)))
-    return said
+    return [*said, *(("Counts in doubt", doubt(each)) for each in log.get("doubts", ()))]
+
+
+def doubt(found: Summary) -> str:
+    """Counts of the log that cannot be true."""
+    return f"{counted(found['requests'], 'request')} on {found['model']}, {found['side']}: {found['words']}"
 
 
 def share(pct: float | None, what: str) -> str:

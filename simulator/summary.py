@@ -13,7 +13,7 @@ from simulator.assumed import assumptions
 from simulator.breakdowns import EPOCH, by_rule, compared, days, feasibility, per_30d, sensitivity, waterfall
 from simulator.facts import NO_NAME
 from simulator.fold import Comparison
-from simulator.interval import LEVEL, interval
+from simulator.interval import LEVEL, Interval, interval
 from simulator.money import Scale, dollars
 from simulator.predicted_quality import predicted_quality
 from simulator.result import Run
@@ -32,12 +32,17 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
     scale = Scale(run.sample_rate)
     which = headline(run)
     shown = against if which == "baseline" else against_log
+<<<<<<< HEAD
     alone = interval(against, run.spreads, run.seed)
     found = alone if shown is against else interval(shown, run.spreads, run.seed)
     state: dict[str, Any] = {}
     if run.changes is not None:
         names = arm_names(run.scenarios)
         state = state_said(run.changes, run.totals.state, number, names, scenario.state, scale)
+=======
+    alone, from_log = (interval(each, run.spreads, run.seed) for each in (against, against_log))
+    found = alone if shown is against else from_log
+>>>>>>> 3fc20bf (One interval a comparison in a summary; counts in doubt stand with the coverage)
     return {
         "schema": SCHEMA,
         "log": {
@@ -64,8 +69,8 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
         "baseline": {"name": run.scenarios[0].name, "usd": dollars(scale(against.total.baseline))},
         "routed": {"name": scenario.name, "usd": dollars(scale(against.total.routed))},
         "headline": which,
-        "savings": _savings(run, against, scale),
-        "savings_vs_as_logged": _savings(run, against_log, scale),
+        "savings": _savings(against, alone, scale),
+        "savings_vs_as_logged": _savings(against_log, from_log, scale),
         "compared": compared(run, number, shown, found, which),
         "waterfall": waterfall(against, scale),
         "period": {
@@ -154,8 +159,7 @@ def _provenance(against: Comparison) -> dict[str, float | None]:
     return {name: _pct(held[code], whole) for code, name in enumerate(names)}
 
 
-def _savings(run: Run, comparison: Comparison, scale: Scale) -> dict[str, Any]:
-    found = interval(comparison, run.spreads, run.seed)
+def _savings(comparison: Comparison, found: Interval, scale: Scale) -> dict[str, Any]:
     total = comparison.total
     return {
         "usd": dollars(scale(total.baseline) - scale(total.routed)),
