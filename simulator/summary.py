@@ -32,17 +32,12 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
     scale = Scale(run.sample_rate)
     which = headline(run)
     shown = against if which == "baseline" else against_log
-<<<<<<< HEAD
-    alone = interval(against, run.spreads, run.seed)
-    found = alone if shown is against else interval(shown, run.spreads, run.seed)
+    alone, from_log = (interval(each, run.spreads, run.seed) for each in (against, against_log))
+    found = alone if shown is against else from_log
     state: dict[str, Any] = {}
     if run.changes is not None:
         names = arm_names(run.scenarios)
         state = state_said(run.changes, run.totals.state, number, names, scenario.state, scale)
-=======
-    alone, from_log = (interval(each, run.spreads, run.seed) for each in (against, against_log))
-    found = alone if shown is against else from_log
->>>>>>> 3fc20bf (One interval a comparison in a summary; counts in doubt stand with the coverage)
     return {
         "schema": SCHEMA,
         "log": {
