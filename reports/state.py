@@ -47,8 +47,8 @@ def guard_facts(summary: Summary) -> list[tuple[str, str]]:
     """What budgets, limits, stickiness and outages changed."""
     facts = []
     for name, found in both(summary["guards"]):
-        for guard, number in found["amended"].items():
-            facts.append((f"{name}: {guard}", f"{counted(number, 'request')} amended"))
+        amended = [f"{number:,} by {guard}" for guard, number in found["amended"].items() if number]
+        facts.append((f"{name}: amended", ", ".join(amended) or "nothing"))
         if found["blocked"]:
             facts.append((f"{name}: blocked", counted(found["blocked"], "request")))
         if found["waited"]:

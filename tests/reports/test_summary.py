@@ -5,12 +5,16 @@ import pytest
 
 from problems import BackrouteError
 from reports.summary import Summary, moving, raising, rule_parts, summary_of, whole
-from tests.reports.samples import SAMPLES, good
+from tests.reports.samples import SAMPLES, STATEFUL, good
 
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_every_sample_is_a_valid_summary(name: str, schema: Summary) -> None:
     jsonschema.validate(SAMPLES[name](), schema)
+
+
+def test_the_sample_of_state_is_what_a_replay_adds(schema: Summary) -> None:
+    jsonschema.validate(good() | STATEFUL, schema)
 
 
 def test_a_result_is_read_through_its_summary() -> None:
