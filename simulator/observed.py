@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ from pricing import counting_rule
 from simulator.counterfactual import TASKS
 from simulator.counts import INPUTS, TEXT, THOUSAND, Array, Counts
 from simulator.inputs import AGAINST_O200K
+from simulator.merge import merge_fields
 from simulator.models import Codes, ModelIndex
 from simulator.sample import Sample
 
@@ -40,6 +42,8 @@ class Observed:
     """Samples by (logged model, task code), tokens as o200k_base counts them."""
 
     samples: dict[tuple[str | None, int], Sample] = field(default_factory=dict)
+    # What was fitted to these samples, by the parameters' identity: they say the same to every replay of the log.
+    fits: dict[int, tuple[object, dict[Any, Any]]] = field(default_factory=dict, repr=False, compare=False)
 
     def add(self, logged: Counts, source: Codes, task: Array, cap: Array, keys: Array, index: ModelIndex) -> None:
         """Add one batch; `keys` are uint64 hashes of the ids, `cap` float64 tokens, NaN where there is none."""
@@ -53,6 +57,15 @@ class Observed:
             scale = o200k_per_token(name)
             columns = {"output": logged.milli[rows, TEXT] / THOUSAND * scale, "input": inputs[rows] * scale}
             sample.add(pa.table({"key": keys[rows], **columns, "cap": cap[rows] * scale}))
+
+    def merge(self, more: Observed) -> None:
+        """Add another part of the log."""
+        merge_fields(self, more, but=("fits",))
+        self.fits.clear()
+
+    def fitted(self, parameters: object) -> dict[Any, Any]:
+        """Where to keep what is fitted with these parameters; they are kept beside it, so that none takes their id."""
+        return self.fits.setdefault(id(parameters), (parameters, {}))[1]
 
     def seen(self, source: str | None, task: int) -> bool:
         """Whether any answer of a model on a task was seen."""

@@ -48,7 +48,7 @@ class Outputs:
         self._said = said
         self._observed = observed
         self._index = index
-        self._fitted: dict[tuple[int, int, int], TaskModel] = {}
+        self._fitted: dict[tuple[str | None, str, int], TaskModel] = observed.fitted(parameters)
 
     def predict(self, source: int, target: int, task: int, text: Array, prompt: Array, cap: Array) -> Guess:
         """Expected output of one pair's requests of one task.
@@ -71,9 +71,9 @@ class Outputs:
         return Guess(expected, request_sd, fitted.log_sd, fitted.note)
 
     def _task(self, source: int, target: int, task: int) -> TaskModel:
-        key = (source, target, task)
+        logged = self._index.name(source)
+        key = (logged, self._index.names[target], task)
         if key not in self._fitted:
-            logged = self._index.name(source)
             names = logged or UNKNOWN_MODEL, self._index.names[target]
             self._fitted[key] = fit_task(self.parameters, *names, task, *self._observed.rows(logged, task))
         return self._fitted[key]
