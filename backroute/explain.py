@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from backroute.options import PRICES, emit
+
+if TYPE_CHECKING:
+    from pricing import PriceBook
+    from router import LLMRouter
 
 COUNTED = {
     "provider": "counted by the provider",
@@ -21,9 +25,15 @@ OUTPUTS = {"as logged, copied": "copied", "your own ratios": "by ratio"}
 @click.command("explain", epilog="Example: backroute explain out/ --request req-000042")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--request", "request_id", required=True, help="Its request_id, or the first characters of it.")
+@click.option(
+    "--log",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="The log it replayed, to show what learned rules scored and the nearest examples.",
+)
 @PRICES
 @click.option("--format", "shape", type=click.Choice(["table", "json"]), default="table", help="How to print. [table]")
-def command(folder: Path, request_id: str, overlay: tuple[Path, ...], shape: str) -> None:
+def command(folder: Path, request_id: str, log: tuple[Path, ...], overlay: tuple[Path, ...], shape: str) -> None:
     """Say of one request in FOLDER which rule fired and why, and show what each arm was charged, bucket by bucket."""
     from backroute.report import read_summary
     from pricing import PriceBook
@@ -44,6 +54,8 @@ def command(folder: Path, request_id: str, overlay: tuple[Path, ...], shape: str
     if rule is not None:
         click.echo(f"because   {'nothing before it matched' if rule.condition is None else rule.condition}")
         click.echo(f"reason    {rule.reason or '-'}")
+    if log:
+        _scored(log, router, found.request_id, PriceBook.load(overlay))
     for arm in found.arms:
         click.echo("")
         title = (
@@ -65,3 +77,17 @@ def command(folder: Path, request_id: str, overlay: tuple[Path, ...], shape: str
 def _outputs(summary: dict[str, Any]) -> str:
     said = [str(row["value"]) for row in summary["assumptions"] if row["name"].startswith("output tokens")]
     return next((word for value in said for begins, word in OUTPUTS.items() if value.startswith(begins)), "predicted")
+
+
+def _scored(log: tuple[Path, ...], router: LLMRouter, request_id: str, book: PriceBook) -> None:
+    """What the rules' learned models say of the request, and what it is most like."""
+    from backroute.logs import open_log
+    from simulator.scored import scored_request
+
+    found = scored_request(open_log(log, log_format=None, timezone="UTC", book=book), router, request_id)
+    for score in found:
+        click.echo(f"score     {score.words}: {score.value:.3f}, so {'true' if score.holds else 'false'}")
+        for near in score.nearest:
+            click.echo(f"  like    {near.similarity:.2f}  {near.said}: {near.text}")
+    if not found:
+        click.echo("score     the rules ask no learned model")

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pricing import PriceBook
 from problems import BackrouteError, nearest
-from router.conditions import Condition, Yaml
+from router.conditions import Asked, Condition, Yaml
 from router.features import Features
 from router.learned.linear import Array, LinearModel
 from router.learned.quality import pairs_of, quality_model
@@ -68,9 +68,9 @@ class BestValue(Condition):
         best = np.where(unknown.reshape(-1, 1), 0.0, value).argmax(axis=1)
         return pa.array(best == self.of.index(self.pick), mask=unknown)
 
-    def model_digests(self) -> tuple[str, ...]:
-        """See `Condition.model_digests`."""
-        return (self._scorer.digest,)
+    def asks(self) -> tuple[Asked, ...]:
+        """See `Condition.asks`."""
+        return (Asked(self._scorer.digest, self._scorer.seconds_a_text),)
 
     def to_yaml(self) -> Yaml:
         """For example `{best_value: {pick: a/b, of: [a/b, c/d], quality_per_usd: 10, model: own.npz}}`."""

@@ -6,10 +6,10 @@ import math
 import numbers
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,6 +21,13 @@ COMPARISONS = {"below": pc.less, "at_most": pc.less_equal, "at_least": pc.greate
 SYMBOLS = {"below": "<", "at_most": "<=", "at_least": ">=", "above": ">"}
 
 Yaml = dict[str, Any]
+
+
+class Asked(NamedTuple):
+    """A learned model, as its hash, and what its scores of one text take of one core."""
+
+    digest: str
+    seconds_a_text: float
 
 
 class Condition(ABC):
@@ -37,8 +44,8 @@ class Condition(ABC):
     def to_yaml(self) -> Yaml:
         """The mapping that stands under `when` in a rules file."""
 
-    def model_digests(self) -> tuple[str, ...]:
-        """Hashes of the learned models that it asks, so that rules change when one of them does."""
+    def asks(self) -> tuple[Asked, ...]:
+        """The learned models that it asks: rules change when one of them does, and pay for its scores."""
         return ()
 
     def __and__(self, other: Condition) -> Condition:
@@ -72,9 +79,9 @@ class All(Condition):
             result = pc.and_kleene(result, part.evaluate(features))
         return result
 
-    def model_digests(self) -> tuple[str, ...]:
-        """See `Condition.model_digests`."""
-        return tuple(digest for part in self.parts for digest in part.model_digests())
+    def asks(self) -> tuple[Asked, ...]:
+        """See `Condition.asks`."""
+        return tuple(asked for part in self.parts for asked in part.asks())
 
     def to_yaml(self) -> Yaml:
         """The parts in one mapping where their keys differ, else under `all`."""
@@ -106,9 +113,9 @@ class AnyOf(Condition):
             result = pc.or_kleene(result, part.evaluate(features))
         return result
 
-    def model_digests(self) -> tuple[str, ...]:
-        """See `Condition.model_digests`."""
-        return tuple(digest for part in self.parts for digest in part.model_digests())
+    def asks(self) -> tuple[Asked, ...]:
+        """See `Condition.asks`."""
+        return tuple(asked for part in self.parts for asked in part.asks())
 
     def to_yaml(self) -> Yaml:
         """The parts under `any`."""
@@ -128,9 +135,9 @@ class Not(Condition):
         """See `Condition.evaluate`."""
         return pc.invert(self.part.evaluate(features))
 
-    def model_digests(self) -> tuple[str, ...]:
-        """See `Condition.model_digests`."""
-        return self.part.model_digests()
+    def asks(self) -> tuple[Asked, ...]:
+        """See `Condition.asks`."""
+        return self.part.asks()
 
     def to_yaml(self) -> Yaml:
         """The part under `not`."""
@@ -315,6 +322,17 @@ class Meta(Condition):
 
     def __str__(self) -> str:
         return f"meta({self.key!r})" if self.value == "truthy" else f"meta({self.key!r}) == {self.value!r}"
+
+
+def leaves(condition: Condition) -> Iterator[Condition]:
+    """The conditions that others are combined of."""
+    if isinstance(condition, All | AnyOf):
+        for part in condition.parts:
+            yield from leaves(part)
+    elif isinstance(condition, Not):
+        yield from leaves(condition.part)
+    else:
+        yield condition
 
 
 def _flat(parts: tuple[Condition, ...], kind: type[All] | type[AnyOf]) -> tuple[Condition, ...]:

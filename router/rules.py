@@ -17,13 +17,16 @@ import pyarrow as pa
 from pricing import PriceBook
 from problems import BackrouteError
 from router.completes import Completes
-from router.conditions import Condition
+from router.conditions import Asked, Condition
 from router.features import Features, parsed_meta
 
 if TYPE_CHECKING:
     from router.complete import Live
     from router.metrics import Metrics
     from router.providers import Provider
+
+# What clouds charge on demand for a core is around 4 to 5 cents an hour.
+USD_PER_CORE_HOUR = 0.05
 
 Test = Callable[[str, dict[str, Any]], bool]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
@@ -193,6 +196,19 @@ class LLMRouter(Completes):
                 break
         return Decisions(chosen, seconds)
 
+    @cached_property
+    def _asked(self) -> frozenset[Asked]:
+        conditions = (rule.condition for rule in self.rules if isinstance(rule.condition, Condition))
+        return frozenset(asked for condition in conditions for asked in condition.asks())
+
+    @property
+    def overhead_pico(self) -> int:
+        """Picodollars that one decision costs: the learned models' seconds of a core, at what a cloud charges for one.
+
+        Rules without them take microseconds, which is nothing at any price.
+        """
+        return round(sum(asked.seconds_a_text for asked in self._asked) / 3600 * USD_PER_CORE_HOUR * 1e12)
+
     def digest(self) -> str:
         """Sha256 over the rules as YAML and the learned models they ask; a callable counts by its name alone."""
         said: list[Any] = [
@@ -206,14 +222,8 @@ class LLMRouter(Completes):
             ]
             for rule in self.rules
         ]
-        asked = {
-            digest
-            for rule in self.rules
-            if isinstance(rule.condition, Condition)
-            for digest in rule.condition.model_digests()
-        }
-        if asked:
-            said.append(sorted(asked))
+        if self._asked:
+            said.append(sorted(asked.digest for asked in self._asked))
         return hashlib.sha256(msgspec.json.encode(said)).hexdigest()
 
     def __repr__(self) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from problems import BackrouteError, nearest
-from router.conditions import COMPARISONS, SYMBOLS, Condition, Yaml
+from router.conditions import COMPARISONS, SYMBOLS, Asked, Condition, Yaml
 from router.features import Features
 from router.semantic.tasks import CORE, Scorer, task_model
 
@@ -41,9 +41,9 @@ class Score(Condition):
         """See `Condition.evaluate`."""
         return COMPARISONS[self.comparison](self.score(features), pa.scalar(self.threshold, pa.float64()))
 
-    def model_digests(self) -> tuple[str, ...]:
-        """See `Condition.model_digests`."""
-        return (self.scorer.digest,)
+    def asks(self) -> tuple[Asked, ...]:
+        """See `Condition.asks`."""
+        return (Asked(self.scorer.digest, self.scorer.seconds_a_text),)
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class Arm:
         feasible: bool, the model can serve the request.
         pair: int32 code into `Pairs`.
         request_sd: float64 tokens of output.
-        overhead, retry: int64 picodollars within `total` for checks, and for calls made in vain.
+        overhead, retry: int64 picodollars within `total` for deciding and checks, and for calls made in vain.
     """
 
     model: Codes
@@ -173,19 +173,19 @@ def charged(
     charges = _charge(batch, choice.model, used.counts, index, scenario.book, scenario.as_of, tier)
     pico, total, priced = _money(charges)
     total, priced = _pass_through(batch, total, priced)
-    none = np.zeros(len(total), np.int64)
+    decided = np.where(priced & (choice.rule >= 0), np.int64(getattr(scenario.router, "overhead_pico", 0)), 0)
     return Arm(
         choice.model,
         choice.rule,
         used.counts,
         pico,
-        total,
+        total + decided,
         priced,
         choice.feasible,
         used.pair,
         used.request_sd,
-        none,
-        none,
+        decided,
+        np.zeros(len(total), np.int64),
     )
 
 

@@ -144,7 +144,7 @@ def _arm(
     if not row[f"{arm}_feasible"]:
         note = "the model cannot serve this request (its size, tools, images, JSON mode or output cap)"
     elif stored is not None and sums != stored:
-        why = "a service tier, checks and calls in vain, a cost as billed or other prices make up the difference"
+        why = "a service tier, deciding, checks, calls in vain, a cost as billed or other prices make the difference"
         note = f"adds up to ${dollars(sums)}: {why}"
     usd = None if stored is None else dollars(stored)
     return ArmLines(arm, model, usd, row[f"{arm}_feasible"], row[f"{arm}_provenance"], lines, note)

@@ -20,7 +20,7 @@ from problems import BackrouteError, ProblemLog
 from problems.problem import shown
 from router import LLMRouter
 from router.best_value import BestValue
-from router.conditions import All, AnyOf, Condition, Mentions, Meta, Not, OneOf
+from router.conditions import Condition, Mentions, Meta, OneOf, leaves
 from router.features import NAMES, Features, answer_column, score_column
 from router.scored import Score
 from router.semantic.tasks import Scorer, task_model
@@ -173,14 +173,8 @@ def _leaves(routers: Iterable[LLMRouter]) -> Iterator[Condition]:
             if not isinstance(rule.condition, Condition):
                 what = "its condition is a Python function, whose answers a profile cannot name"
                 raise BackrouteError(f"rule {rule.name!r}", what, fix="write it with conditions of `router`")
-            waiting = [rule.condition]
-            while waiting:
-                each = waiting.pop()
-                if isinstance(each, All | AnyOf):
-                    waiting += each.parts
-                elif isinstance(each, Not):
-                    waiting.append(each.part)
-                elif isinstance(each, OF_TEXT) or (isinstance(each, OneOf) and each.column in NAMES):
+            for each in leaves(rule.condition):
+                if isinstance(each, OF_TEXT) or (isinstance(each, OneOf) and each.column in NAMES):
                     yield each
 
 

@@ -25,6 +25,10 @@ class Scorer(Protocol):
     def digest(self) -> str:
         """A hash that changes whenever a score could."""
 
+    @property
+    def seconds_a_text(self) -> float:
+        """Of one core, for a text's scores; what a replay charges does not hang on how busy the machine was."""
+
     def scores(self, texts: Sequence[str]) -> Array:
         """Float64 (texts, outputs), 0 to 1."""
 

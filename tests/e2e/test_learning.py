@@ -115,3 +115,20 @@ def test_mistakes_are_one_line(arguments: list[str], said: str, folder: Path) ->
     assert result.exit_code == (2 if said else 0)
     assert said in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_explain_shows_the_score_and_the_nearest_examples(folder: Path, tmp_path: Path) -> None:
+    log = str(folder / "log.jsonl")
+    (tmp_path / "rules.yaml").write_text(
+        "rules:\n"
+        f"- {{name: proofs, when: {{task: {{reasoning: {{at_least: 0.5}}}}}}, use: {FULL}}}\n"
+        f"- {{name: rest, use: {MINI}}}\n"
+    )
+    out = str(tmp_path / "out")
+    assert backroute("replay", log, "--rules", str(tmp_path / "rules.yaml"), "--out", out).exit_code in (0, 3)
+    said = backroute("explain", out, "--request", "r4", "--log", log)
+    assert said.exit_code == 0, said.stderr
+    assert "task('reasoning') >= 0.5: 0." in said.stdout
+    assert "in your log, labelled reasoning: prove the theorem" in said.stdout
+    plain = backroute("explain", out, "--request", "r4")
+    assert "score" not in plain.stdout

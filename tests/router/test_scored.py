@@ -83,7 +83,7 @@ def test_the_digest_changes_with_the_model_file(tmp_path: Path) -> None:
         path.parent.mkdir()
         train_tasks(*map(list, zip(*rows, strict=True))).save(path)
         condition = TaskScore("work", "at_least", 0.5, str(path))
-        digests.append(condition.model_digests())
+        digests.append(condition.asks())
     assert digests[0] != digests[1]
 
 
