@@ -142,10 +142,10 @@ class Kernel:
         if change.read is not None:
             folded = Use(arm.counts.folded(), arm.pair, arm.request_sd)
             without = charged(batch, scenario, choice, folded, self._index, tier)
-            sums[number, "cache"] = exact_sum((without.total - own)[chat & without.priced])
+            sums[number, "cache"] = exact_sum((without.total - without.overhead - own)[chat & without.priced])
         if change.waits is not None:
             without = charged(batch, scenario, choice, used, self._index)
-            sums[number, "tier"] = exact_sum((without.total - own)[chat & without.priced & change.waits])
+            sums[number, "tier"] = exact_sum((without.total - without.overhead - own)[chat & without.priced & change.waits])
             sums[number, "waits"] = int((change.waits & chat).sum())
         return sums
 

@@ -90,7 +90,7 @@ class Change:
         none = np.zeros(len(before.total), np.int64)
         overhead = none if self.overhead is None else self.overhead
         retry = none if self.retry is None else self.retry
-        return replace(before, total=before.total + overhead + retry, overhead=overhead, retry=retry)
+        return replace(before, total=before.total + overhead + retry, overhead=before.overhead + overhead, retry=retry)
 
 
 @dataclass(frozen=True)
