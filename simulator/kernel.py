@@ -145,7 +145,8 @@ class Kernel:
             sums[number, "cache"] = exact_sum((without.total - without.overhead - own)[chat & without.priced])
         if change.waits is not None:
             without = charged(batch, scenario, choice, used, self._index)
-            sums[number, "tier"] = exact_sum((without.total - without.overhead - own)[chat & without.priced & change.waits])
+            dearer = without.total - without.overhead - own
+            sums[number, "tier"] = exact_sum(dearer[chat & without.priced & change.waits])
             sums[number, "waits"] = int((change.waits & chat).sum())
         return sums
 
