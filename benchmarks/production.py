@@ -69,7 +69,7 @@ def main() -> None:
     experiments(2_000)
     power(300 if quick else 2_000)
     covariate()
-    drift(book, 20 if quick else 200)
+    drift(book, 20 if quick else 100)
     month_of_router(book, 600 if quick else 6_000)
     if PROXY.exists():
         month_of_proxy(book, 240 if quick else 3_000)
@@ -146,7 +146,7 @@ def drift(book: PriceBook, runs: int) -> None:
         "10% new prompts, 8x longer": _pool(
             book, calls(2_700, seed=33, live=True) + calls(300, seed=34, live=True, longer=8.0)
         ),
-        "30% new prompts of one rule": _pool(book, calls(3_000, seed=35, live=True, code=0.65)),
+        "a rule's share 50% to 65%": _pool(book, calls(3_000, seed=35, live=True, code=0.65)),
         "outage of one model of two": _pool(book, calls(3_000, seed=36, live=True), outage="openai/gpt-4o-mini"),
         "the same, with fallbacks": _pool(book, calls(3_000, seed=36, live=True), passed="openai/gpt-4o-mini"),
     }
@@ -157,7 +157,10 @@ def drift(book: PriceBook, runs: int) -> None:
             watch = Watch(forecast)
             watch.see(pools["nothing"].take(rng.integers(pools["nothing"].num_rows, size=1_000)))
             false += bool(watch.alarms)
-            watch.see(pool.take(rng.integers(pool.num_rows, size=4_000)))
+            for _ in range(8):
+                watch.see(pool.take(rng.integers(pool.num_rows, size=300)))
+                if watch.alarms:
+                    break
             late = {name: at - 1_000 for name, at in watch.alarms.items() if at > 1_000}
             if late:
                 family = min(late, key=lambda name: late[name])
