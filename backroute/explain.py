@@ -85,9 +85,11 @@ def _scored(log: tuple[Path, ...], router: LLMRouter, request_id: str, book: Pri
     from simulator.scored import scored_request
 
     found = scored_request(open_log(log, log_format=None, timezone="UTC", book=book), router, request_id)
+    shown = None
     for score in found:
         click.echo(f"score     {score.words}: {score.value:.3f}, so {'true' if score.holds else 'false'}")
-        for near in score.nearest:
+        for near in score.nearest if score.nearest != shown else []:  # one model's scores share their examples
             click.echo(f"  like    {near.similarity:.2f}  {near.said}: {near.text}")
+        shown = score.nearest
     if not found:
         click.echo("score     the rules ask no learned model")
