@@ -3,5 +3,6 @@
 from simulator.replay import replay
 from simulator.result import ReplayResult, Savings
 from simulator.scenario import Assumptions, Scenario
+from simulator.state.settings import CacheSettings, State, load_state
 
-__all__ = ["Assumptions", "ReplayResult", "Savings", "Scenario", "replay"]
+__all__ = ["Assumptions", "CacheSettings", "ReplayResult", "Savings", "Scenario", "State", "load_state", "replay"]
