@@ -81,10 +81,10 @@ def _outputs(summary: dict[str, Any]) -> str:
 
 def _scored(log: tuple[Path, ...], router: LLMRouter, request_id: str, book: PriceBook) -> None:
     """What the rules' learned models say of the request, and what it is most like."""
-    from backroute.logs import open_log
+    from backroute.logs import GivenLog
     from simulator.scored import scored_request
 
-    found = scored_request(open_log(log, log_format=None, timezone="UTC", book=book), router, request_id)
+    found = scored_request(GivenLog(log).open(book), router, request_id)
     shown = None
     for score in found:
         click.echo(f"score     {score.words}: {score.value:.3f}, so {'true' if score.holds else 'false'}")

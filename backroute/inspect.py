@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from backroute.logs import GivenLog, log_options, say_amended
 from backroute.options import (
     AS_OF,
     FORMAT,
@@ -18,7 +19,6 @@ from backroute.options import (
     PRICES,
     RECOUNT,
     emit,
-    log_options,
 )
 from problems.problem import masked
 
@@ -39,17 +39,11 @@ if TYPE_CHECKING:
 @click.pass_context
 def command(
     ctx: click.Context,
-    log: tuple[Path, ...],
-    timezone: str,
-    log_format: str | None,
-    start: str | None,
-    mapping: Path | None,
+    log: GivenLog,
     prices_as_of: str,
     overlay: tuple[Path, ...],
     invoice_usd: float | None,
     max_drift_pct: float | None,
-    recount: bool,
-    infer_sessions: bool,
     shape: str,
 ) -> None:
     """Say what LOG holds: format and why, rows, models, dates, who counted its tokens, problems, and its bill.
@@ -58,22 +52,12 @@ def command(
     mistake fits the rows. Counts that do not fit their own texts are listed.
     """
     from backroute.bill import drift_exit
-    from backroute.logs import open_log, say_amended
     from pricing import AsOf, PriceBook
     from simulator.inspection import inspect_log
     from simulator.reconcile import against_invoice
 
     book = PriceBook.load(overlay)
-    source = open_log(
-        log,
-        log_format=log_format,
-        timezone=timezone,
-        start=start,
-        mapping=mapping,
-        book=book,
-        infer_sessions=infer_sessions,
-        recount=recount,
-    )
+    source = log.open(book)
     # What was paid is recomputed at each request's own date, unless another is asked for.
     as_of = AsOf.parse("request" if prices_as_of == "latest" else prices_as_of)
     seen = inspect_log(source, book, as_of)

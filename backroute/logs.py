@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from backroute.options import LOG, LOG_FORMAT, MAPPING, START, TIMEZONE
 from problems import BackrouteError
 
 if TYPE_CHECKING:
@@ -15,43 +18,77 @@ if TYPE_CHECKING:
     from workloads import Log
 
 
-def open_log(
-    paths: Sequence[Path],
-    *,
-    log_format: str | None,
-    timezone: str,
-    start: str | None = None,
-    mapping: Path | None = None,
-    book: PriceBook,
-    infer_sessions: bool = False,
-    recount: bool = False,
-) -> Log:
-    """The log behind a verb's arguments; with `recount` it is read once to find what to recount.
+@dataclass(frozen=True)
+class GivenLog:
+    """The files that a verb was given, and how they are to be read.
 
-    Raises:
-        BackrouteError: a file that is not there, a profile beside other files, or sessions to infer from a profile.
+    Args:
+        paths: files, or "-" for standard input.
+        timezone: what times without a zone mean.
+        log_format: a format's name, where recognising a record goes wrong.
+        start: when a trace whose clock starts at 0 began.
+        mapping: a YAML file that says which column is which field.
+        infer_sessions: link calls whose messages continue each other.
+        recount: count texts again where the logged counts cannot be true.
     """
-    from simulator.profile import ProfileLog, is_profile
-    from simulator.recount import Recounted
-    from workloads import read_log
-    from workloads.sessions import InferredSessions
 
-    profiles = [path for path in paths if is_profile(path)]
-    if profiles and len(paths) > 1:
-        raise BackrouteError(str(profiles[0]), "a profile is read alone", fix="profile all the files as one log")
-    if profiles and infer_sessions:
-        what = "a profile has no messages to infer sessions from"
-        raise BackrouteError("--infer-sessions", what, fix="give it to `backroute profile` instead")
-    log: Log = (
-        ProfileLog(profiles[0])
-        if profiles
-        else read_log(
-            [str(path) for path in paths], log_format=log_format, timezone=timezone, start=start, mapping=mapping
-        )
-    )
-    if infer_sessions:
-        log = InferredSessions(log)
-    return Recounted(log, book) if recount else log
+    paths: tuple[Path, ...]
+    timezone: str = "UTC"
+    log_format: str | None = None
+    start: str | None = None
+    mapping: Path | None = None
+    infer_sessions: bool = False
+    recount: bool = False
+
+    def open(self, book: PriceBook) -> Log:
+        """The log itself; to recount, it is read once to find what.
+
+        Raises:
+            BackrouteError: a file that is not there, a profile beside other files, or sessions to infer from a profile.
+        """
+        from simulator.recount import Recounted
+        from workloads.sessions import InferredSessions
+
+        log = self._plain()
+        if self.infer_sessions:
+            log = InferredSessions(log)
+        return Recounted(log, book) if self.recount else log
+
+    def _plain(self) -> Log:
+        from simulator.profile import ProfileLog, is_profile
+        from workloads import read_log
+
+        profile = next((path for path in self.paths if is_profile(path)), None)
+        if profile is None:
+            return read_log(
+                [str(path) for path in self.paths],
+                log_format=self.log_format,
+                timezone=self.timezone,
+                start=self.start,
+                mapping=self.mapping,
+            )
+        if len(self.paths) > 1:
+            raise BackrouteError(str(profile), "a profile is read alone", fix="profile all the files as one log")
+        if self.infer_sessions:
+            what = "a profile has no messages to infer sessions from"
+            raise BackrouteError("--infer-sessions", what, fix="give it to `backroute profile` instead")
+        return ProfileLog(profile)
+
+
+def log_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The argument and options of every verb that reads a log; the verb gets them as one `GivenLog`, `log`.
+
+    Stands above all other options of a log, so that it gathers those too.
+    """
+
+    @wraps(command)
+    def gathered(*arguments: Any, log: tuple[Path, ...], **options: Any) -> None:
+        reading = {each.name: options.pop(each.name) for each in fields(GivenLog) if each.name in options}
+        command(*arguments, log=GivenLog(log, **reading), **options)
+
+    for option in (MAPPING, START, LOG_FORMAT, TIMEZONE, LOG):
+        gathered = option(gathered)
+    return gathered
 
 
 def say_amended(log: Log) -> None:

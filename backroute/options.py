@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import click
 from rich.console import Console
@@ -15,8 +15,6 @@ from rich.table import Table
 
 WIDTH = 80  # of what is not a terminal
 PROSE = {"run", "findings", "source", "model", "bucket", "from", "to"}
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 LOG = click.argument("log", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
 FORMAT = click.option(
@@ -81,13 +79,6 @@ PARAMETERS = click.option(
     metavar="PATH=FROM:TO:STEP",
     help="A number of the rules to vary: simple_chat.length.below=100:400:50, or =0.4,0.6; may be given again.",
 )
-
-
-def log_options(command: Command) -> Command:
-    """The argument and options of every verb that reads a log."""
-    for option in (MAPPING, START, LOG_FORMAT, TIMEZONE, LOG):
-        command = option(command)
-    return command
 
 
 def console(*, stderr: bool = False) -> Console:

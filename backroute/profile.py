@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from backroute.options import INFER_SESSIONS, PRICES, log_options
+from backroute.logs import GivenLog, log_options, say_amended
+from backroute.options import INFER_SESSIONS, PRICES
 from problems import BackrouteError
 
 FEWEST_SALT_BYTES = 16
@@ -32,39 +33,25 @@ FEWEST_SALT_BYTES = 16
 @PRICES
 @INFER_SESSIONS
 def command(
-    log: tuple[Path, ...],
-    timezone: str,
-    log_format: str | None,
-    start: str | None,
-    mapping: Path | None,
+    log: GivenLog,
     out: Path,
     rules: tuple[str, ...],
     models: tuple[str, ...],
     salt_file: Path | None,
     overlay: tuple[Path, ...],
-    infer_sessions: bool,
 ) -> None:
     """Write a copy of LOG without its content, for `backroute replay` with the same rules elsewhere.
 
     It holds lengths, token counts, times, costs, answers to the rules' conditions, names of models and providers, and
     ids hashed with a secret salt: no prompt, answer, system prompt or metadata.
     """
-    from backroute.logs import open_log, say_amended
     from pricing import PriceBook
     from problems import ProblemLog
     from router import load_rules
     from simulator.profile import write_profile
 
     book = PriceBook.load(overlay)
-    source = open_log(
-        log,
-        log_format=log_format,
-        timezone=timezone,
-        start=start,
-        mapping=mapping,
-        book=book,
-        infer_sessions=infer_sessions,
-    )
+    source = log.open(book)
     routers = [load_rules(name) for name in rules]
     found = ProblemLog()
     rows = write_profile(source, out, book=book, salt=_salt(salt_file), routers=routers, models=models, problems=found)

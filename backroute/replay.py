@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from backroute.logs import GivenLog, log_options, say_amended
 from backroute.options import (
     AS_OF,
     INFER_SESSIONS,
@@ -19,7 +20,6 @@ from backroute.options import (
     PRICES,
     RECOUNT,
     console,
-    log_options,
 )
 
 if TYPE_CHECKING:
@@ -73,11 +73,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def command(
     ctx: click.Context,
-    log: tuple[Path, ...],
-    timezone: str,
-    log_format: str | None,
-    start: str | None,
-    mapping: Path | None,
+    log: GivenLog,
     rules: str,
     baseline: str,
     out: Path,
@@ -93,8 +89,6 @@ def command(
     state: Path | None,
     invoice_usd: float | None,
     max_drift_pct: float | None,
-    recount: bool,
-    infer_sessions: bool,
     engine: str,
     workers: int,
     scheduler: str | None,
@@ -106,7 +100,6 @@ def command(
     problems.jsonl, rules.yaml and manifest.json into the --out folder.
     """
     from backroute.bill import drift_exit, invoice_line
-    from backroute.logs import open_log, say_amended
     from backroute.progress import watched
     from backroute.run import gates, replay_to
     from pricing import PriceBook
@@ -117,18 +110,9 @@ def command(
 
     started = time.perf_counter()
     book = PriceBook.load(overlay)
-    source = open_log(
-        log,
-        log_format=log_format,
-        timezone=timezone,
-        start=start,
-        mapping=mapping,
-        book=book,
-        infer_sessions=infer_sessions,
-        recount=recount,
-    )
+    source = log.open(book)
     # Other processes read for themselves, unseen from here.
-    with watched(source, log) if engine == "local" and workers == 1 else nullcontext():
+    with watched(source, log.paths) if engine == "local" and workers == 1 else nullcontext():
         result = replay_to(
             source,
             rules=rules,

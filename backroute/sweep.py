@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import click
 
+from backroute.logs import GivenLog, log_options
 from backroute.options import (
     AS_OF,
     FORMAT,
@@ -16,7 +17,6 @@ from backroute.options import (
     PARAMETERS,
     PRICES,
     emit,
-    log_options,
 )
 
 
@@ -34,11 +34,7 @@ from backroute.options import (
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for sweep.json and the chart.")
 @FORMAT
 def command(
-    log: tuple[Path, ...],
-    timezone: str,
-    log_format: str | None,
-    start: str | None,
-    mapping: Path | None,
+    log: GivenLog,
     rules: str,
     parameters: tuple[str, ...],
     outcomes: Path | None,
@@ -66,10 +62,6 @@ def command(
         overlay=overlay,
         output_tokens=output_tokens,
         seed=seed,
-        timezone=timezone,
-        log_format=log_format,
-        start=start,
-        mapping=mapping,
     )
     summary = summarise_sweep(found, router)
     if out is not None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 if TYPE_CHECKING:
+    from backroute.logs import GivenLog
     from router import LLMRouter
     from simulator.sweep import Sweep
 
 
 def run_sweep(
-    log: tuple[Path, ...],
+    log: GivenLog,
     *,
     rules: str,
     parameters: tuple[str, ...],
@@ -22,14 +23,12 @@ def run_sweep(
     overlay: tuple[Path, ...],
     output_tokens: Literal["fitted", "as_logged"],
     seed: int,
-    **reading: Any,
 ) -> tuple[Sweep, LLMRouter]:
     """Sweep a log; says on stderr what was not compared.
 
     Raises:
         BackrouteError: a mistake in any of it.
     """
-    from backroute.logs import open_log
     from pricing import AsOf, PriceBook
     from router import load_rules
     from router.parameters import read_parameter
@@ -42,7 +41,7 @@ def run_sweep(
     wanted = [read_parameter(said) for said in parameters]
     quality = read_quality(outcomes, book) if outcomes else None
     template = Scenario(router.name, router, book, AsOf.parse(prices_as_of), Assumptions(output_tokens))
-    found = sweep(open_log(log, book=book, **reading), router, wanted, template, quality=quality, seed=seed)
+    found = sweep(log.open(book), router, wanted, template, quality=quality, seed=seed)
     if found.compared < found.rows:
         left = f"{found.rows - found.compared:,} of {found.rows:,} requests are not compared"
         click.echo(f"note: {left}: undecided, or not served or priced under every rule", err=True)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backroute.options import FORMAT, OUTCOMES, PRICES, emit, log_options
+from backroute.logs import GivenLog, log_options
+from backroute.options import FORMAT, OUTCOMES, PRICES, emit
 
 if TYPE_CHECKING:
     from router.learned.linear import LinearModel
@@ -49,11 +50,7 @@ LEAVE_OUT = {"session": "session_id", "user": "user_id", "label": "label", "day"
 @PRICES
 @FORMAT
 def command(
-    log: tuple[Path, ...],
-    timezone: str,
-    log_format: str | None,
-    start: str | None,
-    mapping: Path | None,
+    log: GivenLog,
     what: str,
     outcomes: Path | None,
     preferences: Path | None,
@@ -68,12 +65,11 @@ def command(
     The file holds words and pairs of words that occur in two texts at least, and numbers; no longer
     text. Rules name it: task: {billing: {at_least: 0.6}, model: own.npz}
     """
-    from backroute.logs import open_log
     from pricing import PriceBook
     from simulator.examples import Examples
 
     book = PriceBook.load(overlay)
-    source = open_log(log, log_format=log_format, timezone=timezone, start=start, mapping=mapping, book=book)
+    source = log.open(book)
     examples = Examples.of(source, LEAVE_OUT[leave_out])
     if what == "task":
         model = examples.train_tasks()

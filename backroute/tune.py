@@ -7,6 +7,7 @@ from typing import Literal
 
 import click
 
+from backroute.logs import GivenLog, log_options
 from backroute.options import (
     AS_OF,
     FORMAT,
@@ -15,7 +16,6 @@ from backroute.options import (
     PARAMETERS,
     PRICES,
     emit,
-    log_options,
 )
 
 
@@ -39,11 +39,7 @@ from backroute.options import (
 @click.pass_context
 def command(
     ctx: click.Context,
-    log: tuple[Path, ...],
-    timezone: str,
-    log_format: str | None,
-    start: str | None,
-    mapping: Path | None,
+    log: GivenLog,
     rules: str,
     parameters: tuple[str, ...],
     outcomes: Path | None,
@@ -75,10 +71,6 @@ def command(
         overlay=overlay,
         output_tokens=output_tokens,
         seed=seed,
-        timezone=timezone,
-        log_format=log_format,
-        start=start,
-        mapping=mapping,
     )
     tuned = tune(found, min_quality, router.rules[-1].target, surely=surely)
     rows = []
