@@ -19,7 +19,7 @@ UNKNOWN_SOURCE_LOG_SD = 0.15
 
 
 class Recount:
-    """The messages of one batch, counted once by each tokenizer that its models need.
+    """The messages of one batch, each counted once by each tokenizer that the models it moves between need.
 
     Args:
         messages: list<struct<role, name, text>> per request, null where the log holds no text.
@@ -27,7 +27,8 @@ class Recount:
 
     def __init__(self, messages: pa.Array) -> None:
         self._messages = messages
-        self._held: dict[tuple[object, ...], Array] = {}
+        # By counting rule: the counts, and which of them were made.
+        self._held: dict[tuple[object, ...], tuple[Array, Array]] = {}
 
     def factor(self, source: str | None, target: str, rows: Array) -> tuple[Array, float]:
         """What the input count of some requests is multiplied with when they move from one model to another.
@@ -45,16 +46,20 @@ class Recount:
         sd = math.hypot(to.log_sd, of.log_sd) if (to.tokenizer, to.ratio) != (of.tokenizer, of.ratio) else 0.0
         if source is None:
             sd = math.hypot(sd, UNKNOWN_SOURCE_LOG_SD)
-        counted, before = self._counts(target)[rows], self._counts(source or "openai/gpt-4o")[rows]
+        counted, before = self._counts(target, rows), self._counts(source or "openai/gpt-4o", rows)
         known = (counted > 0) & (before > 0)
         if to.tokenizer != of.tokenizer and not known.all():
             sd = math.hypot(sd, TOKENIZER_LOG_SD)
         return np.where(known, counted / np.where(known, before, 1), plain), sd
 
-    def _counts(self, model: str) -> Array:
-        """Float64 tokens of each request's messages, 0 where there is no text."""
+    def _counts(self, model: str, rows: Array) -> Array:
+        """Float64 tokens of some requests' messages, 0 where there is no text."""
         rule = counting_rule(model)
         key = (rule.tokenizer, rule.ratio, rule.chat)
         if key not in self._held:
-            self._held[key] = np.asarray(counted_input(model, self._messages).tokens.fill_null(0).to_numpy(), float)
-        return self._held[key]
+            self._held[key] = np.zeros(len(self._messages)), np.zeros(len(self._messages), bool)
+        counts, made = self._held[key]
+        if len(left := rows[~made[rows]]):
+            counts[left] = counted_input(model, self._messages.take(pa.array(left))).tokens.fill_null(0).to_numpy()
+            made[left] = True
+        return np.asarray(counts[rows])

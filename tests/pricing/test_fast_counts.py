@@ -40,7 +40,7 @@ def test_fastokens_is_loaded_only_where_there_is_much_to_count(monkeypatch: pyte
     assert held(["hello world"] * 3).tolist() == [2, 2, 2]
     monkeypatch.undo()
     monkeypatch.setattr(fast_counts, "LOAD_AT_BYTES", 20)
-    assert held(["hello world"]).tolist() == [2]
+    assert held(["hello there"]).tolist() == [2]
     assert held._fast is not None
 
 
@@ -55,8 +55,9 @@ def test_a_difference_in_the_sample_makes_tiktoken_count_and_says_so(
     counter: FastCounter, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(counter, "_fast", Wrong())
+    texts = [f"hello {number}" for number in range(300)]
     with caplog.at_level(logging.WARNING, "backroute"):
-        assert counter(["hello world"] * 300).tolist() == [2] * 300
+        assert counter(texts).tolist() == counter._by_reference(texts).tolist()
     assert "tiktoken counts instead" in caplog.text
     assert counter._fast is None
 
@@ -82,3 +83,31 @@ def test_identical_texts_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> No
     )
     assert count_texts("o200k_base", ["a", "b", "a", None, "a"]).to_pylist() == [0, 1, 0, None, 0]
     assert seen == [["a", "b"]]
+
+
+def test_what_was_counted_lately_is_not_counted_again(counter: FastCounter, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["a system prompt of its own", "Hi", "a system prompt of its own", "Ho"]
+    expected = counter._by_reference(texts).tolist()
+    assert counter(texts).tolist() == expected
+    monkeypatch.setattr(counter, "_count", lambda new: pytest.fail(f"counted again: {new}"))
+    assert counter(texts[1:]).tolist() == expected[1:]
+
+
+def test_remembered_and_new_texts_are_counted_in_their_order(
+    counter: FastCounter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter(["old"])
+    asked: list[list[str]] = []
+    count = counter._count
+    monkeypatch.setattr(counter, "_count", lambda new: asked.append(list(new)) or count(new))
+    texts = ["a newer text", "old", "another, newer text", "a newer text"]
+    assert counter(texts).tolist() == counter._by_reference(texts).tolist()
+    assert asked == [["a newer text", "another, newer text"]]
+
+
+def test_no_more_is_remembered_than_the_bound(counter: FastCounter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast_counts, "HELD", 5_000)
+    for number in range(50):
+        texts = [f"text {number} {n}" for n in range(10)]
+        assert counter(texts).tolist() == counter._by_reference(texts).tolist()
+    assert len(counter._held) <= 50

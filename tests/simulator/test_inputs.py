@@ -39,3 +39,17 @@ def test_a_source_nobody_knows_widens_the_error() -> None:
     _, known = Recount(MESSAGES).factor("openai/gpt-4o", "anthropic/claude-sonnet-4-5", BOTH)
     _, unknown = Recount(MESSAGES).factor(None, "anthropic/claude-sonnet-4-5", BOTH)
     assert unknown > known
+
+
+def test_only_the_requests_that_move_are_counted_and_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from simulator import inputs
+
+    counted: list[int] = []
+    count = inputs.counted_input
+    monkeypatch.setattr(inputs, "counted_input", lambda name, texts: counted.append(len(texts)) or count(name, texts))
+    recount = Recount(MESSAGES)
+    first, _ = recount.factor("openai/gpt-4o", "openai/gpt-4", np.array([1]))
+    both, _ = recount.factor("openai/gpt-4o", "openai/gpt-4", BOTH)
+    assert counted == [1, 1, 1, 1]
+    assert both.tolist() == Recount(MESSAGES).factor("openai/gpt-4o", "openai/gpt-4", BOTH)[0].tolist()
+    assert both[1] == first[0]
