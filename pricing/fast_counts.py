@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,9 @@ SAMPLED = 211  # every so-manieth text is counted by both
 LONGEST_SAMPLE = 20_000  # characters
 HELD = 32 * 2**20  # characters of texts whose counts are remembered, with what an entry takes besides
 ENTRY = 160
+# tiktoken's expressions run out of stack over a million spaces in a row; it is given such a text in pieces.
+PIECE = 100_000
+LONG_RUN = re.compile(rf"\s{{{PIECE}}}")
 # Where tokenizers differ if they do: contractions, digits, cases, spaces, scripts, marks, emoji, special tokens' names.
 PROBES = (
     *("", " ", "  \n\n\t x", "Hello world", "don't DON'T I'LL we'Ve", "1234567 12.50 3,000", "camelCaseHTTPServer_x"),
@@ -64,7 +68,7 @@ class FastCounter:
     def _count(self, texts: Sequence[str]) -> Counts:
         if not self._tried:
             self._counted += sum(map(len, texts))
-            if self._counted >= LOAD_AT_BYTES:
+            if self._counted >= LOAD_AT_BYTES or any(len(_pieces(text)) > 1 for text in texts):
                 self._load()
         if self._fast is None:
             return self._by_reference(texts)
@@ -77,7 +81,8 @@ class FastCounter:
 
     def _by_reference(self, texts: Sequence[str]) -> Counts:
         encode = self._reference.encode_ordinary
-        return np.fromiter((len(encode(text)) for text in texts), np.int64, len(texts))
+        counts = (sum(len(encode(piece)) for piece in _pieces(text)) for text in texts)
+        return np.fromiter(counts, np.int64, len(texts))
 
     def _load(self) -> None:
         self._tried = True
@@ -99,6 +104,13 @@ class FastCounter:
         self._fast = None
         name = self._reference.name
         log.warning("note: fastokens and tiktoken differ on %s (%s); tiktoken counts instead, slower", where, name)
+
+
+def _pieces(text: str) -> list[str]:
+    """A text as tiktoken can take it: whole, or in pieces, which may count a token more where they meet."""
+    if len(text) < PIECE or not LONG_RUN.search(text):
+        return [text]
+    return [text[at : at + PIECE] for at in range(0, len(text), PIECE)]
 
 
 def _batch(fast: fastokens.Tokenizer, texts: Sequence[str]) -> Counts:

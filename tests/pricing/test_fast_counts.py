@@ -1,6 +1,7 @@
 """fastokens counts what tiktoken counts, or is not used."""
 
 import logging
+import time
 from typing import Any
 
 import numpy as np
@@ -111,3 +112,24 @@ def test_no_more_is_remembered_than_the_bound(counter: FastCounter, monkeypatch:
         texts = [f"text {number} {n}" for n in range(10)]
         assert counter(texts).tolist() == counter._by_reference(texts).tolist()
     assert len(counter._held) <= 50
+
+
+@pytest.mark.parametrize("unit", ["a", " ", " \t", "!", "é"])
+def test_a_million_of_one_letter_takes_no_more_than_its_share(counter: FastCounter, unit: str) -> None:
+    """Ten times the letters: ten times the tokens, and nothing near a hundred times the time."""
+    few, many = unit * (100_000 // len(unit)), unit * (1_000_000 // len(unit))
+    for count in (counter._count, counter._by_reference):
+        started = time.process_time()
+        short = int(count([few])[0])
+        middle = time.process_time()
+        long = int(count([many])[0])
+        assert time.process_time() - middle < 40 * (middle - started) + 0.5
+        assert long == pytest.approx(10 * short, rel=0.01)
+
+
+def test_a_million_spaces_are_counted_by_fastokens_where_tiktoken_cannot() -> None:
+    held = _counter.__wrapped__("o200k_base")
+    assert held([" " * 1_000_000]).tolist() == [7813]  # 128 to a token
+    assert held._fast is not None
+    held._fast = None
+    assert held([" " * 999_999 + "x"])[0] == pytest.approx(7813, abs=12)
