@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,7 +59,9 @@ class State:
     @property
     def of_the_world(self) -> State:
         """The part that a baseline shares, since no policy can choose it away."""
-        return State(self.cache, self.guards.of_the_world, self.retries, None, self.tiers, self.latency)
+        # Rules are the router's: what they let wait is its choice, what meta lets wait is a fact.
+        tiers = None if self.tiers is None else replace(self.tiers, rules=())
+        return State(self.cache, self.guards.of_the_world, self.retries, None, tiers, self.latency)
 
 
 def load_state(path: str | Path) -> State:

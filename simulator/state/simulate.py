@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from problems import BackrouteError, nearest
 from simulator.arms import Batch, serve, use
 from simulator.counterfactual import Parameters
 from simulator.counts import INPUTS, Array
@@ -39,6 +40,7 @@ def simulate(prepared: Prepared, scenarios: Sequence[Scenario], index: ModelInde
         index: the run's model names.
         seed: of every draw.
     """
+    _refuse_unknown_rules(scenarios)
     gathered = _Gathered(prepared, scenarios, index)
     columns, paces = gathered.columns, gathered.columns.paces(index)
     failing = columns.failing(index)
@@ -47,8 +49,9 @@ def simulate(prepared: Prepared, scenarios: Sequence[Scenario], index: ModelInde
         else amend(scenario, proposed, candidates, columns, index, paces, failing, seed)
         for scenario, proposed, candidates in zip(scenarios, gathered.proposed, gathered.candidates, strict=True)
     ]  # fmt: skip
-    arms = {number: _change(scenario.state, one, columns, scenario, index)
-            for number, (scenario, one) in enumerate(zip(scenarios, amended, strict=True))}  # fmt: skip
+    arms = {number: _change(scenario, one, proposed.rule, columns, index)
+            for number, (scenario, one, proposed)
+            in enumerate(zip(scenarios, amended, gathered.proposed, strict=True))}  # fmt: skip
     names = [scenario.name for scenario in scenarios]
     said = [dict(one.said) for one in amended]
     for number in range(1, len(said)):  # what the baseline's own retries and limits came to stands beside
@@ -125,10 +128,22 @@ def _wanted(states: Sequence[State]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _change(state: State, one: Amended, columns: LogColumns, scenario: Scenario, index: ModelIndex) -> Change:
-    waits = None
+def _refuse_unknown_rules(scenarios: Sequence[Scenario]) -> None:
+    """Every rule that a setting names is one of some scenario of the replay."""
+    known = list(dict.fromkeys(rule.name for scenario in scenarios for rule in scenario.router.rules))
+    for scenario in scenarios:
+        for part, said in (("tiers", scenario.state.tiers), ("cascade", scenario.state.cascade)):
+            for name in said.rules if said is not None else ():
+                if name not in known:
+                    fix = nearest(name, known) or f"the rules are {', '.join(map(repr, known))}"
+                    raise BackrouteError(f"state: {part}: rules", f"there is no rule {name!r}", fix=fix)
+
+
+def _change(scenario: Scenario, one: Amended, rule: Array, columns: LogColumns, index: ModelIndex) -> Change:
+    state, waits = scenario.state, None
     if state.tiers is not None:
-        waits = can_wait(columns.said[state.tiers.meta])
+        named = np.array([each.name in state.tiers.rules for each in scenario.router.rules] or [False])
+        waits = can_wait(columns.said[state.tiers.meta]) | ((rule >= 0) & named[np.maximum(rule, 0)])
         sold = has_tier(one.model, index.names, scenario.book, scenario.as_of, state.tiers.to)
         waits &= sold & ~columns.passes
     tier = "" if state.tiers is None else state.tiers.to

@@ -22,7 +22,7 @@ class Tiers:
     Args:
         to: "batch", "flex", or another tier that the price book knows.
         meta: the key of `meta` under which a true value says that a request can wait.
-        rules: names of rules whose requests can wait, in the routed arm.
+        rules: names of rules of the routed arm whose requests can wait besides.
     """
 
     to: str = "batch"

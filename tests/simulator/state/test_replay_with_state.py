@@ -1,6 +1,8 @@
 """State in a whole replay: exact where nothing acts, and its arithmetic where something does."""
 
+import dataclasses
 import json
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,11 @@ from hypothesis import strategies as st
 import simulator
 from pricing import PriceBook
 from problems import BackrouteError
-from router import AlwaysUse, LLMRouter, RoutingRule
+from router import AlwaysUse, LLMRouter, RoutingRule, mentions
 from simulator import ReplayResult, Scenario, replay
 from simulator.scenario import Assumptions
+from simulator.state import prompt_cache
+from simulator.state.cache_rules import CacheRule, cache_rule
 from simulator.state.cascades import Cascade
 from simulator.state.guards import Budget, Guards, Limit, Outage, Sticky
 from simulator.state.latency import LatencyLimits
@@ -172,6 +176,48 @@ def test_each_arm_has_a_cache_history_of_its_own() -> None:
     assert arms["code to mini"]["saved_usd"] == "0"
 
 
+turns = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(0, 900), st.booleans()), min_size=2, max_size=8
+)  # session, seconds since the call before, whether it is about code
+
+
+@FEW
+@given(
+    turns, st.floats(1, 1000), st.floats(1, 1000), st.sampled_from(["openai/gpt-4o-mini", "groq/openai/gpt-oss-20b"])
+)
+def test_a_longer_lifetime_never_costs_more_on_automatic_caches(
+    said: list[tuple[int, int, bool]], one: float, other: float, cheap: str
+) -> None:
+    rows: list[dict[str, Any]] = []
+    at_s, texts = 0, {session: [f"{session} {LONG}"] for session in range(3)}
+    for number, (session, gap, code) in enumerate(said):
+        at_s += gap
+        texts[session] += ["yes", "write code" if code else "go on"]
+        when = datetime(2026, 6, 1, tzinfo=UTC) + timedelta(seconds=at_s)
+        rows.append(chat(number, *texts[session], tokens=2000 + 50 * number, timestamp=when.isoformat()))
+    bills = []
+    for lifetime_s in sorted((one, other)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(prompt_cache, "cache_rule", lambda name, s=lifetime_s: lasting(name, s))
+            _, after = replayed(rows, State(cache=CacheSettings({"": 1.0})), code_to(cheap))
+        bills.append([Decimal(after.summary[arm]["usd"]) for arm in ("baseline", "routed")])
+    assert bills[1][0] <= bills[0][0]
+    assert bills[1][1] <= bills[0][1]
+
+
+def lasting(model: str, lifetime_s: float) -> CacheRule | None:
+    """A model's cache with another lifetime."""
+    rule = cache_rule(model)
+    return None if rule is None else dataclasses.replace(rule, lifetime_s=lifetime_s)
+
+
+def code_to(model: str) -> LLMRouter:
+    """Requests that mention code go to a model, the others to gpt-4o."""
+    provider, _, name = model.partition("/")
+    rules = [RoutingRule("code", mentions("code"), provider, name), RoutingRule("default", None, "openai", "gpt-4o")]
+    return LLMRouter(rules)
+
+
 def test_sticky_routing_keeps_the_cache_and_pays_the_dearer_model() -> None:
     rows = [chat(0, LONG, session_id="s"), chat(1, LONG, "yes", "write code", at_s=30, session_id="s")]
     _, after = replayed(rows, State(cache=CacheSettings(), guards=Guards(sticky=Sticky())))
@@ -256,6 +302,23 @@ def test_requests_that_can_wait_cost_half_at_the_batch_tier() -> None:
     _, after = replayed(rows, State(tiers=Tiers()), AlwaysUse("openai/gpt-4o"))
     assert after.summary["baseline"]["usd"] == "0.00525"
     assert [(arm["requests"], arm["saved_usd"]) for arm in after.summary["tiers"]["arms"]] == [(1, "0.00175")] * 2
+
+
+def test_requests_of_a_named_rule_can_wait_in_the_arm_that_has_the_rule() -> None:
+    """gpt-4o $0.0035 each, mini $0.00021: the rule's one call costs half, $0.000105; the baseline has no such rule."""
+    rows = [call(0, prompt="write code"), call(1, prompt="hi")]
+    _, after = replayed(rows, State(tiers=Tiers(rules=("code",))))
+    assert after.summary["baseline"]["usd"] == "0.007"
+    assert after.summary["routed"]["usd"] == "0.003605"
+    assert [arm["requests"] for arm in after.summary["tiers"]["arms"]] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "state", [State(tiers=Tiers(rules=("cod",))), State(cascade=Cascade("openai/gpt-4o-mini", ("cod",)))]
+)
+def test_an_unknown_rule_is_refused_with_the_nearest_name(state: State) -> None:
+    with pytest.raises(BackrouteError, match=r"no rule 'cod'.*did you mean 'code'"):
+        replayed([call(0)], state)
 
 
 def test_latency_is_the_logs_own_where_the_model_stays() -> None:
