@@ -15,7 +15,7 @@ from simulator.bootstrap import BUCKETS
 from simulator.counts import ESTIMATED, INPUTS, PROVIDER, REASONING, TEXT, THOUSAND, TOKENIZER, Array
 from simulator.dearer import Dearer
 from simulator.models import ModelIndex
-from simulator.money import exact_sum, exact_sums
+from simulator.money import exact_sum, exact_sums, grouped
 from simulator.pairs import Pair
 from simulator.quality_sums import QualitySums
 
@@ -57,7 +57,9 @@ class ArmSums:
         # A call billed as a whole has no buckets: it counts with the input, and is as exact.
         sides[:, 0] += arm.total - sides.sum(axis=1)
         nano = np.rint(sides[rows] / NANO)
-        codes, which = np.unique(arm.pair[rows], return_inverse=True)
+        pair = arm.pair[rows].astype(np.int64)
+        first, which = grouped(pair)
+        codes = pair[first]
         cell = which * BUCKETS + buckets[rows]
         held = [np.bincount(cell, nano[:, side], len(codes) * BUCKETS) for side in range(SIDES)]
         sums = np.stack(held).astype(np.int64).reshape(SIDES, len(codes), BUCKETS)
@@ -140,13 +142,17 @@ class Comparison:
         money = [np.where(logged.priced, logged.total, 0)[rows], baseline.total[rows], routed.total[rows]]
         self.total.add(int(rows.sum()), *(exact_sum(part) for part in money))
 
-        def rule_key(key: int) -> tuple[int, str | None]:
-            return key >> 32, by.index.name((key & 0xFFFFFFFF) - 1)
+        models = len(by.index.names) + 1  # and none
 
-        _slice(self.by_rule, routed.rule[rows].astype(np.int64) << 32 | (routed.model[rows] + 1), money, rule_key)
+        def rule_key(key: int) -> tuple[int, str | None]:
+            return key // models, by.index.name(key % models - 1)
+
+        _slice(self.by_rule, routed.rule[rows].astype(np.int64) * models + (routed.model[rows] + 1), money, rule_key)
         _slice(self.by_day, by.days[rows], money, _day_key)
         for name, arm, part in zip(("logged", "baseline", "routed"), (logged, baseline, routed), money, strict=True):
-            codes, where = np.unique(arm.model[rows], return_inverse=True)
+            model = arm.model[rows].astype(np.int64)
+            first, where = grouped(model)
+            codes = model[first]
             sums = exact_sums(where, part, len(codes))
             for code, usd, count in zip(codes.tolist(), sums, np.bincount(where).tolist(), strict=True):
                 self.model_requests[name][by.index.name(code)] += count
@@ -179,7 +185,8 @@ def _noise(arm: Arm) -> Array:
 
 
 def _slice(slices: dict[Key, Tally], keys: Array, money: list[Array], name: Callable[[int], Key]) -> None:
-    distinct, where = np.unique(keys, return_inverse=True)
+    first, where = grouped(keys)
+    distinct = keys[first]
     counts = np.bincount(where, minlength=len(distinct)).tolist()
     sums = [exact_sums(where, part, len(distinct)) for part in money]
     for i, key in enumerate(distinct.tolist()):

@@ -61,7 +61,7 @@ def interval(comparison: Comparison, spreads: Mapping[Pair, Spread], seed: int) 
     # Floats are summed in one order, whatever the order in which the pairs were met.
     order = sorted(present, key=lambda pair: (pair != SAME_MODEL, str(tuple(pair))))
 
-    drawn = weights(np.arange(BUCKETS, dtype=np.uint64), seed).astype(np.float64)
+    arms = [_Drawn.of(sums, order, seed) for sums in (comparison.baseline, comparison.routed)]
 
     def simulate(only: str | None) -> tuple[Array, Array]:
         sampled = only in (None, SAMPLING)
@@ -69,10 +69,7 @@ def interval(comparison: Comparison, spreads: Mapping[Pair, Spread], seed: int) 
             pair: _factors(normals[pair], spreads[pair], [only in (None, _named(pair, i)) for i in range(SIDES)])
             for pair in present
         }
-        base, routed = (
-            _totals(sums, order, factors, drawn if sampled else None)
-            for sums in (comparison.baseline, comparison.routed)
-        )
+        base, routed = (_totals(arm, factors, sampled=sampled) for arm in arms)
         if only in (None, REQUESTS):
             routed = routed + single * np.sqrt(comparison.noise)
         return base, routed
@@ -107,14 +104,27 @@ def _factors(normals: Array, spread: Spread, active: Sequence[bool]) -> Array:
     return np.asarray(np.exp(normals * sds - sds**2 / 2))
 
 
-def _totals(sums: ArmSums, order: Sequence[Pair], factors: dict[Pair, Array], drawn: Array | None) -> Array:
+@dataclass(frozen=True)
+class _Drawn:
+    """One arm's nanodollars by pair: of the log as it is (SIDES, 1), and of every draw (SIDES, REPLICATES * DRAWS)."""
+
+    alone: dict[Pair, Array]
+    sampled: dict[Pair, Array]
+
+    @classmethod
+    def of(cls, sums: ArmSums, order: Sequence[Pair], seed: int) -> _Drawn:
+        held = [pair for pair in order if pair in sums.by_pair]
+        drawn = weights(np.arange(BUCKETS, dtype=np.uint64), seed).astype(np.float64)
+        alone = {pair: sums.by_pair[pair].sum(axis=1, keepdims=True) for pair in held}
+        # One product for all pairs; of whole numbers, and so exact in any order.
+        every = np.concatenate([sums.by_pair[pair] for pair in held]) @ drawn if held else np.zeros((0, REPLICATES))
+        repeated = np.repeat(every.reshape(len(held), SIDES, REPLICATES), DRAWS, axis=2)
+        return cls(alone, dict(zip(held, repeated, strict=True)))
+
+
+def _totals(arm: _Drawn, factors: dict[Pair, Array], *, sampled: bool) -> Array:
     total = np.zeros(REPLICATES * DRAWS)
-    for pair in order:
-        if pair not in sums.by_pair:
-            continue
-        held = sums.by_pair[pair]
-        alone = held.sum(axis=1, keepdims=True)
-        by_side = alone if drawn is None else np.repeat(held @ drawn, DRAWS, axis=1)
+    for pair, by_side in (arm.sampled if sampled else arm.alone).items():
         total += (by_side * factors[pair]).sum(axis=0)
     return total
 

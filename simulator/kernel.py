@@ -51,15 +51,19 @@ class Plan:
         scenarios: the baseline, then the candidates.
         seed: of the bootstrap.
         observed: what the whole log shows of its models' answers, for the predictions.
+        write: whether the rows of decisions.parquet are wanted.
     """
 
     scenarios: tuple[Scenario, ...]
     seed: int
     observed: Observed = field(default_factory=Observed)
+    write: bool = True
 
     @property
     def written(self) -> list[int]:
         """The scenarios with decisions of their own to write: the candidates, or the baseline where it is alone."""
+        if not self.write:
+            return []
         return list(range(1, len(self.scenarios))) or [0]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from simulator.arms import Arm
 from simulator.counts import Array
 from simulator.models import ModelIndex
-from simulator.money import exact_sums
+from simulator.money import exact_sums, grouped
 from simulator.scores import NO_SCORE
 
 
@@ -56,18 +56,21 @@ class QualitySums:
         logged, before, routed = arms
         wide = [routed.rule, before.model, routed.model, logged.model, task]
         columns = [np.asarray(column[rows], np.int64) for column in wide]
-        # One integer per slice sorts far faster than five columns do.
+        # One integer per slice groups far faster than five columns do.
         low = [int(column.min()) for column in columns]
         size = [int(column.max()) - least + 1 for column, least in zip(columns, low, strict=True)]
         key = np.zeros(len(columns[0]), np.int64)
         for column, least, many in zip(columns, low, size, strict=True):
             key = key * many + (column - least)
-        _, first, where = np.unique(key, return_index=True, return_inverse=True)
+        first, where = grouped(key)
         kept = score[rows]
         counts = np.bincount(where).tolist()
         money = [exact_sums(where, arm.total[rows], len(first)) for arm in (before, routed)]
-        scored = np.bincount(where, kept != NO_SCORE).astype(int).tolist()
-        points = exact_sums(where, np.maximum(kept, 0), len(first))
+        is_scored = kept != NO_SCORE
+        scored, points = [0] * len(first), [0] * len(first)
+        if is_scored.any():
+            scored = np.bincount(where, is_scored).astype(int).tolist()
+            points = exact_sums(where, np.maximum(kept, 0), len(first))
         for i, at in enumerate(first.tolist()):
             rule, one, two, of_log, label = (int(column[at]) for column in columns)
             name = Slice(rule, index.name(one), index.name(two), index.name(of_log), label)

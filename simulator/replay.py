@@ -64,7 +64,7 @@ def replay(
     run = Run(scenarios, seed, sample_rate, folder, Partial.of(len(scenarios)))
     if out is None:
         weakref.finalize(run, shutil.rmtree, folder, ignore_errors=True)
-    _pass(run, log, engine_of(engine, workers, scheduler))
+    _pass(run, log, engine_of(engine, workers, scheduler), write=out is not None)
     return tuple(ReplayResult(run, number) for number in range(len(scenarios)))
 
 
@@ -87,24 +87,16 @@ def _agree(scenarios: tuple[Scenario, ...], sample_rate: float) -> None:
         )
 
 
-def _pass(run: Run, log: Log, engine: Engine | None) -> None:
-    writers: dict[int, pq.ParquetWriter] = {}
+def _pass(run: Run, log: Log, engine: Engine | None, *, write: bool) -> None:
     with (run.folder / "problems.jsonl").open("w", encoding="utf-8") as sink:
         run.problems = ProblemLog(sink)
         try:
-            for replayed in _replayed(run, log, engine):
-                run.totals.merge(replayed.partial)
-                for number, rows in replayed.decisions.items():
-                    if number not in writers:
-                        writers[number] = pq.ParquetWriter(run.decisions_path(number), rows.schema, compression="zstd")
-                    writers[number].write_table(rows)
+            _write(run, _replayed(run, log, engine, write=write))
         finally:
-            for writer in writers.values():
-                writer.close()
             run.problems.sink = None
             if engine is not None:
                 engine.close()
-    if not writers:
+    if not run.facts.rows:
         first = str(run.problems.kept[0]) if run.problems.kept else ""
         raise BackrouteError(
             log.name, "no request to replay", effect=first, fix="`backroute inspect` says what it holds"
@@ -115,8 +107,27 @@ def _pass(run: Run, log: Log, engine: Engine | None) -> None:
     run.facts.formats, run.facts.digest = sorted(log.formats), log.digest
 
 
-def _replayed(run: Run, log: Log, engine: Engine | None) -> Iterator[Replayed]:
-    """Every part of the log under the scenarios, in its order."""
+def _write(run: Run, parts: Iterator[Replayed], *, add: bool = True) -> None:
+    """Write the decisions of every part, and add its sums to the run's."""
+    writers: dict[int, pq.ParquetWriter] = {}
+    try:
+        for replayed in parts:
+            if add:
+                run.totals.merge(replayed.partial)
+            for number, rows in replayed.decisions.items():
+                if number not in writers:
+                    writers[number] = pq.ParquetWriter(run.decisions_path(number), rows.schema, compression="zstd")
+                writers[number].write_table(rows)
+    finally:
+        for writer in writers.values():
+            writer.close()
+
+
+def _replayed(run: Run, log: Log, engine: Engine | None, *, write: bool) -> Iterator[Replayed]:
+    """Every part of the log under the scenarios, in its order.
+
+    Without `write`, the decisions of a log in memory wait until somebody wants them.
+    """
     plan, index = Plan(run.scenarios, run.seed), ModelIndex(run.scenarios[0].book)
     state = any(scenario.state for scenario in run.scenarios)
     # State needs the whole log in order of time, and so one process.
@@ -130,5 +141,16 @@ def _replayed(run: Run, log: Log, engine: Engine | None) -> Iterator[Replayed]:
     observe = any(scenario.assumptions.output == "fitted" for scenario in run.scenarios)
     prepared, index = prepare(log, index.book, run.problems, observe=observe)
     run.changes = simulate(prepared, run.scenarios, index, run.seed) if state else None
-    yield from map(Kernel(replace(plan, observed=prepared.observed), index, run.changes), prepared.batches())
+    plan = replace(plan, observed=prepared.observed)
+    if write or not prepared.held:
+        yield from map(Kernel(plan, index, run.changes), prepared.batches())
+    else:
+        yield from map(Kernel(replace(plan, write=False), index, run.changes), prepared.batches())
+        again, changes = weakref.ref(run), run.changes
+
+        def decisions() -> None:
+            if (known := again()) is not None:  # which asks, and so is there
+                _write(known, map(Kernel(plan, index, changes), prepared.batches()), add=False)
+
+        run.write_decisions = decisions
     run.doubts = prepared.doubts.found()

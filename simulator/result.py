@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
@@ -39,6 +40,8 @@ class Run:
     problems: ProblemLog = field(default_factory=ProblemLog)
     doubts: list[Doubt] = field(default_factory=list)  # counts of the log that cannot be true
     changes: Changes | None = None
+    write_decisions: Callable[[], None] | None = None  # what is left to do before `decisions_path` can be read
+    _intervals: dict[tuple[int, int], Interval] = field(default_factory=dict, repr=False)
 
     @property
     def facts(self) -> LogFacts:
@@ -64,6 +67,13 @@ class Run:
     def slow_rules(self) -> Counter[str]:
         """Seconds in callable conditions, by rule."""
         return self.totals.slow_rules
+
+    def interval(self, number: int, which: int) -> Interval:
+        """The interval of one scenario's saving: 0 against the first scenario, 1 against the log."""
+        if (number, which) not in self._intervals:
+            found = interval(self.comparisons[number][which], self.spreads, self.seed)
+            self._intervals[number, which] = found
+        return self._intervals[number, which]
 
     def decisions_path(self, number: int) -> Path:
         """Where the decisions of one scenario lie; the baseline's share those of the first candidate."""
@@ -118,6 +128,9 @@ class ReplayResult:
 
     def requests(self) -> pd.DataFrame:
         """One row per request in decisions.parquet's columns: what each arm chose, used and cost."""
+        if self.run.write_decisions is not None:
+            self.run.write_decisions()
+            self.run.write_decisions = None
         frame: pd.DataFrame = pq.read_table(self.run.decisions_path(self.number)).to_pandas()
         if self.number:
             return frame
@@ -154,7 +167,7 @@ class ReplayResult:
         pico = scale(comparison.total.baseline) - scale(comparison.total.routed)
         base = comparison.total.baseline
         pct = 100.0 * (base - comparison.total.routed) / base if base else None
-        found = interval(comparison, self.run.spreads, self.run.seed)
+        found = self.run.interval(self.number, which)
         hypothetical = which == 0 and self.summary["headline"] == "as_logged"
         return Savings(Decimal(pico).scaleb(-12), pct, found, LEVEL, comparison, self.summary, hypothetical)
 

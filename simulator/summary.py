@@ -13,7 +13,7 @@ from simulator.assumed import assumptions
 from simulator.breakdowns import EPOCH, by_rule, compared, days, feasibility, per_30d, sensitivity, waterfall
 from simulator.facts import NO_NAME
 from simulator.fold import Comparison
-from simulator.interval import LEVEL, Interval, interval
+from simulator.interval import LEVEL, Interval
 from simulator.money import Scale, dollars
 from simulator.predicted_quality import predicted_quality
 from simulator.result import Run
@@ -32,7 +32,7 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
     scale = Scale(run.sample_rate)
     which = headline(run)
     shown = against if which == "baseline" else against_log
-    alone, from_log = (interval(each, run.spreads, run.seed) for each in (against, against_log))
+    alone, from_log = run.interval(number, 0), run.interval(number, 1)
     found = alone if shown is against else from_log
     state: dict[str, Any] = {}
     if run.changes is not None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.money import Scale, dollars, exact_sum, exact_sums, picodollars
+from simulator.money import Scale, dollars, exact_sum, exact_sums, grouped, picodollars
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 
@@ -18,6 +18,14 @@ def test_sums_are_exact_where_int64_would_wrap(values: list[int]) -> None:
 def test_group_sums_are_exact(rows: list[tuple[int, int]]) -> None:
     codes, values = np.array([r[0] for r in rows], np.int64), np.array([r[1] for r in rows], np.int64)
     assert exact_sums(codes, values, 4) == [sum(v for c, v in rows if c == group) for group in range(4)]
+
+
+@given(st.one_of(st.lists(st.integers(-3, 3), max_size=50), st.lists(INT64, max_size=50)))
+def test_grouping_is_numpys_unique_whether_keys_lie_close_or_far_apart(keys: list[int]) -> None:
+    column = np.array(keys, np.int64)
+    _, first, where = np.unique(column, return_index=True, return_inverse=True)
+    found = grouped(column)
+    assert (found[0].tolist(), found[1].tolist()) == (first.tolist(), where.tolist())
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,19 @@ def test_other_rules_on_a_log_in_memory_give_what_a_fresh_reading_gives(
     assert changed.requests().equals(fresh.requests())
 
 
+def test_decisions_of_a_log_in_memory_are_written_when_they_are_asked_for(
+    path: Path, book: PriceBook, tmp_path: Path
+) -> None:
+    base, case = Scenario.always("openai/gpt-4o", book), Scenario("case", load_rules("case"), book)
+    before, after = replay(read_log(path), base, case)
+    assert not after.run.decisions_path(1).exists()
+    summary = after.summary
+    kept = replayed(read_log(path), book, tmp_path / "kept")
+    assert after.requests().equals(kept.requests())
+    assert before.requests().equals(kept.requests()[before.requests().columns])
+    assert after.summary == summary == kept.summary
+
+
 def test_a_file_that_has_changed_is_read_again(path: Path, book: PriceBook, tmp_path: Path) -> None:
     log = read_log(path)
     assert replayed(log, book, tmp_path / "first").run.facts.rows == 30
