@@ -75,17 +75,17 @@ class Guarded:
 
 def guard(proposal: Proposal, guards: Guards, outages: tuple[Outage, ...]) -> Guarded:
     """Amend a proposal; `outages` are the scheduled and the drawn ones."""
-    settled = _settled(proposal, guards, outages)
-    rows = _in_play(proposal, guards, settled.chosen)
+    down = is_down(outages, proposal.models, proposal.at_us)
+    settled = _settled(proposal, guards, outages, down)
+    rows = _in_play(proposal, guards, settled)
     if not len(rows):
         return settled
-    return _Fold(proposal, guards, settled).run(rows)
+    return _Fold(proposal, guards, settled, down).run(rows)
 
 
-def _settled(proposal: Proposal, guards: Guards, outages: tuple[Outage, ...]) -> Guarded:
+def _settled(proposal: Proposal, guards: Guards, outages: tuple[Outage, ...], down: Array) -> Guarded:
     """What follows from each request alone: outages, and models too slow for it."""
     proposed = proposal.chain[:, 0]
-    down = is_down(outages, proposal.models, proposal.at_us)
     slow = _too_slow(proposal, guards)
     fine = _first(proposal.chain, proposal.able & ~down & ~slow)
     late = _first(proposal.chain, proposal.able & ~down)
@@ -129,11 +129,12 @@ def _too_slow(proposal: Proposal, guards: Guards) -> Array:
     return np.asarray(proposal.duration_us > limit[:, None])
 
 
-def _in_play(proposal: Proposal, guards: Guards, chosen: Array) -> Array:
+def _in_play(proposal: Proposal, guards: Guards, settled: Guarded) -> Array:
     """The requests that the fold has to walk through: none where no guard with a memory could ever act."""
+    chosen = settled.chosen
     if any(_overdrawn(proposal, each, chosen) for each in guards.budgets):
         return np.arange(len(chosen))
-    if any(_crowded(proposal, each, chosen) for each in guards.limits):
+    if any(_crowded(proposal, each, settled) for each in guards.limits):
         return np.arange(len(chosen))
     if guards.sticky is None:
         return np.zeros(0, np.int64)
@@ -168,15 +169,18 @@ def payers(proposal: Proposal, budget: Budget) -> Array:
     return np.where(who == NONE, NONE, who * (int(period.max(initial=0)) + 1) + period)
 
 
-def _crowded(proposal: Proposal, limit: Limit, chosen: Array) -> bool:
+def _crowded(proposal: Proposal, limit: Limit, settled: Guarded) -> bool:
     """Whether any moment asks more of a limit's bucket than it holds.
 
     A bucket of size b that refills at rate r is never empty if, for every i up to j, what arrives from i to j is at
     most b + r (t_j - t_i): with D = (sum so far) - r t, if D_j minus the least D before i is at most b.
     """
     inside = np.array([covers(limit.of, model) for model in proposal.models])
+    chosen = settled.chosen
     rows = np.flatnonzero((chosen != NONE) & inside[np.maximum(chosen, 0)])
-    at = proposal.at_us[rows].astype(np.float64)
+    sent = (proposal.at_us + settled.wait_us)[rows]  # what waited for an outage's end comes all at once
+    order = np.argsort(sent, kind="stable")
+    rows, at = rows[order], sent[order].astype(np.float64)
     tokens = proposal.of(proposal.tokens, chosen)[rows] / THOUSAND
     for size, amount in ((limit.rpm, np.ones(len(rows))), (limit.tpm, tokens)):
         if size is None or not len(rows):
@@ -199,6 +203,7 @@ class _Call:
     input_cost: list[int]
     tokens: list[int]
     able: list[bool]
+    down: list[bool]
     lasts: list[int]
     chosen: int
     wait: int
@@ -209,8 +214,8 @@ class _Call:
 class _Fold:
     """The walk itself; what it remembers are buckets, spend, calls in flight and each session's model."""
 
-    def __init__(self, proposal: Proposal, guards: Guards, settled: Guarded) -> None:
-        self._proposal, self._settled, self._sticky = proposal, settled, guards.sticky
+    def __init__(self, proposal: Proposal, guards: Guards, settled: Guarded, down: Array) -> None:
+        self._proposal, self._settled, self._sticky, self._down = proposal, settled, guards.sticky, down
         self._payers = [payers(proposal, budget) for budget in guards.budgets]
         self._caps = [round(budget.usd * PICO) for budget in guards.budgets]
         self._then = [NONE if b.then == BLOCK else proposal.models.index(b.then) for b in guards.budgets]
@@ -240,7 +245,7 @@ class _Fold:
         for start in range(0, len(rows), CHUNK):
             part = rows[start : start + CHUNK]
             columns = (held.at_us, held.session, held.chain, held.cost, held.input_cost, held.tokens, held.able,
-                       held.duration_us, settled.chosen, settled.wait_us, settled.reason)  # fmt: skip
+                       self._down, held.duration_us, settled.chosen, settled.wait_us, settled.reason)  # fmt: skip
             paying = list(zip(*(who[part].tolist() for who in self._payers), strict=True)) or [()] * len(part)
             yield part, list(map(_Call, *(column[part].tolist() for column in columns), paying))
 
@@ -270,7 +275,7 @@ class _Fold:
         if sticky is None or held is None:
             return None
         home, since = held
-        if home == call.chosen or call.at - since >= sticky.within_s * 1e6 or not call.able[home]:
+        if home == call.chosen or call.at - since >= sticky.within_s * 1e6 or not call.able[home] or call.down[home]:
             return None
         cached = sticky.cached_share * call.input_cost[home] * (1 - self._cache_price[home])
         pays = call.cost[call.chosen] < sticky.switch_if_saves * (call.cost[home] - cached)
@@ -289,7 +294,9 @@ class _Fold:
         begun = call.at + call.wait
         best, wait = call.chosen, -1
         for model in (call.chosen, *call.chain):
-            if model == NONE or not call.able[model] or (model == call.chosen and wait >= 0):
+            if model != call.chosen and (model == NONE or not call.able[model] or call.down[model]):
+                continue
+            if model == call.chosen and wait >= 0:
                 continue
             needed = patience = 0
             for bucket in of[model]:

@@ -92,6 +92,25 @@ def test_an_outage_sends_requests_down_the_chain_or_makes_them_wait() -> None:
     assert (found.chosen.tolist(), found.wait_us.tolist()) == ([STRONG], [8 * SECOND])
 
 
+def test_what_waited_for_an_outages_end_still_keeps_the_limit() -> None:
+    """One a minute comes in, which sixty-second buckets of one let through; after the outage five come at once."""
+    down = (Outage("openai", 0, 300 * SECOND),)
+    at = [0.0, 60.0, 120.0, 180.0, 240.0]
+    said = proposal(at, chain=np.full((5, 1), STRONG, np.int32))
+    found = guard(said, Guards(limits=(Limit("openai", rpm=1, max_wait_s=0),)), down)
+    assert ((said.at_us + found.wait_us) / SECOND).tolist() == [300, 360, 420, 480, 540]
+
+
+def test_neither_a_session_nor_a_limit_leads_to_a_model_that_is_down() -> None:
+    away = (Outage("openai", 5 * SECOND, 15 * SECOND),)
+    session = proposal([0, 10, 20], session=np.array([7, 7, 7]))
+    found = guard(session, Guards(sticky=Sticky(within_s=300)), away)
+    assert found.chosen.tolist() == [STRONG, CHEAP, CHEAP], "it leaves while its model is down, and stays where it went"
+    gone = (Outage("groq", 0, 15 * SECOND),)
+    found = guard(proposal([0, 0]), Guards(limits=(Limit("openai", rpm=1, max_wait_s=0),)), gone)
+    assert (found.chosen.tolist(), found.wait_us.tolist()) == ([STRONG, STRONG], [0, 60 * SECOND])
+
+
 def test_a_session_stays_with_its_model_unless_switching_pays() -> None:
     session = np.array([7, 7, 7, 7])
     said = proposal([0, 100, 200, 600], [STRONG, CHEAP, CHEAP, CHEAP], session=session)
