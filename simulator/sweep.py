@@ -186,6 +186,7 @@ def sweep(
         requests = batch.requests.take(rows_used)
         ids = requests["request_id"].to_pylist()
         cost = np.stack([arm.total[rows_used] for arm in arms])
+        undecided = cost - np.stack([arm.overhead[rows_used] for arm in arms])  # one model for all decides nothing
         score = np.stack([_scores(arm, rows_used, ids, index, quality) for arm in arms])
         score[:, np.isnan(score).any(axis=0)] = np.nan  # a frontier compares the same requests everywhere
         keys = row_keys(requests["session_id"], requests["request_id"])
@@ -210,8 +211,8 @@ def sweep(
         for point, rule in zip(points, chosen[:, rows_used], strict=True):
             add(point, rule)
         for point in singles:
-            add(point, np.full(len(rows_used), [rule.target for rule in router.rules].index(point.name)))
-        add(oracle, _best(cost, score))
+            add(point, np.full(len(rows_used), [rule.target for rule in router.rules].index(point.name)), undecided)
+        add(oracle, _best(undecided, score), undecided)
     compared = points[0].all.requests
     if not compared:
         what = f"none of its {rows:,} requests can be decided, served and priced under every rule"

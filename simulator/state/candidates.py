@@ -62,7 +62,8 @@ class Candidates:
             choice = Choice(rule, np.where(batch.passes, batch.source, code).astype(np.int32), able)
             used = use(batch, choice, index, outputs, Pairs())
             arm = charged(batch, scenario, choice, used, index)
-            columns = (able & arm.priced, arm.total, arm.pico[:, :INPUTS].sum(axis=1), used.counts.input_milli,
+            # A request is decided once, whoever answers it in the end.
+            columns = (able & arm.priced, arm.total - arm.overhead, arm.pico[:, :INPUTS].sum(axis=1), used.counts.input_milli,
                        used.counts.milli[:, INPUTS:].sum(axis=1))  # fmt: skip
             for table, column in zip(tables, columns, strict=True):
                 table.append(column)

@@ -10,6 +10,7 @@ import numpy as np
 
 from router.baselines import uniform
 from simulator.counts import Array
+from simulator.money import exact_sum
 
 THRESHOLDS = 11  # points of a sweep: the scores' own quantiles, so that each moves a tenth of the requests
 _LOTTERY = 77  # apart from the draws of retries
@@ -86,15 +87,15 @@ def sweep(score: Array, first: Array, strong: Array, check: int) -> list[dict[st
     """
     finite = score[np.isfinite(score)]
     points = np.unique(np.quantile(finite, np.linspace(0, 1, THRESHOLDS))) if len(finite) else np.zeros(0)
-    always = int(first.sum()) + check * len(score)
+    always = exact_sum(first) + check * len(score)
     found = []
     for threshold in [*points.tolist(), np.inf]:
         up = score < threshold
-        found.append({"below": threshold, "escalated": int(up.sum()), "pico": always + int(strong[up].sum())})
+        found.append({"below": threshold, "escalated": int(up.sum()), "pico": always + exact_sum(strong[up])})
     return found
 
 
 def break_even(first: Array, strong: Array, check: int) -> float | None:
     """The percent of requests that may escalate before the cascade costs more than asking the strong model at once."""
-    dear = int(strong.sum())
-    return None if not dear else 100.0 * (1 - (int(first.sum()) + check * len(first)) / dear)
+    dear = exact_sum(strong)
+    return None if not dear else 100.0 * (1 - (exact_sum(first) + check * len(first)) / dear)

@@ -53,6 +53,14 @@ def test_a_setting_costs_what_its_replay_does(book: PriceBook) -> None:
         assert point.all.usd == Decimal(after.summary["routed"]["usd"])
 
 
+def test_one_model_for_all_costs_no_decisions(book: PriceBook) -> None:
+    """40 x $0.0035 on gpt-4o, though the rules ask a learned model of every request."""
+    rules = [RoutingRule("code", task("code") >= 0.5, "openai", "gpt-4o-mini"), RULES.rules[1]]
+    scenario = Scenario("x", LLMRouter(rules), book, assumptions=COPIED)
+    found = sweep(read_log(ROWS), scenario.router, [read_parameter("code.task.code.at_least=0.5,0.6")], scenario)
+    assert next(point.all.usd for point in found.singles if point.name == FULL) == Decimal("0.14")
+
+
 def test_cost_and_quality_by_hand(book: PriceBook) -> None:
     """1,000 in and 100 out: $0.0035 on gpt-4o, $0.00021 on gpt-4o-mini.
 

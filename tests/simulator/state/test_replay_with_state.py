@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import simulator
 from pricing import PriceBook
 from problems import BackrouteError
-from router import AlwaysUse, LLMRouter, RoutingRule, mentions
+from router import AlwaysUse, LLMRouter, RoutingRule, mentions, task
 from simulator import ReplayResult, Scenario, replay
 from simulator.scenario import Assumptions
 from simulator.state import prompt_cache
@@ -257,6 +257,17 @@ def test_a_cascade_pays_both_calls_and_every_check() -> None:
     assert said["break_even_pct"] == pytest.approx(100 * (1 - 0.00031 / 0.0035))
     assert said["sweep"][0] == {"below": 0.2, "escalated": 0, "usd": "0.00062"}
     assert said["sweep"][-1] == {"below": None, "escalated": 2, "usd": "0.00762"}
+
+
+def test_a_learned_routers_own_cost_is_paid_once_a_request_whatever_is_called_again() -> None:
+    """Both calls escalate: the cheap answers are charged as calls in vain, each without another decision."""
+    rules = [RoutingRule("code", task("code") >= 0.5, "openai", "gpt-4o"), RoutingRule("x", None, "openai", "gpt-4o")]
+    router = LLMRouter(rules, name="learned")
+    cascade = Cascade("openai/gpt-4o-mini", escalate_pct=100.0)
+    _, after = replayed([call(0), call(1)], State(cascade=cascade), router)
+    assert router.overhead_pico > 0
+    assert Decimal(after.summary["waterfall"]["overhead_usd"]) == -2 * Decimal(router.overhead_pico).scaleb(-12)
+    assert after.summary["waterfall"]["retry_usd"] == "-0.00042"
 
 
 def test_escalation_follows_outcomes_through_a_checker_that_errs() -> None:
