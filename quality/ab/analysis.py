@@ -115,7 +115,7 @@ def analyse(
         _result(units, number, metric, covariate, level, planned, {guard.metric: guard for guard in guards})
         for number in range(1, len(units.arms))
         for metric, (_, bottom) in METRICS.items()
-        if bottom is None or min(units.sums[bottom][units.arm == at].sum() for at in (0, number)) > 0
+        if min(_told(units, bottom)[units.arm == at].sum() for at in (0, number)) > 0
     ]
     return Analysis(units, tuple(counts.tolist()), min(1.0, 1 / evidence), tuple(results), level)
 
@@ -138,7 +138,8 @@ def _result(
     top, bottom = METRICS[metric]
     arms = []
     for at in (0, number):
-        rows = units.arm == at
+        # A unit with a call of unknown price has no cost of its own to compare.
+        rows = (units.arm == at) & (_told(units, bottom) > 0) if bottom is None else units.arm == at
         y = units.sums[top][rows]
         n = np.ones_like(y) if bottom is None else units.sums[bottom][rows]
         arms.append(Moments.of(y, n, np.zeros_like(y) if covariate is None else covariate[rows]))
@@ -165,6 +166,12 @@ def _result(
         saved,
         _guarded(guards.get(metric), low, high, control),
     )
+
+
+def _told(units: Units, bottom: str | None) -> Floats:
+    """Per unit, how many of what a metric is an average over; without any, 1 for a unit that is priced whole."""
+    whole = units.sums["priced"] == units.sums["requests"]
+    return whole.astype(float) if bottom is None else units.sums[bottom]
 
 
 def interval_width(found: Difference, units: Floats | float, level: float, planned: float) -> Floats:

@@ -81,6 +81,7 @@ def units_of(calls: pa.Table, *, experiment: str | None, unit: str, control: str
     table = pd.DataFrame({key: np.asarray(value, float) for key, value in columns.items()}, index=frame[unit])
     sums = table.groupby(level=0, sort=False).sum()
     first = frame.drop_duplicates(unit)
+    left_out["of the figures in USD: their price is not known"] = int(frame["usd_pico"].isna().sum())
     left_out = {reason: count for reason, count in left_out.items() if count}
     return Units(
         name,

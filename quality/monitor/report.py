@@ -79,7 +79,8 @@ def _usd(value: str | None) -> str:
 def _spend(calls: pa.Table, forecast: Forecast) -> dict[str, Any]:
     priced = calls["usd_pico"].drop_null()
     total = exact_sum(priced.to_numpy()) if len(priced) else 0
-    ok = int(pc.sum(pc.equal(calls["status"], "ok")).as_py() or 0)
+    answered = pc.and_(pc.equal(calls["status"], "ok"), pc.is_valid(calls["usd_pico"]))
+    ok = int(pc.sum(answered).as_py() or 0)
     return {
         "usd": dollars(total),
         "unpriced_calls": calls.num_rows - len(priced),

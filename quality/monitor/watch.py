@@ -51,7 +51,8 @@ class Watch:
         forecast, limits = self.forecast, self.limits
         names = ["cost of a request", "errors", "fallbacks"]
         families = list(names)
-        bounds = [forecast.high_usd * (1 + limits.tolerance), limits.errors, limits.fallbacks]
+        free = 1 / PICO  # where a forecast costs nothing, any cost is a rise
+        bounds = [max(forecast.high_usd * (1 + limits.tolerance), free), limits.errors, limits.fallbacks]
         self._at: list[tuple[int, int]] = []  # (feature, bin) of each further stream
         for number, feature in enumerate(forecast.features):
             shares = feature.counts / feature.counts.sum()

@@ -63,8 +63,8 @@ class Candidates:
             used = use(batch, choice, index, outputs, Pairs())
             arm = charged(batch, scenario, choice, used, index)
             # A request is decided once, whoever answers it in the end.
-            columns = (able & arm.priced, arm.total - arm.overhead, arm.pico[:, :INPUTS].sum(axis=1), used.counts.input_milli,
-                       used.counts.milli[:, INPUTS:].sum(axis=1))  # fmt: skip
+            columns = (able & arm.priced, arm.total - arm.overhead, arm.pico[:, :INPUTS].sum(axis=1),
+                       used.counts.input_milli, used.counts.milli[:, INPUTS:].sum(axis=1))  # fmt: skip
             for table, column in zip(tables, columns, strict=True):
                 table.append(column)
         parts = (self.able, self.cost, self.input_cost, self.input_milli, self.output_milli)

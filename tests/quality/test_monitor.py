@@ -53,6 +53,26 @@ def calls(count: int, *, seed: int, live: bool = False, code: float = 0.5, longe
     return rows
 
 
+def test_any_cost_is_a_rise_where_the_forecast_is_free() -> None:
+    watch = Watch(Forecast(100, 10.0, 0.0, 0.0, 0.0, 0.0, (), (), ()))
+    assert watch.detector.bounds[0] == 1e-12
+    watch.see(live_calls(lines(calls(50, seed=3, live=True)), PriceBook.load()))
+    assert "cost of a request" in watch.alarms
+
+
+def test_an_answered_call_costs_what_is_known_of_priced_ones(out: Path) -> None:
+    rows = calls(40, seed=4, live=True)
+    known = live_calls(lines(rows[:20]), PriceBook.load())
+    mixed = live_calls(lines(rows[:20] + [row | {"model": "unheard-of"} for row in rows[20:]]), PriceBook.load())
+    spends = []
+    for table in (known, mixed):
+        watch = Watch(Forecast.read(out))
+        watch.see(table)
+        spends.append(report_of(watch, PriceBook.load())["spend"])
+    assert spends[0]["usd_per_success"] == spends[1]["usd_per_success"]
+    assert spends[1]["unpriced_calls"] == 20
+
+
 def lines(rows: list[dict[str, Any]]) -> list[bytes]:
     return [json.dumps(row).encode() for row in rows]
 

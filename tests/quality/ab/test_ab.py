@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 from pricing import PriceBook
+from quality.ab import analyse
+from quality.ab.units import units_of
+from quality.live_calls import lines_of, live_calls
 from router import Arm, Experiment, LLMRouter, RoutingRule, length
 from router.providers import ProviderFault
 from simulator import Assumptions, Scenario, replay
@@ -113,6 +116,24 @@ def test_only_what_came_after_the_last_change_of_shares_is_compared(tmp_path: Pa
     assert [arm["share"] for arm in found["arms"]] == [0.5, 0.5]
     assert sum(arm["units"] for arm in found["arms"]) == 300
     assert found["left_out"] == {"before the shares changed last": 90}
+
+
+def test_a_unit_with_a_call_of_unknown_price_has_no_cost_rather_than_a_low_one(log: Path, tmp_path: Path) -> None:
+    """Half of the candidate's answers come from a model in no price book: a unit does not get cheaper by that."""
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    for number, row in enumerate(rows):
+        if row["decision"]["arm"] == "candidate" and number % 2:
+            row["model"] = "unheard-of"
+    (tmp_path / "d.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    calls = live_calls(lines_of(tmp_path / "d.jsonl"), PriceBook.load())
+    units = units_of(calls, experiment=None, unit="session_id", control=None)
+    candidate = units.arm == 1
+    whole = candidate & (units.sums["priced"] == units.sums["requests"])
+    found = next(result for result in analyse(units).results if result.metric == "USD per unit")
+    assert found.candidate == pytest.approx(units.sums["usd"][whole].sum() / whole.sum())
+    assert whole.sum() < candidate.sum()
+    unpriced = sum(row["model"] == "unheard-of" for row in rows)
+    assert units.left_out == {"of the figures in USD: their price is not known": unpriced}
 
 
 def test_a_log_without_an_experiment_is_named(tmp_path: Path) -> None:
