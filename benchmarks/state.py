@@ -135,7 +135,26 @@ def recorded() -> None:
         alike += why in ("", TEMPLATE)
         size, name = inputs[row] // 1000, raw[row]["model"]
         print(f"| {row + 1} | {name} | {size:,} | {read:,}, {ours[0]:,} | {wrote:,}, {ours[1]:,} | {why} |")
-    print(f"\n{alike} of {len(shown)} alike within 64 tokens")
+    print(f"\n{alike} of {len(shown)} alike within 64 tokens\n")
+    _calibration(book)
+
+
+def _calibration(book: PriceBook) -> None:
+    """What a replay of all recordings says of its own caches, where the provider recorded reads."""
+    state = State(cache=CacheSettings())
+    arms = [Scenario.always(name, book, state=state) for name in PAIRS["openai"]]
+    _, after = replay(read_log(RECORDED), *arms)
+    print(
+        "| provider | recorded reads | of those unpredictable | simulated | hit rate | held-out error | call by call |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    for each in after.summary["cache"]["calibration"]:
+        apart = sum(row["read_tokens"] for row in each["unpredictable"])
+        sums = f"{each['recorded_read_tokens']:,} | {apart:,} | {each['simulated_read_tokens']:,}"
+        errors = (("held_out_error_pct", "+"), ("row_error_pct", ""))
+        said = " | ".join("" if each[name] is None else f"{each[name]:{sign}.1f}%" for name, sign in errors)
+        if each["recorded_read_tokens"]:
+            print(f"| {each['provider']} | {sums} | {each['hit_rate']:.3f} | {said} |")
 
 
 TEMPLATE = "within 64 tokens: the template around messages, shares counted with o200k_base"

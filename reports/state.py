@@ -30,13 +30,23 @@ def cache_sheets(summary: Summary) -> list[Sheet]:
     ]  # fmt: skip
     fits: list[tuple[Cell, ...]] = [
         (
-            row["provider"], row["requests"], row["recorded_read_tokens"], row["simulated_read_tokens"],
+            row["provider"], row["requests"], row["recorded_read_tokens"],
+            sum(each["read_tokens"] for each in row["unpredictable"]), row["simulated_read_tokens"],
             100.0 * row["hit_rate"], row["error_pct"], row["source"],
         )
         for row in cache["calibration"]
     ]  # fmt: skip
     columns = ("Arm", "Input tokens", "Read", "Written", "Share read", "Saved")
-    fit = ("Provider", "Requests", "Recorded reads", "Simulated reads", "Hit rate", "Error", "Known from")
+    fit = (
+        "Provider",
+        "Requests",
+        "Recorded reads",
+        "Of those, unpredictable",
+        "Simulated reads",
+        "Hit rate",
+        "Error",
+        "Known from",
+    )
     return [
         Sheet("The prompt cache of each arm, in tokens", columns, arms),
         Sheet("Simulated cache against the log's own records", fit, fits),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from router.baselines import uniform
 from simulator.counts import THOUSAND, Array
 from simulator.models import Codes, ModelIndex
 from simulator.state.cache_rules import cache_rule
@@ -17,6 +18,11 @@ from simulator.state.settings import CacheSettings
 from simulator.state.store import PrefixStore
 
 ALL = ""  # the provider's name under which a hit rate for all stands
+FOREVER_S = 1e12  # a lifetime longer than any log
+# Why a read that the log recorded cannot be known from the log.
+SHORT = "the prompt is below the provider's published minimum"
+UNSEEN = "no earlier call of the log begins alike: warm before it, or its history is not in the log"
+HALVES = 71  # the seed by which calls without a session are halved
 
 
 @dataclass(frozen=True)
@@ -27,8 +33,12 @@ class Calibration:
         provider: its name.
         requests: calls of the log that the provider counted and whose model has a cache.
         recorded, simulated: read tokens, the simulation's before any hit rate.
+        unpredictable: calls and read tokens that were recorded and that no simulation of the log could know, by reason;
+            the errors and the hit rate leave these calls out.
         error_pct: how far the total simulated at the hit rate is off the recorded one; None where nothing was recorded.
-        row_error_pct: the same call by call: the sum of absolute differences over the recorded total.
+        held_out_error_pct: the same with each half of the sessions at the other half's hit rate; None where the rate
+            is not the log's.
+        row_error_pct: the same as `error_pct` call by call: the sum of absolute differences over the recorded total.
         hit_rate: the share of live prefixes taken to be read.
         source: where the hit rate is from.
     """
@@ -37,7 +47,9 @@ class Calibration:
     requests: int
     recorded: int
     simulated: int
+    unpredictable: Mapping[str, tuple[int, int]]
     error_pct: float | None
+    held_out_error_pct: float | None
     row_error_pct: float | None
     hit_rate: float
     source: str
@@ -96,13 +108,10 @@ class Caches:
         said = self._settings.hit_rate
         return said.get(provider, said.get(ALL, self._rates.get(provider, 1.0)))
 
-    def _terms(self, model: Codes, input_milli: Array) -> Terms:
+    def _terms(self, model: Codes, input_milli: Array, lifetime_s: float | None = None) -> Terms:
+        names = self._index.names
         return Terms.of(
-            model,
-            self._index.names,
-            input_milli,
-            breakpoints=self.marks,
-            long_lifetime=self.long,
+            model, names, input_milli, breakpoints=self.marks, long_lifetime=self.long, lifetime_s=lifetime_s
         )
 
     def _live(self, model: Codes, input_milli: Array, terms: Terms) -> tuple[Array, Array]:
@@ -120,30 +129,69 @@ class Caches:
         columns = self._columns
         terms = self._terms(columns.model, columns.input_milli)
         read, written = self._live(columns.model, columns.input_milli, terms)
-        every = settled(read, written, columns.input_milli, terms, np.ones(len(read)))
+        every = settled(read, written, columns.input_milli, terms, np.ones(len(read))).read
         providers = np.array([*(name.partition("/")[0] for name in self._index.names), ""], dtype=object)[columns.model]
         counted = columns.measured & ~columns.passes & terms.known
-        said = self._settings.hit_rate
+        reads = columns.cache_milli[:, 0]
+        reasons = self._unpredictable(terms, counted & (reads > 0) & (every == 0))
+        halves = np.where(columns.session > 0, columns.session & np.uint64(1), uniform(columns.ids, HALVES) < 0.5) > 0
         for provider in sorted(set(providers[counted].tolist())):
-            rows = counted & (providers == provider)
-            recorded, live = int(columns.cache_milli[rows, 0].sum()), int(every.read[rows].sum())
-            source, rate = "the log", min(1.0, recorded / live) if live else 1.0
+            own = counted & (providers == provider)
+            apart = {why: (int((own & lost).sum()), int(reads[own & lost].sum())) for why, lost in reasons.items()}
+            rows = own & ~np.any(list(reasons.values()), axis=0)
+            recorded, live = int(reads[rows].sum()), int(every[rows].sum())
+            rate, source, held_out = _rate(recorded, live), "the log", None
+            said = self._settings.hit_rate
             if provider in said or ALL in said:
                 source, rate = "given", said.get(provider, said.get(ALL, 1.0))
-            elif not recorded or not live:
+            elif not live or not reads[own].any():
                 why = "records no cache reads" if live else "has nothing to read back"
                 source, rate = f"assumed: the log {why}", 1.0
-            off = np.abs(every.read[rows] * rate - columns.cache_milli[rows, 0]).sum()
+            else:
+                held_out = _error_pct(_held_out(every[rows], reads[rows], halves[rows]), recorded)
+            off = np.abs(every[rows] * rate - reads[rows]).sum()
             yield Calibration(
                 provider,
-                int(rows.sum()),
-                recorded,
+                int(own.sum()),
+                int(reads[own].sum()),
                 live,
-                100.0 * (live * rate - recorded) / recorded if recorded else None,
+                {why: found for why, found in apart.items() if found[0]},
+                _error_pct(round(live * rate), recorded),
+                held_out,
                 100.0 * float(off) / recorded if recorded else None,
                 rate,
                 source,
             )
+
+    def _unpredictable(self, terms: Terms, unforeseen: Array) -> dict[str, Array]:
+        """Bool per request and reason, of those whose recorded read the simulation did not foresee.
+
+        What a longer lifetime would have foreseen is not among them: there the simulation is wrong.
+        """
+        short = unforeseen & ~terms.cached
+        unseen = unforeseen & terms.cached
+        if unseen.any():
+            columns = self._columns
+            ever = self._terms(columns.model, columns.input_milli, FOREVER_S)
+            read, written = self._live(columns.model, columns.input_milli, ever)
+            unseen &= settled(read, written, columns.input_milli, ever, np.ones(len(read))).read == 0
+        return {SHORT: short, UNSEEN: unseen}
+
+
+def _rate(recorded: int, live: int) -> float:
+    return min(1.0, recorded / live) if live else 1.0
+
+
+def _error_pct(simulated: float, recorded: int) -> float | None:
+    return 100.0 * (simulated - recorded) / recorded if recorded else None
+
+
+def _held_out(live: Array, recorded: Array, halves: Array) -> float:
+    """Tokens simulated where each half of the calls has the hit rate of the other."""
+    total = 0.0
+    for half in (halves, ~halves):
+        total += int(live[half].sum()) * _rate(int(recorded[~half].sum()), int(live[~half].sum()))
+    return total
 
 
 def said(caches: Caches, arms: Sequence[tuple[str, int, Array, Cached]]) -> dict[str, Any]:
@@ -173,8 +221,13 @@ def said(caches: Caches, arms: Sequence[tuple[str, int, Array, Cached]]) -> dict
                 "requests": each.requests,
                 "recorded_read_tokens": each.recorded // THOUSAND,
                 "simulated_read_tokens": each.simulated // THOUSAND,
+                "unpredictable": [
+                    {"reason": why, "requests": requests, "read_tokens": milli // THOUSAND}
+                    for why, (requests, milli) in each.unpredictable.items()
+                ],
                 "hit_rate": each.hit_rate,
                 "error_pct": each.error_pct,
+                "held_out_error_pct": each.held_out_error_pct,
                 "row_error_pct": each.row_error_pct,
                 "source": each.source,
             }

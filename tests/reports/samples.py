@@ -137,7 +137,9 @@ STATEFUL = {
         "calibration": [
             {
                 "provider": "openai", "requests": 812, "recorded_read_tokens": 39_000, "simulated_read_tokens": 41_000,
-                "hit_rate": 0.951, "error_pct": -0.4, "row_error_pct": 3.1, "source": "this log",
+                "unpredictable": [{"reason": "warm before the log", "requests": 2, "read_tokens": 600}],
+                "hit_rate": 0.951, "error_pct": -0.4, "held_out_error_pct": 1.2, "row_error_pct": 3.1,
+                "source": "this log",
             }
         ],
     },
