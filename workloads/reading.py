@@ -19,11 +19,13 @@ from workloads.formats import Format, Reader, chat, reader_of, recognise
 from workloads.formats.not_a_call import NotACallError
 from workloads.formats.plain import read_plain
 from workloads.formats.unfold import unfold
+from workloads.met import Met
 from workloads.rows import Row, RowError
 from workloads.sources import Source
 
 ONCE_A_FILE = {"no_time_zone", "no_start", "billed_apart", "answer_in_messages"}
 ASIDE = "row set aside"
+LATER = 0x9E3779B97F4A7C15  # tells the key of a line from that of an id
 
 
 class Line(NamedTuple):
@@ -60,9 +62,8 @@ class Reading:
         self.recognised: dict[str, str] = {}
         self._readers: dict[str, Reader] = {}
         self._noted: set[tuple[str, str]] = set()
-        # Ids and the lines they first came with, as 64-bit hashes; then the other lines of ids used again.
-        self._first: dict[int, int] = {}
-        self._later: set[int] = set()
+        # Ids and the lines they first came with, as 64-bit hashes, and the other lines of ids used again.
+        self._met = Met()
         self._repeated: Counter[int] = Counter()
 
     def next_file(self) -> None:
@@ -206,22 +207,21 @@ class Reading:
     def _check_new(self, line: Line, row: Row, request_id: str) -> None:
         key = id_key(request_id)
         content = int.from_bytes(line.digest[:8])
-        first = self._first.get(key)
+        first = self._met.get(key)
         if first is None:
-            self._first[key] = content
+            self._met.add(key, content)
             return
-        if first == content or content in self._later:
+        later = content ^ LATER
+        if first == content or self._met.get(later) is not None:
             fix = "nothing, if the line was logged twice; else give each request an id or a time"
             raise RowError("request_id", request_id, "duplicate", fix)
-        self._later.add(content)
+        self._met.add(later, content)
         row.notes.append(("id_reused", "request_id", request_id, "both rows kept", "give each request its own id"))
 
     def accept(self, keys: Sequence[int], contents: Sequence[int], name: str) -> bool:
         """Take in rows of a format that were read elsewhere; False, and nothing done, where an id was met before."""
-        met = dict(zip(keys, contents, strict=True))
-        if name not in self.formats or len(met) < len(keys) or not self._first.keys().isdisjoint(met):
+        if name not in self.formats or not self._met.update(keys, contents):
             return False
-        self._first.update(met)
         self.formats[name] += len(keys)
         return True
 
