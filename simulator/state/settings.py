@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -147,8 +148,6 @@ def _budget(built: Budget, where: str) -> Budget:
     if built.per not in PERIODS_US:
         fix = nearest(built.per, PERIODS_US) or "hour or day"
         raise BackrouteError(f"{where}: per", f"not a period ({built.per!r})", fix=fix)
-    if built.usd < 0:
-        raise BackrouteError(f"{where}: usd", f"below zero ({built.usd})", fix="dollars per period")
     if built.then != BLOCK and "/" not in built.then:
         raise BackrouteError(f"{where}: then", f"not a model ({built.then!r})", fix="provider/model, or block")
     return built
@@ -221,6 +220,8 @@ def _build(kind: type[Part], said: Any, where: str, *, also: tuple[str, ...] = (
         if not fits or (isinstance(value, bool) and "bool" not in wanted):
             words = " or ".join(part.replace("tuple[str, ...]", "list").replace("None", "null") for part in wanted)
             raise BackrouteError(f"{where}: {name}", f"not a {words} ({value!r})", fix=f"give a {words}")
+        if name != "below" and isinstance(value, int | float) and not 0 <= value < math.inf:
+            raise BackrouteError(f"{where}: {name}", f"not a number from zero up ({value!r})", fix="give one")
     held = {name: tuple(value) if isinstance(value, list) else value for name, value in held.items()}
     try:
         return kind(**held)

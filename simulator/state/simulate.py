@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from problems import BackrouteError, nearest
 from simulator.arms import Batch, serve, use
 from simulator.counterfactual import Parameters
 from simulator.counts import INPUTS, Array
@@ -23,6 +22,7 @@ from simulator.state.candidates import Candidates
 from simulator.state.changes import LOGGED, Change, Changes
 from simulator.state.columns import LogColumns
 from simulator.state.latency import Paces
+from simulator.state.named import check_names
 from simulator.state.prefixes import Nodes
 from simulator.state.prompt_cache import Cached
 from simulator.state.settings import State
@@ -39,8 +39,11 @@ def simulate(prepared: Prepared, scenarios: Sequence[Scenario], index: ModelInde
         scenarios: the baseline first.
         index: the run's model names.
         seed: of every draw.
+
+    Raises:
+        BackrouteError: a setting names a provider, a model or a rule that is none.
     """
-    _refuse_unknown_rules(scenarios)
+    check_names(scenarios)
     gathered = _Gathered(prepared, scenarios, index)
     columns, paces = gathered.columns, gathered.columns.paces(index)
     failing = columns.failing(index)
@@ -126,17 +129,6 @@ def _wanted(states: Sequence[State]) -> tuple[str, ...]:
         if state.cascade is not None:
             found += [key for key in (state.cascade.score, state.cascade.correct) if key]
     return tuple(dict.fromkeys(found))
-
-
-def _refuse_unknown_rules(scenarios: Sequence[Scenario]) -> None:
-    """Every rule that a setting names is one of some scenario of the replay."""
-    known = list(dict.fromkeys(rule.name for scenario in scenarios for rule in scenario.router.rules))
-    for scenario in scenarios:
-        for part, said in (("tiers", scenario.state.tiers), ("cascade", scenario.state.cascade)):
-            for name in said.rules if said is not None else ():
-                if name not in known:
-                    fix = nearest(name, known) or f"the rules are {', '.join(map(repr, known))}"
-                    raise BackrouteError(f"state: {part}: rules", f"there is no rule {name!r}", fix=fix)
 
 
 def _change(scenario: Scenario, one: Amended, rule: Array, columns: LogColumns, index: ModelIndex) -> Change:

@@ -3,10 +3,13 @@ from typing import Any
 
 import pytest
 
+from pricing import PriceBook
 from problems import BackrouteError
+from simulator import Scenario
 from simulator.state.cascades import Cascade
 from simulator.state.guards import Budget, DrawnOutages, Guards, Limit, Outage, Sticky
 from simulator.state.latency import LatencyLimits
+from simulator.state.named import check_names
 from simulator.state.retries import Retries
 from simulator.state.settings import CacheSettings, State, load_state, parse_state
 from simulator.state.tiers import Tiers
@@ -83,12 +86,30 @@ def test_a_baseline_shares_the_world_and_no_policy() -> None:
         ({"cascade": {"first": "a/b"}}, "none of escalate_pct, score and correct"),
         ({"cascade": {"first": "a/b", "escalate_pct": 5, "score": "x"}}, "several of"),
         ({"latency": {"limit_ms": True}}, "limit_ms: not a float or null"),
+        ({"guards": {"budgets": [{"usd": -1}]}}, "usd: not a number from zero up"),
+        ({"guards": {"sticky": {"within_s": float("nan")}}}, "within_s: not a number from zero up"),
+        ({"cascade": {"first": "a/b", "check_usd": -0.5, "escalate_pct": 5}}, "check_usd: not a number from zero up"),
         ([1], "not a mapping"),
     ],
 )
 def test_a_mistake_is_named_with_its_place_and_what_to_do(said: Any, message: str) -> None:
     with pytest.raises(BackrouteError, match=f"(?s){message}"):
         parse_state(said)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"guards": {"limits": [{"of": "opnai", "rpm": 9}]}}, "limits: no provider or model .*opnai.*openai"),
+        ({"guards": {"outages": [{"of": "gpt-4o", "per_30d": 1, "mean_minutes": 9}]}}, "outages: .*openai/gpt-4o"),
+        ({"retries": {"error_pct": {"openai/gpt-4oo": 9}}}, "error_pct: .*openai/gpt-4o"),
+        ({"cache": {"hit_rate": {"antropic": 0.5}}}, "hit_rate: .*anthropic"),
+        ({"cascade": {"first": "groq/llama-3.1-8b-instant", "rules": ["al"], "escalate_pct": 5}}, "there is no rule"),
+    ],
+)
+def test_a_name_that_is_nobodys_is_an_error_rather_than_a_guard_that_never_acts(said: Any, message: str) -> None:
+    with pytest.raises(BackrouteError, match=f"(?s){message}"):
+        check_names([Scenario.always("openai/gpt-4o", PriceBook.load(), state=parse_state(said))])
 
 
 def test_a_file_that_is_not_there_or_not_yaml_says_so(tmp_path: Path) -> None:
