@@ -1,4 +1,4 @@
-"""A replay in parts, on any engine: each part of the log is read by one worker and replayed by one, and sums merge.
+"""A replay in parts, on any engine or in this process: each is read by one worker, replayed by one, and sums merge.
 
 Parts are Arrow files in a folder that all workers see. Between the two steps stands what needs the whole log: ids met
 twice, and the samples of each model's answers that predictions are fitted on.
@@ -68,40 +68,55 @@ class ReplayTask:
 
 
 def replay_parts(
-    log: Log, blocks: list[Block], plan: Plan, engine: Engine, problems: ProblemLog, doubts: Doubts, folder: Path
+    log: Log, blocks: list[Block], plan: Plan, engine: Engine | None, problems: ProblemLog, doubts: Doubts, folder: Path
 ) -> Iterator[Replayed]:
     """Read a log's blocks, then replay them: each part's sums and decisions, in the log's order.
 
-    What was read goes to `problems` and `doubts`; `folder` holds the parts in between; whoever made it clears it.
+    Without an engine this process does all of it, one part in memory at a time. What was read goes to `problems` and
+    `doubts`; `folder` holds the parts in between; whoever made it clears it.
     """
-    book = folder / "book.pickle"
-    book.write_bytes(pickle.dumps(plan.scenarios[0].book))
-    parts, evidence = _read(log, blocks, engine, problems, folder, book)
+    parts, evidence = _read(log, blocks, plan.scenarios[0].book, engine, problems, folder)
     doubts.sides = evidence.doubts
-    held = folder / "plan.pickle"
-    held.write_bytes(pickle.dumps(replace(plan, observed=evidence.observed)))
-    for replayed in engine.map(replay_part, [ReplayTask(str(part), str(held)) for part in parts]):
+    plan = replace(plan, observed=evidence.observed)
+    if engine is None:  # nothing is pickled, which not every router can be
+        index = ModelIndex(plan.scenarios[0].book)
+        kernel = Kernel(plan, index)
+        found = (_replayed(part, kernel, index) for part in parts)
+    else:
+        held = folder / "plan.pickle"
+        held.write_bytes(pickle.dumps(plan))
+        found = engine.map(replay_part, [ReplayTask(str(part), str(held)) for part in parts])
+    for replayed in found:
         if replayed is not None:
             yield replayed
 
 
 def _read(
-    log: Log, blocks: list[Block], engine: Engine, problems: ProblemLog, folder: Path, book: Path
+    log: Log, blocks: list[Block], book: PriceBook, engine: Engine | None, problems: ProblemLog, folder: Path
 ) -> tuple[list[Path], Evidence]:
     gathering, evidence = log.gathering(problems), Evidence()
-    index = ModelIndex(_pickled(str(book)))
+    index = ModelIndex(book)
     parts = [folder / f"part-{number:06}.arrow" for number in range(len(blocks))]
 
     def read_here(number: int) -> None:
         requests, outcomes = gathering.read(blocks[number])
         merge(evidence, write_part(parts[number], requests, outcomes, index))
 
+    def read_by(engine: Engine) -> None:
+        held = folder / "book.pickle"
+        held.write_bytes(pickle.dumps(book))
+        tasks = [ReadTask(block, str(part), str(held)) for block, part in zip(blocks[1:], parts[1:], strict=True)]
+        for number, found in enumerate(engine.map(read_part, tasks), 1):
+            if found.ids is not None and gathering.take(blocks[number], found.ids):
+                merge(evidence, found.evidence)
+            else:
+                read_here(number)
+
     read_here(0)  # it says what the log was recognised by
-    tasks = [ReadTask(block, str(part), str(book)) for block, part in zip(blocks[1:], parts[1:], strict=True)]
-    for number, found in enumerate(engine.map(read_part, tasks), 1):
-        if found.ids is not None and gathering.take(blocks[number], found.ids):
-            merge(evidence, found.evidence)
-        else:
+    if engine is not None:
+        read_by(engine)
+    else:
+        for number in range(1, len(blocks)):
             read_here(number)
     gathering.end()
     return parts, evidence
@@ -156,10 +171,13 @@ def part_batches(part: Path, index: ModelIndex) -> Iterator[Batch]:
 
 def replay_part(task: ReplayTask) -> Replayed | None:
     """What a worker does second: replay a part; None where it holds no rows."""
-    kernel, index = _kernel(task.plan)
+    return _replayed(Path(task.part), *_kernel(task.plan))
+
+
+def _replayed(part: Path, kernel: Kernel, index: ModelIndex) -> Replayed | None:
     totals: Partial | None = None
     decisions: dict[int, list[pa.Table]] = {}
-    for batch in part_batches(Path(task.part), index):
+    for batch in part_batches(part, index):
         replayed = kernel(batch)
         totals = replayed.partial if totals is None else merge(totals, replayed.partial)
         for number, rows in replayed.decisions.items():

@@ -18,7 +18,7 @@ from simulator.kernel import Kernel, Plan, Replayed
 from simulator.models import ModelIndex
 from simulator.parallel import replay_parts
 from simulator.plausible import Doubts
-from simulator.prepared import prepare
+from simulator.prepared import HELD_BYTES, prepare
 from simulator.result import ReplayResult, Run
 from simulator.scenario import Scenario
 from simulator.state.simulate import simulate
@@ -131,8 +131,9 @@ def _replayed(run: Run, log: Log, engine: Engine | None, *, write: bool) -> Iter
     plan, index = Plan(run.scenarios, run.seed), ModelIndex(run.scenarios[0].book)
     state = any(scenario.state for scenario in run.scenarios)
     # State needs the whole log in order of time, and so one process.
-    blocks = log.blocks() if engine is not None and not state else None
-    if engine is not None and blocks is not None:
+    blocks = None if state else log.blocks()
+    # A log that memory would not hold is read and counted once, too: into parts, by this process alone.
+    if blocks and (engine is not None or sum(block.end - block.start for block in blocks) > HELD_BYTES):
         with tempfile.TemporaryDirectory(prefix=".parts-", dir=run.folder) as parts:
             doubts = Doubts(index.book, index)
             yield from replay_parts(log, blocks, plan, engine, run.problems, doubts, Path(parts))

@@ -17,8 +17,8 @@ import pytest
 
 from pricing import PriceBook
 from problems import BackrouteError
-from router import load_rules
-from simulator import ReplayResult, Scenario, replay
+from router import LLMRouter, RoutingRule, load_rules
+from simulator import ReplayResult, Scenario, parallel, replay
 from simulator.engines import Pool, engine_of
 from tests.simulator.conftest import call
 from workloads import blocks, read_log
@@ -70,6 +70,28 @@ def test_two_processes_give_what_one_gives(log_file: Path, book: PriceBook, tmp_
     assert alone.summary["log"]["problems"] == 2
     alike(alone, replayed(log_file, book, tmp_path / "pool", workers=2))
     assert sorted(path.name for path in (tmp_path / "pool").iterdir()) == ["decisions.parquet", "problems.jsonl"]
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_log_too_long_for_memory_is_replayed_in_parts_with_any_router(
+    log_file: Path, book: PriceBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One whose rule is a Python function, which no other process could be sent."""
+    alone = replayed(log_file, book, tmp_path / "alone")
+    read: list[int] = []
+    write = parallel.write_part
+    monkeypatch.setattr(parallel, "write_part", lambda *given: read.append(1) or write(*given))
+    monkeypatch.setattr(sys.modules["simulator.replay"], "HELD_BYTES", 1_000)
+    alike(alone, replayed(log_file, book, tmp_path / "long"))
+    assert len(read) == len(read_log(log_file).blocks() or ())
+    rules = [
+        RoutingRule("odd", lambda prompt, meta: len(prompt) % 20 == 10, "openai", "gpt-4o-mini"),
+        RoutingRule("default", None, "openai", "gpt-4o"),
+    ]
+    base, odd = Scenario.always("openai/gpt-4o", book), Scenario("odd", LLMRouter(rules), book)
+    in_parts = replay(read_log(log_file), base, odd)[1].summary
+    monkeypatch.undo()
+    assert replay(read_log(log_file), base, odd)[1].summary == in_parts
 
 
 def test_a_log_that_is_no_plain_file_is_read_in_one_process(book: PriceBook, tmp_path: Path) -> None:
