@@ -78,6 +78,7 @@ def replay_parts(
     parts, evidence = _read(log, blocks, plan.scenarios[0].book, engine, problems, folder)
     doubts.sides = evidence.doubts
     plan = replace(plan, observed=evidence.observed)
+    found: Iterator[Replayed | None]
     if engine is None:  # nothing is pickled, which not every router can be
         index = ModelIndex(plan.scenarios[0].book)
         kernel = Kernel(plan, index)
