@@ -12,7 +12,7 @@ import click
 @click.option("--to", "gateway", type=click.Choice(["litellm"]), default="litellm", help="The gateway. [litellm]")
 @click.option("--model", default="auto", help="The model name that clients ask for. [auto]")
 @click.option("--hook", is_flag=True, help="Run the rules themselves in the proxy, all of them, by Backroute's hook.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write here instead of to standard output.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write here instead of to standard output.")
 def command(rules: str, gateway: str, model: str, hook: bool, out: Path | None) -> None:  # noqa: ARG001 - one so far
     """Write RULES as a LiteLLM proxy configuration.
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from reports.summary import Summary, amount, headline_savings, raising
+from reports.summary import Summary, amount, headline_savings, negligible, raising
 from reports.words import UNKNOWN, between, chance, change, counted, percent, usd
 
 RESTS_ON = 3
@@ -26,7 +26,7 @@ class Headline:
     `figures` go from what was spent to what it would have been; `saving` is the last of them. `raises` names the rules
     that raise the bill, and is empty where none does; `expected` where a summary predicts no quality. `hypothetical`
     is empty unless the baseline is a model that carried less than 95% of the logged spend (CONTRACTS: which saving is
-    the headline).
+    the headline). `caches` is empty unless routing gives up cached input and no cache was simulated.
     """
 
     verdict: str
@@ -44,6 +44,7 @@ class Headline:
     rests_on: tuple[str, ...]
     hypothetical: str
     beside: str
+    caches: str
 
 
 def headline(summary: Summary) -> Headline:
@@ -78,6 +79,7 @@ def headline(summary: Summary) -> Headline:
         rests_on=tuple(assumption(row) for row in heaviest(summary)[:RESTS_ON]),
         hypothetical=against_baseline(summary) if hypothetical else "",
         beside="" if hypothetical or baseline == logged else against_logged(summary),
+        caches=caches(summary),
     )
 
 
@@ -137,7 +139,8 @@ def expected(summary: Summary) -> str:
         return ""
     said = []
     for name, words in (("keeps", "as good"), ("loses", "worse"), ("unknown", "unknown")):
-        if money := amount(predicted["saving_usd"][name]):
+        money = amount(predicted["saving_usd"][name])
+        if money is not None and not negligible(summary, money):
             said.append(f"{words} where routing {'saves' if money > 0 else 'adds'} {usd(abs(money))}")
     if not said:
         return ""
@@ -184,4 +187,15 @@ def against_logged(summary: Summary) -> str:
     savings = summary["savings_vs_as_logged"]
     return (
         f"Against the spend as logged: {change(savings['pct'])} ({between(savings['low_pct'], savings['high_pct'])})."
+    )
+
+
+def caches(summary: Summary) -> str:
+    """What routing gives up of the log's prompt caches, and that what stays is charged as if it had kept them all."""
+    lost = amount(summary["compared"]["waterfall"]["cache_usd"])
+    if "cache" in summary or lost is None or negligible(summary, min(lost, Decimal(0))):
+        return ""
+    return (
+        f"not simulated: routing gives up cached input worth {usd(-lost)}, and what stays on its model is charged "
+        "as if it kept its own, what moves as if it had none. `cache: {}` in a file for `replay --state` simulates them"
     )

@@ -39,9 +39,14 @@ def answer(first: Headline) -> Iterator[str]:
     for figure in first.figures:
         yield row([figure.label, f"{usd(figure.money)} {figure.note}".strip()])
     worth = ", ".join(each for each in (usd(first.saving.money), first.saving.note, first.interval) if each)
-    yield row([f"**{first.saving.label}**", worth], marked=True)
+    yield row([f"**{first.saving.label}**", plain(worth)], marked=True)
     facts = [("Coverage", first.coverage), ("Quality", sentence(first.quality)), ("Raises the bill", first.raises)]
-    for name, text in [*facts, ("As logged", first.beside), ("Note", first.hypothetical)]:
+    for name, text in [
+        *facts,
+        ("As logged", first.beside),
+        ("Prompt caches", first.caches and sentence(first.caches)),
+        ("Note", first.hypothetical),
+    ]:
         if text:
             yield row([name, text])
     if first.rests_on:

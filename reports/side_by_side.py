@@ -20,6 +20,9 @@ COLUMNS = (
 )  # fmt: skip
 
 
+SIMULATED = ("cache", "guards", "retries", "cascade", "tiers", "latency")
+
+
 def comparison_rows(runs: Mapping[str, Summarised]) -> list[dict[str, Any]]:
     """One row a run, money as exact decimal strings, each in its headline's own comparison."""
     return [one_row(name, summary_of(run)) for name, run in runs.items()]
@@ -91,6 +94,9 @@ def doubts(runs: Mapping[str, Summarised]) -> list[str]:
             each["manifest"]["digests"].get("prices"),
         ),
         "their headlines compare with different arms": lambda each: each["compared"]["name"],
+        "they simulate different state (caches, guards, retries ...)": lambda each: tuple(
+            part in each for part in SIMULATED
+        ),
         "their logs are sampled at different rates": lambda each: each["log"]["sample_rate"],
     }
     for words, what in checks.items():

@@ -82,7 +82,17 @@ def model_parts(summary: Summary) -> list[Part]:
 
 def raising(summary: Summary) -> list[Part]:
     """The rules, with the model they chose, that raise the bill, the worst first."""
-    return sorted((part for part in rule_parts(summary) if (part.saving or 0) < 0), key=lambda part: part.saving or 0)
+    losing = (part for part in rule_parts(summary) if part.saving is not None and part.saving < 0)
+    return sorted(
+        (part for part in losing if not negligible(summary, part.saving or Decimal(0))),
+        key=lambda part: part.saving or 0,
+    )
+
+
+def negligible(summary: Summary, money: Decimal) -> bool:
+    """Whether a sum, USD, is under 0.01% of the spend before, as what deciding costs is: no loss to name."""
+    before, _ = before_and_after(summary["compared"])
+    return abs(money) < (before or Decimal(0)) / 10_000 or not money
 
 
 def moving(summary: Summary) -> list[Part]:

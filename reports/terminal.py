@@ -52,6 +52,8 @@ def answer(summary: Summary, said: Headline) -> RenderableType:
         line(grid, "", said.beside)
     line(grid, "Coverage", said.coverage)
     line(grid, "Quality", Text(said.quality, "" if said.quality_checked else "yellow"))
+    if said.caches:
+        line(grid, "Prompt caches", Text(said.caches, "yellow"))
     if said.expected:
         line(grid, "Expected quality", said.expected)
     if said.raises:

@@ -158,11 +158,17 @@ class LLMRouter(Completes):
             rules, name=self.name, book=self._book, providers=self._providers, decision_log=self._decision_log
         )
 
-    def matches(self, requests: pa.RecordBatch) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Bool (rules, requests): which conditions hold, whatever came before them; for `backroute check`."""
+    def matches(self, requests: pa.RecordBatch) -> tuple[np.ndarray[Any, np.dtype[np.bool_]], ...]:
+        """Two bools (rules, requests): which conditions hold, whatever came before, and which lack the text to tell.
+
+        For `backroute check`.
+        """
         features = self.features(requests)
         everywhere = np.ones(features.rows, bool)
-        return np.stack([_flags(_holds(rule, features, everywhere).fill_null(False)) for rule in self.rules])
+        held = [_holds(rule, features, everywhere) for rule in self.rules]
+        return np.stack([_flags(each.fill_null(False)) for each in held]), np.stack(
+            [_flags(each.is_null()) for each in held]
+        )
 
     @cached_property
     def _live(self) -> Live:

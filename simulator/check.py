@@ -21,6 +21,7 @@ class RuleCheck:
         model: its target.
         matched: requests its condition holds for.
         fired: requests it decided.
+        undecided: requests that no earlier rule decided and that lack the text to tell; replay leaves them out.
         hidden_by: requests it matched that an earlier rule decided, by that rule's name.
         findings: what is wrong or worth a look, in words.
     """
@@ -29,6 +30,7 @@ class RuleCheck:
     model: str
     matched: int | None
     fired: int | None
+    undecided: int | None
     hidden_by: dict[str, int]
     findings: list[str] = field(default_factory=list)
 
@@ -42,11 +44,15 @@ def check_rules(router: LLMRouter, book: PriceBook, log: Log | None, on: date) -
     rules = router.rules
     matched = np.zeros(len(rules), np.int64)
     hidden = np.zeros((len(rules), len(rules)), np.int64)
+    undecided = np.zeros(len(rules), np.int64)
     rows = 0
     for requests, _ in log.batches() if log else ():
-        holds = router.matches(requests)
+        holds, unknown = router.matches(requests)
         holds[-1] = True  # the default takes whatever is left
-        first = holds.argmax(axis=0)
+        first = (holds | unknown).argmax(axis=0)
+        lost = unknown[first, np.arange(requests.num_rows)]
+        undecided += np.bincount(first[lost], minlength=len(rules))
+        first[lost] = -1
         matched += holds.sum(axis=1)
         for winner in range(len(rules)):
             hidden[:, winner] += holds[:, first == winner].sum(axis=1)
@@ -56,9 +62,11 @@ def check_rules(router: LLMRouter, book: PriceBook, log: Log | None, on: date) -
         hidden_by = {rules[j].name: int(hidden[i, j]) for j in range(i) if hidden[i, j] and i < len(rules) - 1}
         found = _models(rule, book, on) + _same_condition(rules, i)
         if log is not None:
-            found += _on_log(rule, int(matched[i]), int(hidden[i, i]), hidden_by, rows)
-        counts = (int(matched[i]), int(hidden[i, i])) if log is not None else (None, None)
-        checks.append(RuleCheck(rule.name, rule.target, counts[0], counts[1], hidden_by, found))
+            found += _on_log(
+                rule, int(matched[i]), int(hidden[i, i]), int(undecided[i]), int(undecided[:i].sum()), hidden_by, rows
+            )
+        counts = [int(each[i]) if log is not None else None for each in (matched, hidden.diagonal(), undecided)]
+        checks.append(RuleCheck(rule.name, rule.target, counts[0], counts[1], counts[2], hidden_by, found))
     return checks
 
 
@@ -90,12 +98,24 @@ def _same_condition(rules: tuple[RoutingRule, ...], i: int) -> list[str]:
     ]
 
 
-def _on_log(rule: RoutingRule, matched: int, fired: int, hidden_by: dict[str, int], rows: int) -> list[str]:
-    if not matched and rule.condition is not None:
-        return [f"matches none of {rows:,} requests"]
+def _on_log(
+    rule: RoutingRule, matched: int, fired: int, undecided: int, lost: int, hidden_by: dict[str, int], rows: int
+) -> list[str]:
+    """What the counts say; `lost` requests were left undecided by earlier rules."""
+    found = []
+    if undecided:
+        found.append(
+            f"cannot decide {undecided:,} of {rows:,} requests, whose text is not in the log: replay leaves them out"
+        )
+    if rule.condition is not None and not matched:
+        none = "never fires: earlier rules could decide none" if lost == rows else f"matches none of {rows:,} requests"
+        return found or [none]
     if not fired:
-        return [f"never fires: earlier rules took all {matched:,} requests it matches" if matched else "never fires"]
-    return [
+        taken = f"earlier rules took all {matched:,} requests it matches" if matched else ""
+        left = f"earlier rules took, or could not decide, all {matched:,} requests it matches"
+        said = left if lost else taken
+        return [*found, f"never fires: {said}" if said else "never fires"]
+    return found + [
         f"{count:,} of the {matched:,} requests it matches ({count / matched:.0%}) went to {name!r} before it"
         for name, count in hidden_by.items()
     ]

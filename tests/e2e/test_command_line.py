@@ -155,6 +155,18 @@ def test_check_counts_what_hides_behind_what(tmp_path: Path) -> None:
     assert backroute("check", "current").exit_code == 0
 
 
+def test_check_says_which_rule_cannot_decide_a_log_without_texts_as_replay_does(tmp_path: Path) -> None:
+    lines = [{"id": str(at), "model": "gpt-4o", "input_tokens": 9, "output_tokens": 9} for at in range(3)]
+    log = write(tmp_path / "log.jsonl", [*lines, call(9, prompt="hello")])
+    said = backroute("check", "starter", str(log), "--format", "json")
+    rows = {row["rule"]: row for row in json.loads(said.stdout)}
+    assert "cannot decide 3 of 4 requests, whose text is not in the log" in rows["simple_chat"]["findings"]
+    assert rows["simple_chat"]["fired"] == 1
+    last = list(rows.values())[-1]
+    assert last["fired"] == 0, "what cannot be decided does not fall to the default"
+    assert "earlier rules took, or could not decide, all 4 requests" in last["findings"]
+
+
 def test_inspect_says_what_a_log_holds(log: Path) -> None:
     said = backroute("inspect", str(log))
     assert said.exit_code == 0

@@ -169,6 +169,8 @@ def test_runs_that_do_not_compare_say_why_and_none_is_best() -> None:
     assert doubts({"a": good(), "b": good()}) == []
     assert "they replay different logs" in doubts({"a": good(), "b": other})
     assert best({"a": good(), "b": other}) is None
+    stateful = good() | {"retries": {}}
+    assert doubts({"a": good(), "b": stateful}) == ["they simulate different state (caches, guards, retries ...)"]
     cheaper = good() | {"compared": good()["compared"] | {"routed_usd": "1"}}
     assert best({"a": good(), "b": cheaper}) == "b"
 

@@ -97,3 +97,22 @@ def test_expected_quality_says_where_the_saving_keeps_it_and_stays_apart_from_wh
     )
     assert said.quality.startswith("not checked")
     assert headline(good()).expected == ""
+
+
+def test_cached_input_that_routing_gives_up_is_said_unless_caches_were_simulated() -> None:
+    """The two sides of a cached log differ by what a switch of models loses, which a plain replay cannot tell."""
+    compared = good()["compared"]
+    lossy = good() | {"compared": compared | {"waterfall": compared["waterfall"] | {"cache_usd": "-12.50"}}}
+    assert headline(lossy).caches.startswith("not simulated: routing gives up cached input worth $12.50")
+    assert headline(lossy | {"cache": {"arms": []}}).caches == ""
+    gaining = good() | {"compared": compared | {"waterfall": compared["waterfall"] | {"cache_usd": "12.50"}}}
+    assert headline(gaining).caches == ""
+
+
+def test_what_deciding_costs_is_no_loss_worth_naming() -> None:
+    """0.01% of 4,812.33 USD is 0.48 USD."""
+    compared = good()["compared"]
+    for routed, named in (("100.40", False), ("100.60", True)):
+        rows = [row | {"before_usd": "100", "routed_usd": routed} for row in compared["by_rule"][:1]]
+        said = headline(good() | {"compared": compared | {"by_rule": rows}}).raises
+        assert bool(said) is named

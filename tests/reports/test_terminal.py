@@ -18,6 +18,11 @@ Saving                     $3,041.31, 63.2% less
 Coverage                   98.7% of 812,430 requests, 99.96% of the logged spend
 Quality                    not checked: whether the answers would have been as
                            good is not known
+Prompt caches              not simulated: routing gives up cached input worth
+                           $44.90, and what stays on its model is charged as if
+                           it kept its own, what moves as if it had none.
+                           `cache: {}` in a file for `replay --state` simulates
+                           them
 Raises the bill            code → anthropic/claude-sonnet-4-5 adds $105.00 on
                            40,622 requests
 Rests most on              answer length of groq/llama-3.1-8b-instant: 1.26

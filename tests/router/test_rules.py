@@ -129,11 +129,13 @@ def test_rules_that_cannot_stand_together_are_refused(rules: list[RoutingRule], 
 def test_matches_tells_every_condition_whatever_came_before_it() -> None:
     routed = LLMRouter([RoutingRule("a", length() < 5, "p", "1"), RoutingRule("b", mentions("x"), "p", "2"), DEFAULT])
     rows: list[dict[str, Any]] = [{"prompt": "x"}, {"prompt": "long x"}, {"prompt": "longer"}, {"prompt": None}]
-    assert routed.matches(batch(*rows)).tolist() == [
+    holds, unknown = routed.matches(batch(*rows))
+    assert holds.tolist() == [
         [True, False, False, False],
         [True, True, False, False],
         [True, True, True, True],
     ]
+    assert unknown.tolist() == [[False, False, False, True], [False, False, False, True], [False] * 4]
 
 
 def test_the_digest_changes_with_whatever_could_change_a_decision() -> None:
