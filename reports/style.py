@@ -48,10 +48,18 @@ def style() -> Iterator[None]:
 
     import matplotlib
 
-    with warnings.catch_warnings(), matplotlib.rc_context(RC):
-        # A name in a script this font lacks still reads in the table and, as text, in the SVG.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        yield
+    interactive = matplotlib.is_interactive()
+    try:
+        with warnings.catch_warnings(), matplotlib.rc_context(RC):
+            # A name in a script this font lacks still reads in the table and, as text, in the SVG.
+            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+            try:
+                yield
+            finally:
+                interactive = matplotlib.is_interactive()
+    finally:
+        # A notebook's backend, loaded by the first figure, turns it on: turned off again, no later chart would show.
+        matplotlib.interactive(interactive)
 
 
 def new_axes(height: float, left: float = LEFT_IN, right: float = RIGHT_IN) -> "Axes":
