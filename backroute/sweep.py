@@ -4,44 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 
-from backroute.logs import GivenLog, log_options
-from backroute.options import (
-    AS_OF,
-    FORMAT,
-    OUTCOMES,
-    OUTPUT_TOKENS,
-    PARAMETERS,
-    PRICES,
-    emit,
-)
+from backroute.options import FORMAT, emit
+from backroute.swept import GivenSweep, sweep_options
 
 
 @click.command(
     "sweep", epilog="Example: backroute sweep june.jsonl --rules starter --param simple_chat.length.below=100:400:50"
 )
-@log_options
-@click.option("--rules", required=True, help="A rules file, or a bundled set.")
-@PARAMETERS
-@OUTCOMES
-@AS_OF
-@PRICES
-@OUTPUT_TOKENS
-@click.option("--seed", default=0, help="Of the interval's draws. [0]")
+@sweep_options
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for sweep.json and the chart.")
 @FORMAT
 def command(
-    log: GivenLog,
-    rules: str,
-    parameters: tuple[str, ...],
-    outcomes: Path | None,
-    prices_as_of: str,
-    overlay: tuple[Path, ...],
-    output_tokens: Literal["fitted", "as_logged"],
-    seed: int,
+    swept: GivenSweep,
     out: Path | None,
     shape: str,
 ) -> None:
@@ -50,19 +28,9 @@ def command(
     With --outcomes, shows quality beside cost, and the field's figures: APGR and CPT of a choice between two models as
     RouteLLM defines them, AIQ as RouterBench does. Without, shows cost alone.
     """
-    from backroute.swept import run_sweep
     from simulator.sweep_summary import summarise_sweep
 
-    found, router = run_sweep(
-        log,
-        rules=rules,
-        parameters=parameters,
-        outcomes=outcomes,
-        prices_as_of=prices_as_of,
-        overlay=overlay,
-        output_tokens=output_tokens,
-        seed=seed,
-    )
+    found, router = swept.run()
     summary = summarise_sweep(found, router)
     if out is not None:
         from reports.sweep import write_sweep

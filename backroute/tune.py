@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import click
 
-from backroute.logs import GivenLog, log_options
-from backroute.options import (
-    AS_OF,
-    FORMAT,
-    OUTCOMES,
-    OUTPUT_TOKENS,
-    PARAMETERS,
-    PRICES,
-    emit,
-)
+from backroute.options import FORMAT, emit
+from backroute.swept import GivenSweep, sweep_options
 
 
 @click.command(
@@ -24,54 +15,30 @@ from backroute.options import (
     epilog="Example: backroute tune june.jsonl --rules r.yaml --param code.task.code.at_least=0.3:0.9:0.1 "
     "--outcomes scores.csv --min-quality 0.9 -o tuned.yaml",
 )
-@log_options
-@click.option("--rules", required=True, help="A rules file, or a bundled set.")
-@PARAMETERS
-@OUTCOMES
+@sweep_options
 @click.option("--min-quality", required=True, type=click.FloatRange(0, 1), help="The least mean score to keep.")
 @click.option("--surely", is_flag=True, help="Choose by the interval's lower end, not by the mean.")
 @click.option("-o", "out", type=click.Path(path_type=Path), help="Write the tuned rules here.")
-@AS_OF
-@PRICES
-@OUTPUT_TOKENS
-@click.option("--seed", default=0, help="Of the interval's draws. [0]")
 @FORMAT
 @click.pass_context
 def command(
     ctx: click.Context,
-    log: GivenLog,
-    rules: str,
-    parameters: tuple[str, ...],
-    outcomes: Path | None,
+    swept: GivenSweep,
     min_quality: float,
     surely: bool,
     out: Path | None,
-    prices_as_of: str,
-    overlay: tuple[Path, ...],
-    output_tokens: Literal["fitted", "as_logged"],
-    seed: int,
     shape: str,
 ) -> None:
     """Choose on one half of LOG, sessions kept whole, the cheapest values that keep --min-quality; report on the other.
 
     Exits with 1 where the quality on the other half is below the floor.
     """
-    from backroute.swept import run_sweep
     from problems import BackrouteError
     from router import dump_rules
     from router.parameters import with_values
     from simulator.tune import tune
 
-    found, router = run_sweep(
-        log,
-        rules=rules,
-        parameters=parameters,
-        outcomes=outcomes,
-        prices_as_of=prices_as_of,
-        overlay=overlay,
-        output_tokens=output_tokens,
-        seed=seed,
-    )
+    found, router = swept.run()
     tuned = tune(found, min_quality, router.rules[-1].target, surely=surely)
     rows = []
     for name, sums in (

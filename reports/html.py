@@ -3,7 +3,7 @@
 import re
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reports.figures import CHARTS, inline_svg
 from reports.headline import headline
@@ -24,9 +24,21 @@ def html_report(result: Summarised) -> str:
     Raises:
         BackrouteError: `result` is no summary.
     """
+    summary = summary_of(result)
+    return page(
+        "report.html.j2",
+        answer=headline(summary),
+        summary=summary,
+        requests=counted(summary["log"]["rows"], "request"),
+        period=period(summary["log"]["first"], summary["log"]["last"]),
+        sections=[(section, drawn(section, summary)) for section in sections(summary)],
+    )
+
+
+def page(template: str, **held: Any) -> str:
+    """A template as one HTML page that loads nothing; all text it is given is escaped."""
     import jinja2
 
-    summary = summary_of(result)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -40,15 +52,9 @@ def html_report(result: Summarised) -> str:
         "code": code,
         "sentence": sentence,
     }
-    page = environment.get_template("report.html.j2").render(
-        answer=headline(summary),
-        summary=summary,
-        requests=counted(summary["log"]["rows"], "request"),
-        period=period(summary["log"]["first"], summary["log"]["last"]),
-        sections=[(section, drawn(section, summary)) for section in sections(summary)],
-    )
+    whole = environment.get_template(template).render(**held)
     # Escaping leaves control characters and bidi overrides, which could reorder what a reader sees.
-    return "\n".join(printable(line) for line in page.split("\n"))
+    return "\n".join(printable(line) for line in whole.split("\n"))
 
 
 def drawn(section: Section, summary: Summary) -> "Markup | None":

@@ -7,11 +7,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from reports.html import TEMPLATES
-from reports.sheets import Sheet, said
-from reports.words import printable
+from reports.html import page
+from reports.sheets import Sheet
 
-BY_DAY = "Days: spend against the forecast for as many calls"
 BY_MIX = "Mix against the forecast (PSI: from 0.1 moved, from 0.25 shifted)"
 
 
@@ -74,20 +72,7 @@ def monitor_sheets(report: Mapping[str, Any]) -> list[Sheet]:
 
 def monitor_page(report: Mapping[str, Any]) -> str:
     """One page that loads nothing."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"said": said, "dollars": lambda cell: isinstance(cell, Decimal)}
-    page = environment.get_template("monitor.html.j2").render(
-        verdict=verdict(report), report=report, sheets=monitor_sheets(report)
-    )
-    return "\n".join(printable(line) for line in page.split("\n"))
+    return page("monitor.html.j2", verdict=verdict(report), report=report, sheets=monitor_sheets(report))
 
 
 def write_monitor_page(report: Mapping[str, Any], path: Path) -> None:
