@@ -50,7 +50,7 @@ class Experiment(Completes):
 
     Args:
         name: the salt: another name, another assignment.
-        arms: the first is the control, which also serves requests that lack a unit.
+        arms: the first is the control; the first with a weight also serves requests that lack a unit.
         unit: the column that is assigned: session_id, user_id or request_id.
         book, providers, decision_log, metrics: see `LLMRouter`.
 
@@ -73,6 +73,7 @@ class Experiment(Completes):
         self._book, self._providers = book, providers
         self._decision_log, self._metrics = decision_log, metrics
         _check(name, self.arms, unit)
+        self._unassigned = next(arm for arm in self.arms if arm.weight > 0)
         total = math.fsum(arm.weight for arm in self.arms)
         self.shares = {arm.name: arm.weight / total for arm in self.arms}
         self._digests = {arm.name: arm.router.digest() for arm in self.arms}
@@ -96,7 +97,7 @@ class Experiment(Completes):
     def decide(self, request: Mapping[str, Any]) -> Chosen:
         """The decision for one request: its arm's, and beside it what the shadows would have decided."""
         unit = request.get(self.unit)
-        arm = self.arms[0] if unit is None else self.assign(str(unit))
+        arm = self._unassigned if unit is None else self.assign(str(unit))
         rule: Rule = arm.router.route_one(request)
         name, share = (None, None) if unit is None else (arm.name, self.shares[arm.name])
         shadows = tuple(_shadow(each, request) for each in self.arms if each.weight == 0)

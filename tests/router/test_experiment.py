@@ -128,6 +128,13 @@ def test_a_shadow_is_logged_and_never_acts_even_when_it_fails(tmp_path: Path) ->
     ]
 
 
+def test_a_control_that_became_a_shadow_serves_nobody_not_even_requests_without_a_unit() -> None:
+    running = Experiment("done", [Arm("control", OLD, 0), Arm("candidate", NEW, 100)])
+    chosen = running.decide({"prompt": "hi", "session_id": None})
+    assert (chosen.arm, chosen.rules_digest) == (None, NEW.digest())
+    assert [shadow.arm for shadow in chosen.shadow] == ["control"]
+
+
 def test_a_file_names_arms_rules_and_weights(tmp_path: Path) -> None:
     (tmp_path / "old.yaml").write_text("rules: [{name: all, use: openai/gpt-4o}]")
     file = tmp_path / "experiment.yaml"
