@@ -87,7 +87,13 @@ def balance(labels: Sequence[str], groups: Sequence[str]) -> Array:
 
 def _check(labels: Sequence[str], outputs: Sequence[str], groups: Sequence[str]) -> None:
     if len(outputs) < 2:
-        what = f"{len(outputs)} label in {len(labels):,} texts"
+        if not labels:
+            what, fix = (
+                "no request has both a text and a `label`",
+                "give each call the class its text is of, as `label`",
+            )
+            raise BackrouteError("training", what, fix=fix)
+        what = f"every one of {len(labels):,} texts is labelled {labels[0]!r}"
         raise BackrouteError("training", what, fix="it takes two classes at least; label more requests")
     label, count = Counter(labels).most_common()[-1]
     if count < FEWEST:

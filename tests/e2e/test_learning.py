@@ -132,3 +132,10 @@ def test_explain_shows_the_score_and_the_nearest_examples(folder: Path, tmp_path
     assert "in your log, labelled reasoning: prove the theorem" in said.stdout
     plain = backroute("explain", out, "--request", "r4")
     assert "score" not in plain.stdout
+
+
+def test_a_log_without_labels_is_told_what_training_needs(tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_text(json.dumps({"model": "gpt-4o", "prompt": "hello"}) + "\n")
+    said = backroute("train", str(tmp_path / "log.jsonl"), "--label", "task", "-o", str(tmp_path / "own.npz"))
+    assert said.exit_code == 2
+    assert "no request has both a text and a `label`" in said.stderr
