@@ -95,7 +95,7 @@ def amend(
         found.said["guards"] = _guards_said(guarded, routed[order])
     chosen, failed = guarded.chosen, np.zeros(len(order), bool)
     if state.retries is not None:
-        result = retry(proposal, chosen, state.retries, failing, columns.ids[order], seed)
+        result = retry(proposal, chosen, state.retries, failing, columns.names()[order], seed)
         chosen, failed = result.chosen, result.failed
         retried[order] += result.wasted
         found.said["retries"] = _retries_said(result, proposal, state.retries.rate, failing, scenario.name)
@@ -135,7 +135,7 @@ def _cascade(
     rows = routed & wanted[np.maximum(proposed.rule, 0)] & (chain[:, 0] != first) & candidates.able[:, first]
     key = cascade.score or cascade.correct
     values = columns.said[key] if key else [None] * len(rows)
-    up = rows & escalates(cascade, values, columns.ids, seed)
+    up = rows & escalates(cascade, values, columns.names(), seed)
     check = round(cascade.check_usd * PICO)
     overhead[rows] += check
     cheap = candidates.cost[:, first]

@@ -87,7 +87,7 @@ class Caches:
         rules = [cache_rule(name) for name in self._index.names]
         explicit = np.array([*(bool(rule and rule.explicit) for rule in rules), False])[columns.model]
         rows = explicit & columns.measured
-        marks = columns.cache_milli.any(axis=1)
+        marks = columns.marked
         return np.where(rows, marks, not rows.any() or bool(marks[rows].any()))
 
     def arm(self, model: Codes, input_milli: Array) -> Cached:
@@ -132,9 +132,9 @@ class Caches:
         every = settled(read, written, columns.input_milli, terms, np.ones(len(read))).read
         providers = np.array([*(name.partition("/")[0] for name in self._index.names), ""], dtype=object)[columns.model]
         counted = columns.measured & ~columns.passes & terms.known
-        reads = columns.cache_milli[:, 0]
+        reads = columns.read_milli
         reasons = self._unpredictable(terms, counted & (reads > 0) & (every == 0))
-        halves = np.where(columns.session > 0, columns.session & np.uint64(1), uniform(columns.ids, HALVES) < 0.5) > 0
+        halves = self._halves()
         for provider in sorted(set(providers[counted].tolist())):
             own = counted & (providers == provider)
             apart = {why: (int((own & lost).sum()), int(reads[own & lost].sum())) for why, lost in reasons.items()}
@@ -162,6 +162,16 @@ class Caches:
                 rate,
                 source,
             )
+
+    def _halves(self) -> Array:
+        """Bool per request: its session, or where it has none the call itself, is in one half of the log."""
+        columns = self._columns
+        own = columns.session & np.uint64(1) == 1
+        return (
+            own
+            if (columns.session > 0).all()
+            else np.where(columns.session > 0, own, uniform(columns.names(), HALVES) < 0.5)
+        )
 
     def _unpredictable(self, terms: Terms, unforeseen: Array) -> dict[str, Array]:
         """Bool per request and reason, of those whose recorded read the simulation did not foresee.

@@ -27,9 +27,9 @@ ENOUGH_CALLS = 30  # of a provider, before its share of failed calls is believed
 class LogColumns:
     """Columns of the whole log, a list of parts until `join` makes each one array.
 
-    `ids` are request ids (object), `at_us` int64 with the last known time where a request has none , `session` uint64
-    hashes with 0 for none, `user` likewise, `said` the wanted values of meta by key; the others are of the logged arm:
-    int64 thousandths of a token, float64 milliseconds (NaN where unknown).
+    `ids` are request ids (Arrow strings, half of what Python's take), `at_us` int64 with the last known time where a
+    request has none, `session` uint64 hashes with 0 for none, `user` likewise, `said` the wanted values of meta by key;
+    the others are of the logged arm: int64 thousandths of a token, float64 milliseconds (NaN where unknown).
     """
 
     wanted: tuple[str, ...] = ()
@@ -41,7 +41,8 @@ class LogColumns:
     model: Any = field(default_factory=list)
     input_milli: Any = field(default_factory=list)
     output_milli: Any = field(default_factory=list)
-    cache_milli: Any = field(default_factory=list)  # (requests, 3): read, written for 5 minutes, for an hour
+    read_milli: Any = field(default_factory=list)  # from the prompt cache
+    marked: Any = field(default_factory=list)  # bool: it read or wrote the prompt cache
     measured: Any = field(default_factory=list)  # bool: the provider counted the input
     passes: Any = field(default_factory=list)
     failed: Any = field(default_factory=list)
@@ -52,7 +53,8 @@ class LogColumns:
     def add(self, batch: Batch) -> None:
         """Take one batch's columns."""
         requests, logged = batch.requests, batch.logged
-        self.ids.append(np.asarray(requests["request_id"].to_pylist(), dtype=object))
+        # Copied, since a column may be a part of the whole batch's memory.
+        self.ids.append(requests["request_id"].take(pa.array(np.arange(len(requests)))))
         self.at_us.append(self._times(requests["arrived_at"]))
         self.session.append(hashed(requests["session_id"]))
         self.user.append(hashed(requests["user_id"]))
@@ -61,7 +63,8 @@ class LogColumns:
         self.model.append(batch.source)
         self.input_milli.append(logged.input_milli)
         self.output_milli.append(logged.milli[:, INPUTS:].sum(axis=1))
-        self.cache_milli.append(logged.milli[:, [READ, *WROTE]])
+        self.read_milli.append(logged.milli[:, READ].copy())
+        self.marked.append(logged.milli[:, [READ, *WROTE]].any(axis=1))
         self.measured.append((logged.input_provenance == PROVIDER) & logged.known[:, :INPUTS].all(axis=1))
         self.passes.append(batch.passes)
         self.failed.append(batch.failed)
@@ -79,14 +82,19 @@ class LogColumns:
 
     def join(self) -> None:
         """Make each column one array."""
-        for name in ("ids", "at_us", "session", "user", "model", "input_milli", "output_milli", "cache_milli",
-                     "measured", "passes", "failed", "latency_ms", "ttft_ms", "patience_us"):  # fmt: skip
+        self.ids = pa.chunked_array(self.ids)
+        for name in ("at_us", "session", "user", "model", "input_milli", "output_milli", "read_milli",
+                     "marked", "measured", "passes", "failed", "latency_ms", "ttft_ms", "patience_us"):  # fmt: skip
             setattr(self, name, np.concatenate(getattr(self, name)))
         known = self.at_us[self.at_us != UNTIMED]
         self.at_us = np.where(self.at_us == UNTIMED, known[0] if len(known) else 0, self.at_us)
 
     def __len__(self) -> int:
         return len(self.at_us)
+
+    def names(self) -> Array:
+        """The request ids as Python strings, for draws."""
+        return np.asarray(self.ids.to_pylist(), dtype=object)
 
     def payers(self, by: Iterable[str]) -> dict[str, Array]:
         """Codes of who pays, by the name that a budget gives them; -1 where unknown."""

@@ -35,7 +35,7 @@ def latencies(
         here = rows & (model == code)
         pace = paces.of(index.names[code])
         expected[here], log_sd[here] = pace.expected_us(output_milli[here]), pace.log_sd
-    took = durations(expected, log_sd, columns.ids, seed)
+    took = durations(expected, log_sd, columns.names(), seed)
     recorded = index.same(columns.model, model) & np.isfinite(columns.latency_ms)
     took = np.where(recorded, np.rint(np.nan_to_num(columns.latency_ms) * 1000).astype(np.int64), took) + wait_us
     bound = np.where(columns.patience_us >= 0, columns.patience_us, np.iinfo(np.int64).max)

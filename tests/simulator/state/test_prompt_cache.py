@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulator.state import prompt_cache
 from simulator.state.cache_rules import cache_rule
 from simulator.state.prefixes import Nodes
 from simulator.state.prompt_cache import Cached, Terms, alive, settled, simulate
@@ -122,7 +123,11 @@ def test_the_scan_agrees_with_a_walk_through_a_dictionary(rows: list[tuple[int, 
     at = np.cumsum([gap for _, gap, _ in rows])
     keys = np.array([key for key, _, _ in rows], np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     writes = np.array([write for _, _, write in rows])
-    found = alive(keys, np.arange(len(rows)), at, np.full(len(rows), lifetime), writes)
+    access = keys, np.arange(len(rows)), at, np.full(len(rows), lifetime), writes
+    found = alive(*access)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prompt_cache, "BLOCK", 4)
+        assert (alive(*access) == found).all(), "block by block as in one"
     expires: dict[int, int] = {}
     seen: dict[int, int] = {}
     for place, (key, _, write) in enumerate(rows):
