@@ -10,12 +10,14 @@ from simulator.fold import NANO, SIDES, Comparison
 from simulator.interval import ESTIMATES, SIDE_NAMES, Interval
 from simulator.outputs import COPIED, COPY_LOG_SD, OWN_RATIO
 from simulator.result import Run
+from simulator.state.assumed import state_assumptions
+from simulator.state.changes import LOGGED
 
 INPUT, OUTPUT, REASONING = range(3)
 
 
 def assumptions(run: Run, number: int, against: Comparison, found: Interval) -> list[dict[str, Any]]:
-    """The assumptions in force: those about tokens, the one that widens the interval most first, and the prices.
+    """The assumptions in force: those about tokens, the one that widens the interval most first, state, and the prices.
 
     `saving_resting_on_it_pct` is the money computed with an assumption, in the arm that has more of it, as a share of
     the saving, at most 100; None where there is no saving to share.
@@ -50,6 +52,10 @@ def assumptions(run: Run, number: int, against: Comparison, found: Interval) -> 
     latest = str(scenario.as_of) == "latest"
     day = f"list prices of {scenario.book.date}" if latest else f"list prices as of {scenario.as_of}"
     prices = ("prices", day, "price book: genai-prices and dated entries of our own", saving)
+    beside: list[tuple[str, str, str, int]] = []
+    if run.changes is not None:
+        base = 0 if against is run.comparisons[number][0] else LOGGED
+        beside = state_assumptions(run.changes, run.totals.state, number, (base, number), scenario.state)
     return [
         {
             "name": name,
@@ -57,7 +63,7 @@ def assumptions(run: Run, number: int, against: Comparison, found: Interval) -> 
             "source": source,
             "saving_resting_on_it_pct": min(100.0, 100.0 * money / saving) if saving else None,
         }
-        for name, value, source, money in [*tokens, prices]
+        for name, value, source, money in [*tokens, *beside, prices]
     ]
 
 

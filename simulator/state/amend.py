@@ -150,6 +150,7 @@ def _cascade(
         "requests": int(rows.sum()),
         "escalated": int(up.sum()),
         "escalated_pct": 100.0 * int(up.sum()) / max(1, int(rows.sum())),
+        "kept_pico": exact_sum((strong - cheap)[stays]),
         "checks_pico": check * int(rows.sum()),
         "break_even_pct": break_even(cheap[rows], strong[rows], check),
         "sweep": [],

@@ -18,6 +18,7 @@ from simulator.state.settings import CacheSettings
 from simulator.state.store import PrefixStore
 
 ALL = ""  # the provider's name under which a hit rate for all stands
+FROM_LOG = "the log"  # the source of a hit rate that was recorded
 FOREVER_S = 1e12  # a lifetime longer than any log
 # Why a read that the log recorded cannot be known from the log.
 SHORT = "the prompt is below the provider's published minimum"
@@ -108,6 +109,17 @@ class Caches:
         said = self._settings.hit_rate
         return said.get(provider, said.get(ALL, self._rates.get(provider, 1.0)))
 
+    def assumed(self, model: Codes) -> Array:
+        """Bool per request: the hit rate of its model's provider is not what the log recorded."""
+        known = {each.provider for each in self.calibration if each.source == FROM_LOG}
+        return np.array([*(name.partition("/")[0] not in known for name in self._index.names), False])[model]
+
+    def assumed_rates(self, models: Sequence[Codes]) -> dict[str, float]:
+        """The hit rates that are not what the log recorded, of the providers of some models."""
+        read = np.unique(np.concatenate([model[self.assumed(model)] for model in models]))
+        providers = sorted({self._index.names[code].partition("/")[0] for code in read.tolist()})
+        return {provider: self.hit_rate(provider) for provider in providers}
+
     def _terms(self, model: Codes, input_milli: Array, lifetime_s: float | None = None) -> Terms:
         names = self._index.names
         return Terms.of(
@@ -140,7 +152,7 @@ class Caches:
             apart = {why: (int((own & lost).sum()), int(reads[own & lost].sum())) for why, lost in reasons.items()}
             rows = own & ~np.any(list(reasons.values()), axis=0)
             recorded, live = int(reads[rows].sum()), int(every[rows].sum())
-            rate, source, held_out = _rate(recorded, live), "the log", None
+            rate, source, held_out = _rate(recorded, live), FROM_LOG, None
             said = self._settings.hit_rate
             if provider in said or ALL in said:
                 source, rate = "given", said.get(provider, said.get(ALL, 1.0))
@@ -204,26 +216,28 @@ def _held_out(live: Array, recorded: Array, halves: Array) -> float:
     return total
 
 
-def said(caches: Caches, arms: Sequence[tuple[str, int, Array, Cached]]) -> dict[str, Any]:
+def said(caches: Caches, arms: Sequence[tuple[str, int, Codes, Array, Cached]]) -> dict[str, Any]:
     """The summary's `cache`.
 
     Args:
         caches: see `Caches`.
-        arms: name and number of each arm, its input in thousandths, and what the cache did for it.
+        arms: name and number of each arm, its models, its input in thousandths, and what the cache did for it.
     """
     return {
         "marked_pct": 100.0 * float(caches.marks.mean()) if len(caches.marks) else None,
         "lifetime": "1h" if caches.long else "5m",
+        "assumed_hit_rates": caches.assumed_rates([model[cached.read > 0] for _, _, model, _, cached in arms]),
         "arms": [
             {
                 "arm": name,
                 "number": number,
                 "input_tokens": int(inputs.sum()) // THOUSAND,
                 "read_tokens": int(cached.read.sum()) // THOUSAND,
+                "assumed_read_tokens": int(cached.read[caches.assumed(model)].sum()) // THOUSAND,
                 "written_tokens": int(cached.written.sum()) // THOUSAND,
                 "read_pct": 100.0 * int(cached.read.sum()) / max(1, int(inputs.sum())),
             }
-            for name, number, inputs, cached in arms
+            for name, number, model, inputs, cached in arms
         ],
         "calibration": [
             {

@@ -151,14 +151,14 @@ def _cache(
     said: list[dict[str, Any]],
 ) -> None:
     """Simulate every arm's prompt cache, and add it to the arms' changes."""
-    shown: list[tuple[str, int, Array, Cached]] = []
+    shown: list[tuple[str, int, Array, Array, Cached]] = []
     for number, name in ((LOGGED, "logged"), *enumerate(names)):
         model, inputs = (columns.model, columns.input_milli) if number == LOGGED else (
             amended[number].model, np.where(amended[number].unanswered, 0, amended[number].input_milli))  # fmt: skip
         inputs = np.where(columns.passes, 0, inputs)
         cached = caches.arm(model, inputs)
         arms[number] = arms.get(number, Change()).cached(cached, columns.passes, long=caches.long)
-        shown.append((name, number, inputs, cached))
+        shown.append((name, number, model, inputs, cached))
     for number, part in enumerate(said):
         part["cache"] = caching.said(caches, [each for each in shown if each[1] in (LOGGED, 0, number)])
 

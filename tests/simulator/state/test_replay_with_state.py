@@ -287,6 +287,34 @@ def test_the_hit_rate_of_one_half_of_the_sessions_is_tried_on_the_other() -> Non
     assert (said["hit_rate"], said["held_out_error_pct"], said["row_error_pct"]) == (0.5, 0.0, 0.0)
 
 
+def test_assumed_cache_hits_are_named_with_the_saving_that_rests_on_them() -> None:
+    """The baseline reads 1,920 tokens at a rate that nothing recorded: $0.0024 of its $0.0096.
+
+    Routing costs (0.005 + 0.001) + (2,000 x $0.15/M + 100 x $0.60/M = 0.00036) = 0.00636, and saves 0.00324: 74%.
+    """
+    rows = [chat(0, LONG), chat(1, LONG, "yes", "write code", at_s=30)]
+    _, after = replayed(rows, State(cache=CacheSettings()))
+    (row,) = (each for each in after.summary["assumptions"] if each["name"].startswith("cache hits"))
+    assert row["value"] == "share of live prefixes read: openai 1"
+    assert row["saving_resting_on_it_pct"] == pytest.approx(100 * 0.0024 / 0.00324)
+    usage = {"prompt_tokens": 2000, "completion_tokens": 100, "prompt_tokens_details": {"cached_tokens": 960}}
+    _, known = replayed([rows[0], {**rows[1], "usage": usage}], State(cache=CacheSettings()))
+    assert not any(each["name"].startswith("cache hits") for each in known.summary["assumptions"])
+
+
+def test_the_rate_of_escalation_is_named_with_the_saving_that_rests_on_it() -> None:
+    """One of two is kept: 0.0035 - 0.00021 = $0.00329 of a saving of 0.007 - 0.00392 = 0.00308, and so all of it."""
+    cascade = Cascade("openai/gpt-4o-mini", score="score")
+    _, after = replayed(
+        [call(0, meta={"score": 0.9}), call(1, meta={"score": 0.2})], State(cascade=cascade),
+        AlwaysUse("openai/gpt-4o"),
+    )  # fmt: skip
+    (row,) = (each for each in after.summary["assumptions"] if "escalates" in each["name"])
+    assert row["value"] == "50.0% of 2 requests: those with a score below 0.5"
+    assert (row["source"], row["saving_resting_on_it_pct"]) == ("score in the log's meta", 100.0)
+    assert after.summary["cascade"]["kept_usd"] == "0.00329"
+
+
 def test_a_cascade_pays_both_calls_and_every_check() -> None:
     """mini (first) costs $0.00021, gpt-4o $0.0035, a check $0.0001. One of two calls scores below 0.5.
 

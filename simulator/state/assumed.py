@@ -1,0 +1,56 @@
+"""What a saving rests on besides tokens and prices, where state is simulated: assumed cache hits, escalation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from simulator.state.cascades import Cascade
+from simulator.state.changes import Changes
+from simulator.state.settings import State
+
+Row = tuple[str, str, str, int]
+
+
+def state_assumptions(
+    changes: Changes, sums: Counter[tuple[int, str]], number: int, arms: Sequence[int], state: State
+) -> list[Row]:
+    """Name, value, source and picodollars of each assumption; nothing where what is simulated is known from the log.
+
+    Args:
+        changes: of the run.
+        sums: `Partial.state`.
+        number: the scenario's.
+        arms: the two that are compared.
+        state: the scenario's.
+    """
+    said, rows = changes.said[number], []
+    if "cache" in said:
+        rows.append(_hits(said["cache"], sums, arms))
+    if state.cascade is not None and "cascade" in said:
+        rows.append(_escalation(said["cascade"], state.cascade))
+    return [row for row in rows if row[3] > 0]
+
+
+def _hits(said: Mapping[str, Any], sums: Counter[tuple[int, str]], arms: Sequence[int]) -> Row:
+    rates = ", ".join(f"{provider} {rate:g}" for provider, rate in said["assumed_hit_rates"].items())
+    money = 0
+    for arm in said["arms"]:
+        if arm["number"] in arms and arm["read_tokens"]:
+            # The kernel sums what the cache saved over all providers; it is shared out by the tokens read.
+            saved = abs(sums[arm["number"], "cache"])
+            money = max(money, saved * arm["assumed_read_tokens"] // arm["read_tokens"])
+    source = "hit_rate of the state settings; 1 where it is left out and the log records no reads"
+    return "cache hits, where not known from the log", f"share of live prefixes read: {rates}", source, money
+
+
+def _escalation(said: Mapping[str, Any], cascade: Cascade) -> Row:
+    how, source = "as given", "escalate_pct of the state settings"
+    if cascade.score is not None:
+        how, source = f"those with a {cascade.score} below {cascade.below:g}", f"{cascade.score} in the log's meta"
+    elif cascade.correct is not None:
+        check = f"{cascade.catches_pct:g}% of wrong and {cascade.false_alarm_pct:g}% of right answers"
+        how, source = f"the check sends on {check}", f"{cascade.correct} in the log's meta; the state settings"
+    value = f"{said['escalated_pct']:.1f}% of {said['requests']:,} requests: {how}"
+    return "how often the cascade escalates", value, source, said["kept_pico"]
