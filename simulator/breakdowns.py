@@ -13,6 +13,8 @@ from simulator.fold import Comparison
 from simulator.interval import Interval
 from simulator.money import Scale, dollars
 from simulator.result import Run
+from simulator.state.assumed import state_ranges
+from simulator.state.changes import LOGGED
 
 EPOCH = date(1970, 1, 1)
 DAY_US = 86_400_000_000
@@ -34,7 +36,7 @@ def compared(run: Run, number: int, comparison: Comparison, found: Interval, aga
         "by_rule": by_rule(run, number, comparison, scale),
         "by_model": _by_model(run, comparison, scale),
         "by_day": _by_day(comparison, scale),
-        "sensitivity": sensitivity(found),
+        "sensitivity": sensitivity(run, number, comparison, found),
         "dearer": _dearer(run, number, comparison),
     }
 
@@ -60,9 +62,15 @@ def waterfall(comparison: Comparison, scale: Scale) -> dict[str, str]:
     return {name: dollars(pico) for name, pico in steps.items()}
 
 
-def sensitivity(found: Interval) -> list[dict[str, Any]]:
-    """The interval under each source of doubt alone."""
-    return [{"source": name, "low_pct": low, "high_pct": high} for name, low, high in found.alone]
+def sensitivity(run: Run, number: int, comparison: Comparison, found: Interval) -> list[dict[str, Any]]:
+    """The interval under each source of doubt alone, and the range of what state assumes; widest first."""
+    rows = list(found.alone)
+    if run.changes is not None:
+        base = 0 if comparison is run.comparisons[number][0] else LOGGED
+        totals = comparison.total.baseline, comparison.total.routed
+        rows += state_ranges(run.changes, run.totals.state, number, (base, number), totals)
+        rows.sort(key=lambda row: row[1] - row[2])
+    return [{"source": name, "low_pct": low, "high_pct": high} for name, low, high in rows]
 
 
 def by_rule(run: Run, number: int, comparison: Comparison, scale: Scale) -> list[dict[str, Any]]:

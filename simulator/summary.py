@@ -76,7 +76,7 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
         "by_rule": _by_rule(run, number, against, scale),
         "by_model": _by_model(run, against, scale),
         "by_day": _by_day(against, scale),
-        "sensitivity": sensitivity(alone),
+        "sensitivity": sensitivity(run, number, against, alone),
         "feasibility": feasibility(run, number, scale),
         **state,
         "quality": {

@@ -11,6 +11,7 @@ from simulator.state.changes import Changes
 from simulator.state.settings import State
 
 Row = tuple[str, str, str, int]
+HITS = "cache hits, where not known from the log"
 
 
 def state_assumptions(
@@ -33,16 +34,45 @@ def state_assumptions(
     return [row for row in rows if row[3] > 0]
 
 
+def state_ranges(
+    changes: Changes, sums: Counter[tuple[int, str]], number: int, arms: Sequence[int], totals: tuple[int, int]
+) -> list[tuple[str, float, float]]:
+    """Source and the saving in percent, low and high, from none of what is assumed to all of it.
+
+    An escalation has no such row: its `break_even_pct` says more.
+
+    Args:
+        changes, sums, number: see `state_assumptions`.
+        arms: the two that are compared.
+        totals: their picodollars.
+    """
+    said = changes.said[number].get("cache")
+    if said is None or not totals[0]:
+        return []
+    rests = _assumed_hits(said, sums)
+    without = [total + rests[arm] for total, arm in zip(totals, arms, strict=True)]
+    if without == list(totals) or without[0] <= 0:
+        return []
+    low, high = sorted(100.0 * (base - routed) / base for base, routed in (totals, without))
+    return [(HITS, low, high)]
+
+
+def _assumed_hits(said: Mapping[str, Any], sums: Counter[tuple[int, str]]) -> dict[int, int]:
+    """Picodollars that caches of assumed hit rates saved, by arm.
+
+    The kernel sums what caches saved over all providers; it is shared out by the tokens read.
+    """
+    return {
+        arm["number"]: sums[arm["number"], "cache"] * arm["assumed_read_tokens"] // max(1, arm["read_tokens"])
+        for arm in said["arms"]
+    }
+
+
 def _hits(said: Mapping[str, Any], sums: Counter[tuple[int, str]], arms: Sequence[int]) -> Row:
     rates = ", ".join(f"{provider} {rate:g}" for provider, rate in said["assumed_hit_rates"].items())
-    money = 0
-    for arm in said["arms"]:
-        if arm["number"] in arms and arm["read_tokens"]:
-            # The kernel sums what the cache saved over all providers; it is shared out by the tokens read.
-            saved = abs(sums[arm["number"], "cache"])
-            money = max(money, saved * arm["assumed_read_tokens"] // arm["read_tokens"])
+    rests = _assumed_hits(said, sums)
     source = "hit_rate of the state settings; 1 where it is left out and the log records no reads"
-    return "cache hits, where not known from the log", f"share of live prefixes read: {rates}", source, money
+    return HITS, f"share of live prefixes read: {rates}", source, max(abs(rests[arm]) for arm in arms)
 
 
 def _escalation(said: Mapping[str, Any], cascade: Cascade) -> Row:

@@ -297,6 +297,9 @@ def test_assumed_cache_hits_are_named_with_the_saving_that_rests_on_them() -> No
     (row,) = (each for each in after.summary["assumptions"] if each["name"].startswith("cache hits"))
     assert row["value"] == "share of live prefixes read: openai 1"
     assert row["saving_resting_on_it_pct"] == pytest.approx(100 * 0.0024 / 0.00324)
+    (doubt,) = (each for each in after.summary["sensitivity"] if each["source"] == row["name"])
+    found = doubt["low_pct"], doubt["high_pct"]
+    assert found == pytest.approx((100 * 0.00324 / 0.0096, 100 * 0.00564 / 0.012)), "with such caches, and without"
     usage = {"prompt_tokens": 2000, "completion_tokens": 100, "prompt_tokens_details": {"cached_tokens": 960}}
     _, known = replayed([rows[0], {**rows[1], "usage": usage}], State(cache=CacheSettings()))
     assert not any(each["name"].startswith("cache hits") for each in known.summary["assumptions"])
