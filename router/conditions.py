@@ -258,7 +258,8 @@ class Mentions(Condition):
         if features.rows == 1 and self._folded_words:
             text = features.folded_text
             return _one(None if text is None else any(word in text for word in self._folded_words))
-        return pc.match_substring_regex(features["prompt"], options=_search(self.pattern))
+        search = _search(self.pattern)
+        return features.kept(self, lambda: pc.match_substring_regex(features["prompt"], options=search))
 
     def to_yaml(self) -> Yaml:
         """A list of words, or `{any: [...], whole_word: true}`."""
@@ -294,7 +295,7 @@ class Meta(Condition):
         """See `Condition.evaluate`; a request without meta, or without the key, does not match."""
         if (answers := features.answered(self)) is not None:
             return answers
-        return features.meta_matches(self.key, self._matches)
+        return features.kept(self, lambda: features.meta_matches(self.key, self._matches))
 
     def _matches(self, meta: Mapping[str, Any]) -> bool:
         held = meta.get(self.key)

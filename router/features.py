@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cache, cached_property
 from typing import Any, Protocol
 
@@ -61,6 +61,10 @@ class Scoring(Protocol):
         """Float64 (texts, outputs)."""
 
 
+# Takes a key and what makes its value, and gives the value made then or before.
+Kept = Callable[[tuple[Hashable, ...], Callable[[], Any]], Any]
+
+
 class Features:
     """The columns of some requests: those of `workloads.REQUEST` as they are, the others derived on first use.
 
@@ -72,25 +76,34 @@ class Features:
         rows: how many requests.
         cost_model: the model, "provider/model", whose prices `estimated_cost_usd` uses.
         book: those prices; the bundled ones when left out.
+        kept: hands out what was derived from these requests before; nothing is kept when left out.
     """
 
     def __init__(
-        self, columns: Mapping[str, pa.Array], rows: int, cost_model: str, book: PriceBook | None = None
+        self,
+        columns: Mapping[str, pa.Array],
+        rows: int,
+        cost_model: str,
+        book: PriceBook | None = None,
+        kept: Kept | None = None,
     ) -> None:
         self.rows = rows
         self._columns = dict(columns)
         self._request: Mapping[str, Any] = {}
         self._cost_model = cost_model
         self._book = book
+        self._kept = kept
         self._metas: dict[str, Mapping[str, Any]] = {}
         self._scores: dict[str, np.ndarray[Any, np.dtype[np.float64]]] = {}
         self._profiled = "length" in columns  # a log leaves it to be derived from its text
 
     @classmethod
-    def of_batch(cls, requests: pa.RecordBatch, cost_model: str, book: PriceBook | None = None) -> Features:
+    def of_batch(
+        cls, requests: pa.RecordBatch, cost_model: str, book: PriceBook | None = None, kept: Kept | None = None
+    ) -> Features:
         """The features of a record batch in `workloads.REQUEST`'s columns."""
         columns = dict(zip(requests.schema.names, requests.columns, strict=True))
-        return cls(columns, requests.num_rows, cost_model, book)
+        return cls(columns, requests.num_rows, cost_model, book, kept)
 
     @classmethod
     def of_request(cls, request: Mapping[str, Any], cost_model: str, book: PriceBook | None = None) -> Features:
@@ -111,8 +124,18 @@ class Features:
         """One column, one value per request; null where the request does not state it or the log does not hold it."""
         column = self._columns.get(name)
         if column is None:
-            column = self._columns[name] = self._given(name) if name in self._request else self._derived(name)
+            if name in self._request:
+                column = self._given(name)
+            elif self._kept is None or name == "estimated_cost_usd":  # which prices change
+                column = self._derived(name)
+            else:
+                column = self._kept(("column", name), lambda: self._derived(name))
+            self._columns[name] = column
         return column
+
+    def kept(self, condition: Said, evaluate: Callable[[], pa.BooleanArray]) -> pa.BooleanArray:
+        """A condition's answers, evaluated once for all rules over a batch; it must look at nothing but the request."""
+        return evaluate() if self._kept is None else self._kept(("when", answer_column(condition)), evaluate)
 
     def answered(self, condition: Said) -> pa.BooleanArray | None:
         """A condition's answers where the batch comes from a content-free profile, which lacks what it looks at.
@@ -191,12 +214,18 @@ class Features:
         if held is None and self._profiled:
             held = self._scores[scorer.digest] = self._profiled_scores(scorer)
         if held is None:
-            texts = self["prompt"].to_pylist()
-            there = [row for row, text in enumerate(texts) if text is not None]
-            held = np.full((self.rows, len(scorer.outputs)), np.nan)
-            if there:
-                held[there] = scorer.scores([texts[row] for row in there])
+            held = self._scored(scorer) if self._kept is None else self._kept(
+                ("scores", scorer.digest), lambda: self._scored(scorer)
+            )  # fmt: skip
             self._scores[scorer.digest] = held
+        return held
+
+    def _scored(self, scorer: Scoring) -> np.ndarray[Any, np.dtype[np.float64]]:
+        texts = self["prompt"].to_pylist()
+        there = [row for row, text in enumerate(texts) if text is not None]
+        held = np.full((self.rows, len(scorer.outputs)), np.nan)
+        if there:
+            held[there] = scorer.scores([texts[row] for row in there])
         return held
 
     def _profiled_scores(self, scorer: Scoring) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -18,7 +18,7 @@ from pricing import PriceBook
 from problems import BackrouteError
 from router.completes import Completes
 from router.conditions import Asked, Condition
-from router.features import Features, parsed_meta
+from router.features import Features, Kept, parsed_meta
 
 if TYPE_CHECKING:
     from router.complete import Live
@@ -148,9 +148,12 @@ class LLMRouter(Completes):
         """Decide a batch; see `Decisions`."""
         return self.route_features(self.features(requests))
 
-    def features(self, requests: pa.RecordBatch) -> Features:
-        """What the rules may look at; routers that differ in thresholds alone can share it, and score once."""
-        return Features.of_batch(requests, self.rules[-1].target, self._book)
+    def features(self, requests: pa.RecordBatch, kept: Kept | None = None) -> Features:
+        """What the rules may look at; routers that differ in thresholds alone can share it, and score once.
+
+        `kept` lets other routers have what was derived, too: see `Features`.
+        """
+        return Features.of_batch(requests, self.rules[-1].target, self._book, kept)
 
     def with_rules(self, rules: Sequence[RoutingRule]) -> LLMRouter:
         """A router like this one with other rules."""

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pricing import AsOf, Charges, PriceBook, charge
+from pricing import AsOf, Capabilities, Charges, PriceBook, charge
 from router import Decisions, RoutingRule
-from simulator.counts import INPUTS, THOUSAND, Array, Counts
+from simulator.counts import INPUTS, THOUSAND, UNKNOWN, Array, Counts
 from simulator.inputs import Recount
+from simulator.memory import Memory
 from simulator.models import NO_MODEL, Codes, ModelIndex
 from simulator.money import picodollars
 from simulator.observed import task_codes
 from simulator.outputs import Outputs
+from simulator.own_counts import own_pairs
 from simulator.pairs import Pairs
-from simulator.rebase import Known, rebase
+from simulator.rebase import Known, Moved
 from simulator.scenario import Scenario
 from simulator.scores import scores
 from workloads import BUCKETS
 
+Value = TypeVar("Value")
+
+AS_LOGGED = -2  # in the place of a model: the logged tokens, or the logged model
 PASSED_THROUGH = "not routed"  # the rule that reports name for calls that are no chat
 
 
@@ -78,6 +85,8 @@ class Batch:
         score: int64 thousandths, how good the log says each answer was; -1 where it does not say.
         failed: bool, the call ended in an error.
         latency_ms, ttft_ms: float64, NaN where the log does not say.
+        memory: keeps what is worked out of the batch; of its own, or of a whole log in memory.
+        number: the batch's within that memory.
     """
 
     requests: pa.RecordBatch
@@ -93,6 +102,12 @@ class Batch:
     failed: Array
     latency_ms: Array
     ttft_ms: Array
+    memory: Memory = field(default_factory=Memory)
+    number: int = 0
+
+    def kept(self, key: tuple[Hashable, ...], make: Callable[[], Value]) -> Value:
+        """What a key stands for in this batch, made the first time; see `Memory.get`."""
+        return self.memory.get((self.number, *key), make)
 
     @cached_property
     def recount(self) -> Recount:
@@ -125,7 +140,7 @@ def logged_arm(batch: Batch, index: ModelIndex, book: PriceBook, as_of: AsOf, co
     counts = batch.logged if counts is None else counts
     rows = batch.requests.num_rows
     charges = _charge(batch, batch.source, counts, index, book, as_of)
-    pico, total, priced = _money(charges)
+    pico, total, priced = money(charges)
     total, priced = _pass_through(batch, total, priced)
     ones, zeros = np.ones(rows, bool), np.zeros(rows, np.int32)
     rule = np.where(batch.passes, -2, 0).astype(np.int32)
@@ -159,11 +174,58 @@ def serve(batch: Batch, scenario: Scenario, decided: Decisions, index: ModelInde
 
 
 def use(batch: Batch, choice: Choice, index: ModelIndex, outputs: Outputs, pairs: Pairs) -> Use:
-    """The tokens of the chosen models: as logged where the model is the logged one, else the expected ones."""
+    """The tokens of the chosen models: as logged where the model is the logged one, else the expected ones.
+
+    Nothing is known of a request that no model was chosen for.
+    """
+    rows = len(choice.model)
+    own = logged_pairs(batch, index, pairs)
+    milli, known = np.zeros_like(batch.logged.milli), np.zeros_like(batch.logged.known)
+    from_input, from_output = np.full(rows, UNKNOWN, np.int8), np.full(rows, UNKNOWN, np.int8)
+    pair, request_sd = np.zeros(rows, np.int32), np.zeros(rows)
+    for model in distinct(kinds := served_as(batch, choice.model)):
+        mine = kinds == model
+        if model == NO_MODEL:
+            continue
+        part = batch.logged
+        if model != AS_LOGGED:
+            moved = tokens_on(batch, model, mine, index, outputs)
+            part, codes = moved.counts, moved.pairs(mine, own, pairs)
+            if mine.all():
+                return Use(part, codes, moved.request_sd)
+            pair[mine], request_sd[mine] = codes, moved.request_sd[mine]
+        milli[mine], known[mine] = part.milli[mine], part.known[mine]
+        from_input[mine], from_output[mine] = part.input_provenance[mine], part.output_provenance[mine]
+    return Use(Counts(milli, known, from_input, from_output), pair, request_sd)
+
+
+def served_as(batch: Batch, model: Codes) -> Codes:
+    """Codes of the models of an arm, AS_LOGGED for calls that are no chat."""
+    return np.where(batch.passes, AS_LOGGED, model).astype(np.int32)
+
+
+def distinct(codes: Codes) -> list[int]:
+    """The codes that occur, -1 and AS_LOGGED included."""
+    return (np.flatnonzero(np.bincount(codes - AS_LOGGED)) + AS_LOGGED).tolist()
+
+
+def tokens_on(batch: Batch, model: int, rows: Array, index: ModelIndex, outputs: Outputs) -> Moved:
+    """The batch's tokens on one model, the rows of a mask at least; worked out once for all arms and replays."""
     known = Known(batch.logged, batch.source, batch.task, batch.recount, batch.cap)
-    rebased = rebase(known, choice.model, index, outputs, pairs)
-    pair = np.where(batch.passes, 0, rebased.pair).astype(np.int32)
-    return Use(rebased.counts.where(batch.passes, batch.logged), pair, rebased.request_sd)
+    moved = batch.kept(("tokens", model, outputs.key), lambda: Moved.none(model, known))
+    moved.fill(rows, known, index, outputs)
+    return moved
+
+
+def logged_pairs(batch: Batch, index: ModelIndex, pairs: Pairs) -> Array:
+    """`own_pairs` of the batch."""
+
+    def make() -> tuple[Array, Pairs]:
+        local = Pairs()
+        return own_pairs(batch.logged, batch.source, index, local), local
+
+    codes, local = batch.kept(("own",), make)
+    return pairs.adopt(local, codes)
 
 
 def charged(
@@ -171,7 +233,7 @@ def charged(
 ) -> Arm:
     """The arm, charged at the scenario's prices; `tier` instead of the batch's own service tiers."""
     charges = _charge(batch, choice.model, used.counts, index, scenario.book, scenario.as_of, tier)
-    pico, total, priced = _money(charges)
+    pico, total, priced = money(charges)
     total, priced = _pass_through(batch, total, priced)
     decided = np.where(priced & (choice.rule >= 0), np.int64(getattr(scenario.router, "overhead_pico", 0)), 0)
     return Arm(
@@ -201,7 +263,7 @@ def folded_cost(batch: Batch, arm: Arm, model: Codes, index: ModelIndex, scenari
         at=scenario.as_of,
         arrived_at=batch.requests["arrived_at"],
     )
-    _, total, priced = _money(charges)
+    _, total, priced = money(charges)
     return total, priced
 
 
@@ -218,7 +280,8 @@ def _charge(
     return charge(book, index.column(model), counts.table(), at=as_of, arrived_at=arrived, tier=served)
 
 
-def _money(charges: Charges) -> tuple[Array, Array, Array]:
+def money(charges: Charges) -> tuple[Array, Array, Array]:
+    """Charges as `Arm` has them: picodollars per bucket and in total, and whether the total is known."""
     pico = np.stack([_filled(charges.buckets[bucket]) for bucket in BUCKETS], axis=1)
     return pico, _filled(charges.total), charges.total.is_valid().to_numpy(zero_copy_only=False)
 
@@ -268,6 +331,10 @@ def can_serve(batch: Batch, model: str, book: PriceBook) -> Array:
 def obstacles(batch: Batch, model: str, book: PriceBook) -> dict[str, Array]:
     """Bool per request, for each limit of the model that is known: the request goes beyond it."""
     able = book.capabilities(model)
+    return batch.kept(("obstacles", able), lambda: _obstacles(batch, able))
+
+
+def _obstacles(batch: Batch, able: Capabilities) -> dict[str, Array]:
     requests = batch.requests
     found: dict[str, Array] = {}
     for ability, wanted in (("tools", "has_tools"), ("images", "has_images"), ("json_mode", "json_mode")):

@@ -42,17 +42,16 @@ class LogFacts:
     formats: list[str] = field(default_factory=list)
     digest: str = ""
 
-    def add(self, batch: Batch, logged: Arm, arms: list[Arm], keys: Array, index: ModelIndex) -> None:
-        """Set the facts of one batch; `keys` are those of `bootstrap.row_keys`."""
-        requests = batch.requests
+    @classmethod
+    def of(cls, batch: Batch, logged: Arm, keys: Array, index: ModelIndex) -> LogFacts:
+        """The facts of one batch that no arm but the log's own has a part in; `keys` are of `bootstrap.row_keys`."""
+        self, requests = cls(), batch.requests
         self.rows = requests.num_rows
         arrived = requests["arrived_at"].cast(pa.int64())
         self.untimed = arrived.null_count
         ends = pc.min_max(arrived).as_py()
         self.first_us, self.last_us = ends["min"], ends["max"]
         self.counted = int(batch.logged.all_known.sum())
-        self.priced = int(np.all([logged.priced, *(arm.priced for arm in arms)], axis=0).sum())
-        self.undecided = int((arms[-1].rule == -1).sum())
         self.logged_pico = exact_sum(logged.total[logged.priced])
         for code in np.unique(logged.model[logged.priced]).tolist():
             self.models[index.name(code)] += exact_sum(logged.total[logged.priced & (logged.model == code)])
@@ -63,6 +62,12 @@ class LogFacts:
             self.passed_through[counted["values"]] += counted["counts"]
         with_session = requests["session_id"].is_valid().to_numpy(zero_copy_only=False)
         self.session_keys = np.unique(keys[with_session])
+        return self
+
+    def decided(self, logged: Arm, arms: list[Arm]) -> None:
+        """Set what depends on the arms."""
+        self.priced = int(np.all([logged.priced, *(arm.priced for arm in arms)], axis=0).sum())
+        self.undecided = int((arms[-1].rule == -1).sum())
 
     def merge(self, more: LogFacts) -> None:
         """Add another part of the log."""
@@ -71,12 +76,22 @@ class LogFacts:
         self.first_us = min(known, default=None)
         known = [us for us in (self.last_us, more.last_us) if us is not None]
         self.last_us = max(known, default=None)
-        self.session_keys = np.union1d(self.session_keys, more.session_keys)
+        new = more.session_keys[~_among(more.session_keys, self.session_keys)]
+        self.session_keys = np.concatenate([self.session_keys, new])
+        self.session_keys.sort(kind="stable")  # two sorted runs, which it merges
 
     @property
     def sessions(self) -> int | None:
         """How many sessions the log names; None where it names none."""
         return len(self.session_keys) or None
+
+
+def _among(keys: Array, held: Array) -> Array:
+    """Bool per key: it is one of those held, which are sorted."""
+    at = np.searchsorted(held, keys)
+    found = at < len(held)
+    found[found] = held[at[found]] == keys[found]
+    return np.asarray(found)
 
 
 @dataclass

@@ -30,14 +30,15 @@ class Recount:
         # By counting rule: the counts, and which of them were made.
         self._held: dict[tuple[object, ...], tuple[Array, Array]] = {}
 
-    def factor(self, source: str | None, target: str, rows: Array) -> tuple[Array, float]:
+    def factor(self, source: str | None, target: str, rows: Array) -> tuple[Array, tuple[float, float], Array]:
         """What the input count of some requests is multiplied with when they move from one model to another.
 
         Where the text is known, the target's count of it over the source's; elsewhere the calibrated ratio of the two
         tokenizers. A source nobody knows is taken to count as o200k_base does.
 
         Returns:
-            float64 per row, and the standard deviation of the log of the common error.
+            float64 per row; the standard deviation of the log of the common error where the text is known, and where it
+            is not; and bool per row, it is not.
         """
         to = counting_rule(target)
         of = counting_rule(source) if source else counting_rule("openai/gpt-4o")
@@ -48,9 +49,8 @@ class Recount:
             sd = math.hypot(sd, UNKNOWN_SOURCE_LOG_SD)
         counted, before = self._counts(target, rows), self._counts(source or "openai/gpt-4o", rows)
         known = (counted > 0) & (before > 0)
-        if to.tokenizer != of.tokenizer and not known.all():
-            sd = math.hypot(sd, TOKENIZER_LOG_SD)
-        return np.where(known, counted / np.where(known, before, 1), plain), sd
+        textless_sd = math.hypot(sd, TOKENIZER_LOG_SD) if to.tokenizer != of.tokenizer else sd
+        return np.where(known, counted / np.where(known, before, 1), plain), (sd, textless_sd), ~known
 
     def _counts(self, model: str, rows: Array) -> Array:
         """Float64 tokens of some requests' messages, 0 where there is no text."""

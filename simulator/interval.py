@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -114,12 +115,19 @@ class _Drawn:
     @classmethod
     def of(cls, sums: ArmSums, order: Sequence[Pair], seed: int) -> _Drawn:
         held = [pair for pair in order if pair in sums.by_pair]
-        drawn = weights(np.arange(BUCKETS, dtype=np.uint64), seed).astype(np.float64)
         alone = {pair: sums.by_pair[pair].sum(axis=1, keepdims=True) for pair in held}
         # One product for all pairs; of whole numbers, and so exact in any order.
-        every = np.concatenate([sums.by_pair[pair] for pair in held]) @ drawn if held else np.zeros((0, REPLICATES))
+        every = np.zeros((0, REPLICATES))
+        if held:
+            every = np.concatenate([sums.by_pair[pair] for pair in held]).astype(np.float64) @ _bucket_weights(seed)
         repeated = np.repeat(every.reshape(len(held), SIDES, REPLICATES), DRAWS, axis=2)
         return cls(alone, dict(zip(held, repeated, strict=True)))
+
+
+@lru_cache(maxsize=4)
+def _bucket_weights(seed: int) -> Array:
+    """Float64 (BUCKETS, REPLICATES)."""
+    return weights(np.arange(BUCKETS, dtype=np.uint64), seed).astype(np.float64)
 
 
 def _totals(arm: _Drawn, factors: dict[Pair, Array], *, sampled: bool) -> Array:

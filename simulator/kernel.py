@@ -14,31 +14,50 @@ kernels, hands them batches and merges what they give; `replay` is one over a si
 
 from __future__ import annotations
 
+import pickle
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from router import Decisions
-from simulator.arms import Arm, Batch, Choice, Use, charged, folded_cost, logged_arm, serve, use
+from router import AlwaysUse, Decisions, LLMRouter, Router
+from simulator.arms import (
+    AS_LOGGED,
+    Arm,
+    Batch,
+    Choice,
+    Use,
+    charged,
+    folded_cost,
+    logged_arm,
+    logged_pairs,
+    serve,
+    served_as,
+    use,
+)
 from simulator.bootstrap import bucket_of, row_keys
 from simulator.counterfactual import Parameters
 from simulator.counts import Array
 from simulator.decisions import decision_rows
-from simulator.facts import Partial
-from simulator.fallbacks import fallbacks
-from simulator.fold import NO_DAY, Slices
-from simulator.models import ModelIndex
+from simulator.facts import LogFacts, Partial
+from simulator.fallbacks import Fallback, FallbackSums, fallbacks
+from simulator.fold import NO_DAY, Comparison, Slices
+from simulator.gathered import gathered_arm, gathered_folded, logged_once, prices_key
+from simulator.models import Codes, ModelIndex
 from simulator.money import exact_sum
 from simulator.observed import Observed
 from simulator.outputs import Outputs
-from simulator.own_counts import own_pairs
 from simulator.pairs import Pairs
+from simulator.reconcile import Reconciliation
 from simulator.scenario import Scenario
 from simulator.state.changes import LOGGED, Change, Changes
+
+Sums = TypeVar("Sums")
 
 DAY_US = 86_400_000_000
 
@@ -101,9 +120,9 @@ class Kernel:
         scenarios = self._plan.scenarios
         changes = {} if self._changes is None else self._changes.at(self._row, batch.requests.num_rows)
         self._row += batch.requests.num_rows
-        decided = [scenario.router.route_batch(batch.requests) for scenario in scenarios]
+        decided = [_decide(batch, scenario.router) for scenario in scenarios]
         logged = self._logged(batch, changes.get(LOGGED))
-        logged = replace(logged, pair=own_pairs(batch.logged, batch.source, self._index, self._pairs))
+        logged = replace(logged, pair=logged_pairs(batch, self._index, self._pairs))
         arms = [self._arm(batch, number, decisions, changes.get(number)) for number, decisions in enumerate(decided)]
         rows = {
             number: decision_rows(batch.requests, self._index, logged, arms[0], arms[number], scenarios[number])
@@ -116,18 +135,18 @@ class Kernel:
         return replayed
 
     def _logged(self, batch: Batch, change: Change | None) -> Arm:
-        first, counts = self._plan.scenarios[0], batch.logged
-        if change is not None:
-            none = np.zeros(len(counts.milli))
-            counts = change.use(Use(counts, none, none)).counts
+        first = self._plan.scenarios[0]
+        if change is None:
+            return logged_once(batch, self._index, first.book, first.as_of)
+        none = np.zeros(len(batch.logged.milli))
+        counts = change.use(Use(batch.logged, none, none)).counts
         return logged_arm(batch, self._index, first.book, first.as_of, counts)
 
     def _arm(self, batch: Batch, number: int, decisions: Decisions, change: Change | None) -> Arm:
         scenario = self._plan.scenarios[number]
         choice = serve(batch, scenario, decisions, self._index)
         if change is None:
-            usage = use(batch, choice, self._index, self._outputs[number], self._pairs)
-            return charged(batch, scenario, choice, usage, self._index)
+            return gathered_arm(batch, scenario, choice, self._index, self._outputs[number], self._pairs)
         choice = change.choice(choice)
         usage = change.use(use(batch, choice, self._index, self._outputs[number], self._pairs))
         return change.bill(charged(batch, scenario, choice, usage, self._index, change.tiers(batch.tier)))
@@ -156,49 +175,103 @@ class Kernel:
 
     def fold(self, batch: Batch, logged: Arm, arms: list[Arm], decided: list[Decisions]) -> Partial:
         """The sums of one batch under its arms."""
-        scenarios, requests = self._plan.scenarios, batch.requests
+        scenarios, requests, first = self._plan.scenarios, batch.requests, self._plan.scenarios[0]
         partial = Partial.of(len(scenarios))
-        keys = row_keys(requests["session_id"], requests["request_id"])
+        keys, buckets, days = batch.kept(("slices",), lambda: _slices(requests))
+        named = requests["model"].is_valid().to_numpy(zero_copy_only=False)
         by = Slices(
-            requests["request_id"],
-            _days(requests["arrived_at"]),
-            bucket_of(keys),
-            requests["model"].is_valid().to_numpy(zero_copy_only=False),
-            batch.task,
-            batch.score,
-            self._index,
-            self._pairs.pairs,
+            requests["request_id"], days, buckets, named, batch.task, batch.score, self._index, self._pairs.pairs
         )
         # What was logged stays what it was, whatever cache its arm is compared with.
         observed = logged if self._changes is None else self._logged(batch, None)
-        partial.facts.add(batch, observed, arms, keys, self._index)
+        paid = prices_key(first.book, first.as_of)
+        partial.facts = _kept_sums(batch, ("facts", paid), lambda: LogFacts.of(batch, observed, keys, self._index))
+        partial.facts.decided(observed, arms)
         partial.facts.compared_pico = exact_sum(logged.total[logged.priced])
-        partial.reconciliation.add(batch, self._index, scenarios[0].book)
-        for number, (scenario, arm) in enumerate(zip(scenarios, arms, strict=True)):
-            partial.fallbacks[number] = fallbacks(batch, arm, scenario, self._index)
+        book = (first.book.digest, first.book.date)
+        partial.reconciliation = _kept_sums(
+            batch, ("bill", book), lambda: Reconciliation.of(batch, self._index, first.book)
+        )
         for decisions in decided:
             partial.slow_rules.update(decisions.seconds)
-        for scenario, arm, (against_first, against_log) in zip(scenarios, arms, partial.comparisons, strict=True):
-            for comparison, other in ((against_first, arms[0]), (against_log, logged)):
-                steps = _waterfall(batch, other, arm, self._index, scenario)
-                comparison.add(by, logged, other, arm, steps)
+        sides = [_Side(logged, LOGGED), *(_Side(arm, number) for number, arm in enumerate(arms))]
+
+        def sums(number: int) -> tuple[Comparison, Comparison, dict[Fallback, FallbackSums]]:
+            found = []
+            for base in (sides[1], sides[0]):
+                comparison, steps = Comparison(), self._waterfall(batch, base, sides[number + 1], number)
+                comparison.add(by, logged, base.arm, arms[number], steps)
+                found.append(comparison)
+            return found[0], found[1], fallbacks(batch, arms[number], scenarios[number], self._index)
+
+        for number in range(len(scenarios)):
+            found = sums(number) if number or not (same := self._unchanging) else _kept_sums(
+                batch, ("baseline", *same), lambda: sums(0)
+            )  # fmt: skip
+            partial.comparisons[number], partial.fallbacks[number] = found[:2], found[2]
         partial.spreads = dict(self._pairs.spreads)
         return partial
 
+    @cached_property
+    def _unchanging(self) -> tuple[Hashable, ...]:
+        """All that the baseline's own sums depend on, where that is one model; nothing where they could change."""
+        first = self._plan.scenarios[0]
+        if self._changes is not None or type(first.router) is not AlwaysUse:
+            return ()
+        model = first.router.rules[0].target
+        able = first.book.capabilities(first.book.require(model, first.name))
+        return model, able, self._outputs[0].key, prices_key(first.book, first.as_of)
 
-def _waterfall(
-    batch: Batch, base: Arm, routed: Arm, index: ModelIndex, scenario: Scenario
-) -> tuple[Array, Array, Array, Array, Array]:
-    """Token, price, cache, overhead and retry effects per request, as CONTRACTS defines them; they add up exactly."""
-    own_base, ok_base = folded_cost(batch, base, base.model, index, scenario)
-    swapped, ok_swap = folded_cost(batch, routed, base.model, index, scenario)
-    own_routed, ok_routed = folded_cost(batch, routed, routed.model, index, scenario)
-    ok = ok_base & ok_swap & ok_routed
-    token = np.where(ok, own_base - swapped, 0)
-    price = np.where(ok, swapped - own_routed, 0)
-    overhead, retry = base.overhead - routed.overhead, base.retry - routed.retry
-    cache = base.total - routed.total - token - price - overhead - retry
-    return token, price, cache, overhead, retry
+    def _waterfall(
+        self, batch: Batch, base: _Side, routed: _Side, number: int
+    ) -> tuple[Array, Array, Array, Array, Array]:
+        """Token, price, cache, overhead and retry effects per request, by CONTRACTS; they add up exactly."""
+        own_base, ok_base = self._folded(batch, base, base, number)
+        swapped, ok_swap = self._folded(batch, routed, base, number)
+        own_routed, ok_routed = self._folded(batch, routed, routed, number)
+        ok = ok_base & ok_swap & ok_routed
+        token = np.where(ok, own_base - swapped, 0)
+        price = np.where(ok, swapped - own_routed, 0)
+        overhead, retry = base.arm.overhead - routed.arm.overhead, base.arm.retry - routed.arm.retry
+        cache = base.arm.total - routed.arm.total - token - price - overhead - retry
+        return token, price, cache, overhead, retry
+
+    def _folded(self, batch: Batch, tokens: _Side, prices: _Side, number: int) -> tuple[Array, Array]:
+        """`folded_cost` of one arm's tokens at another's models, at the prices of a scenario."""
+        scenario = self._plan.scenarios[number]
+        if self._changes is not None:  # tokens that state changed are this replay's alone
+            return folded_cost(batch, tokens.arm, prices.arm.model, self._index, scenario)
+        outputs = self._outputs[max(tokens.number, 0)]
+        return gathered_folded(batch, tokens.models(batch), prices.models(batch), self._index, scenario, outputs)
+
+
+@dataclass(frozen=True)
+class _Side:
+    """An arm and its scenario's number, LOGGED for the log's own."""
+
+    arm: Arm
+    number: int
+
+    def models(self, batch: Batch) -> Codes:
+        logged = np.full(len(self.arm.model), AS_LOGGED, np.int32)
+        return logged if self.number == LOGGED else served_as(batch, self.arm.model)
+
+
+def _decide(batch: Batch, router: Router) -> Decisions:
+    if isinstance(router, LLMRouter) and type(router).route_batch is LLMRouter.route_batch:
+        return router.route_features(router.features(batch.requests, batch.kept))
+    return router.route_batch(batch.requests)
+
+
+def _kept_sums(batch: Batch, key: tuple[Hashable, ...], make: Callable[[], Sums]) -> Sums:
+    """Sums that were made before, as a copy that merging may change."""
+    return pickle.loads(batch.kept(key, lambda: pickle.dumps(make())))  # type: ignore[no-any-return]
+
+
+def _slices(requests: pa.RecordBatch) -> tuple[Array, Array, Array]:
+    """Bootstrap keys and buckets, and days."""
+    keys = row_keys(requests["session_id"], requests["request_id"])
+    return keys, bucket_of(keys), _days(requests["arrived_at"])
 
 
 def _days(arrived: pa.Array) -> Array:

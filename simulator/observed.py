@@ -44,6 +44,7 @@ class Observed:
     samples: dict[tuple[str | None, int], Sample] = field(default_factory=dict)
     # What was fitted to these samples, by the parameters' identity: they say the same to every replay of the log.
     fits: dict[int, tuple[object, dict[Any, Any]]] = field(default_factory=dict, repr=False, compare=False)
+    token: object = field(default_factory=object, repr=False, compare=False)  # stands for these samples in keys
 
     def add(self, logged: Counts, source: Codes, task: Array, cap: Array, keys: Array, index: ModelIndex) -> None:
         """Add one batch; `keys` are uint64 hashes of the ids, `cap` float64 tokens, NaN where there is none."""
@@ -60,7 +61,7 @@ class Observed:
 
     def merge(self, more: Observed) -> None:
         """Add another part of the log."""
-        merge_fields(self, more, but=("fits",))
+        merge_fields(self, more, but=("fits", "token"))
         self.fits.clear()
 
     def fitted(self, parameters: object) -> dict[Any, Any]:

@@ -48,6 +48,8 @@ class Outputs:
         self._said = said
         self._observed = observed
         self._index = index
+        # All that a prediction depends on besides the request; the fits keep the parameters, and so their id.
+        self.key = (said.output, tuple(sorted(said.output_ratio.items())), id(parameters), observed.token)
         self._fitted: dict[tuple[str | None, str, int], TaskModel] = observed.fitted(parameters)
 
     def predict(self, source: int, target: int, task: int, text: Array, prompt: Array, cap: Array) -> Guess:

@@ -6,6 +6,10 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
+
+from simulator.counts import Array
+
 
 class Pair(NamedTuple):
     """A logged model, the chosen one, the task class, and what the prediction between them rests on."""
@@ -52,7 +56,7 @@ class Pairs:
 
     pairs: list[Pair] = field(default_factory=lambda: [SAME_MODEL])
     spreads: dict[Pair, Spread] = field(default_factory=lambda: {SAME_MODEL: Spread()})
-    _codes: dict[Pair, int] = field(default_factory=dict)
+    _codes: dict[Pair, int] = field(default_factory=lambda: {SAME_MODEL: 0})
 
     def code(self, pair: Pair, spread: Spread) -> int:
         """The code of a pair; the widest spread it was met with is kept."""
@@ -61,3 +65,9 @@ class Pairs:
             self.pairs.append(pair)
         self.spreads[pair] = self.spreads.get(pair, spread).widest(spread)
         return code
+
+    def adopt(self, other: Pairs, codes: Array) -> Array:
+        """Another's codes as codes of these."""
+        if len(other.pairs) == 1:
+            return codes
+        return np.array([self.code(pair, other.spreads[pair]) for pair in other.pairs], np.int32)[codes]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ from problems import Problem, ProblemLog
 from simulator.arms import Batch
 from simulator.counts import Array
 from simulator.logged import logged_counts
+from simulator.memory import Memory
 from simulator.models import ModelIndex
 from simulator.observed import Observed
 from simulator.plausible import Doubts
@@ -54,7 +55,8 @@ class Prepared:
             held = held if held is not None and size < HELD_BYTES else None
             if held is not None:
                 held.append(batch)
-        self._held = held
+        memory = Memory()
+        self._held = None if held is None else [replace(each, memory=memory, number=n) for n, each in enumerate(held)]
         self._problems = ProblemLog()
 
     @property

@@ -113,6 +113,13 @@ class Reconciliation:
         """Recomputed over recorded, in percent off; None where nothing was recorded."""
         return self.total.drift_pct
 
+    @classmethod
+    def of(cls, batch: Batch, index: ModelIndex, book: PriceBook) -> Reconciliation:
+        """Of one batch, at the price of its days."""
+        found = cls()
+        found.add(batch, index, book)
+        return found
+
     def add(self, batch: Batch, index: ModelIndex, book: PriceBook) -> Arm:
         """Add one batch, charged at the prices of `as_of`; returns the arm that this gave."""
         then = logged_arm(batch, index, book, self.as_of)

@@ -12,32 +12,34 @@ BOTH = np.arange(2)
 
 
 def test_models_of_one_tokenizer_read_the_same_tokens() -> None:
-    factor, log_sd = Recount(MESSAGES).factor("openai/gpt-4o", "openai/gpt-4o-mini", BOTH)
+    factor, log_sds, _ = Recount(MESSAGES).factor("openai/gpt-4o", "openai/gpt-4o-mini", BOTH)
     assert factor.tolist() == [1.0, 1.0]
-    assert log_sd == 0
+    assert log_sds == (0, 0)
 
 
 def test_text_is_recounted_and_the_providers_overhead_cancels() -> None:
     """gpt-4 reads cl100k_base: the factor is its count of each request over o200k_base's, overhead in both."""
     from pricing import count_messages
 
-    factor, _ = Recount(MESSAGES).factor("openai/gpt-4o", "openai/gpt-4", BOTH)
+    factor, _, textless = Recount(MESSAGES).factor("openai/gpt-4o", "openai/gpt-4", BOTH)
     before, after = (count_messages(name, MESSAGES).tokens.to_pylist() for name in ("openai/gpt-4o", "openai/gpt-4"))
     assert factor.tolist() == [b / a for a, b in zip(before, after, strict=True)]
+    assert not textless.any()
 
 
 def test_without_text_a_calibrated_ratio_serves_with_its_error() -> None:
     """claude-sonnet-4-5 reads 1.13 tokens per token of o200k_base, give or take 6%."""
-    factor, log_sd = Recount(NO_TEXT).factor("openai/gpt-4o", "anthropic/claude-sonnet-4-5", BOTH)
+    factor, (_, log_sd), textless = Recount(NO_TEXT).factor("openai/gpt-4o", "anthropic/claude-sonnet-4-5", BOTH)
     assert factor.tolist() == pytest.approx([1.13, 1.13])
     assert log_sd == pytest.approx(0.06)
-    back, _ = Recount(NO_TEXT).factor("anthropic/claude-sonnet-4-5", "openai/gpt-4o", BOTH)
+    assert textless.all()
+    back, _, _ = Recount(NO_TEXT).factor("anthropic/claude-sonnet-4-5", "openai/gpt-4o", BOTH)
     assert back.tolist() == pytest.approx([1 / 1.13, 1 / 1.13])
 
 
 def test_a_source_nobody_knows_widens_the_error() -> None:
-    _, known = Recount(MESSAGES).factor("openai/gpt-4o", "anthropic/claude-sonnet-4-5", BOTH)
-    _, unknown = Recount(MESSAGES).factor(None, "anthropic/claude-sonnet-4-5", BOTH)
+    _, known, _ = Recount(MESSAGES).factor("openai/gpt-4o", "anthropic/claude-sonnet-4-5", BOTH)
+    _, unknown, _ = Recount(MESSAGES).factor(None, "anthropic/claude-sonnet-4-5", BOTH)
     assert unknown > known
 
 
@@ -48,8 +50,8 @@ def test_only_the_requests_that_move_are_counted_and_each_once(monkeypatch: pyte
     count = inputs.counted_input
     monkeypatch.setattr(inputs, "counted_input", lambda name, texts: counted.append(len(texts)) or count(name, texts))
     recount = Recount(MESSAGES)
-    first, _ = recount.factor("openai/gpt-4o", "openai/gpt-4", np.array([1]))
-    both, _ = recount.factor("openai/gpt-4o", "openai/gpt-4", BOTH)
+    first, _, _ = recount.factor("openai/gpt-4o", "openai/gpt-4", np.array([1]))
+    both, _, _ = recount.factor("openai/gpt-4o", "openai/gpt-4", BOTH)
     assert counted == [1, 1, 1, 1]
     assert both.tolist() == Recount(MESSAGES).factor("openai/gpt-4o", "openai/gpt-4", BOTH)[0].tolist()
     assert both[1] == first[0]
