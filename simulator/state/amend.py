@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from simulator.state.candidates import Candidates
 from simulator.state.cascades import Cascade, break_even, escalates, scores, sweep
 from simulator.state.columns import LogColumns, codes
 from simulator.state.fold import NONE, PICO, REASONS, Guarded, Proposal, guard
-from simulator.state.guards import drawn
+from simulator.state.guards import drawn, is_down
 from simulator.state.latency import Paces
 from simulator.state.retries import Retried, retry
 
@@ -95,7 +95,8 @@ def amend(
         found.said["guards"] = _guards_said(guarded, routed[order])
     chosen, failed = guarded.chosen, np.zeros(len(order), bool)
     if state.retries is not None:
-        result = retry(proposal, chosen, state.retries, failing, columns.names()[order], seed)
+        up = replace(proposal, able=proposal.able & ~is_down(outages, proposal.models, proposal.at_us))
+        result = retry(up, chosen, state.retries, failing, columns.names()[order], seed)
         chosen, failed = result.chosen, result.failed
         retried[order] += result.wasted
         found.said["retries"] = _retries_said(result, proposal, state.retries.rate, failing, scenario.name)

@@ -385,6 +385,16 @@ def test_a_provider_that_always_fails_is_left_for_the_fallback() -> None:
     assert after.requests()["routed_usd_pico"].tolist() == [7_000_000_000 + 210_000_000]
 
 
+def test_a_fallback_that_is_down_takes_no_failed_call_over() -> None:
+    day = 86_400_000_000
+    groq = "groq/llama-3.1-8b-instant"
+    for until, failed in ((0, 0), (40_000 * day, 5)):
+        guards = Guards(outages=(Outage("groq", -1, until),), fallback=(groq,))
+        state = State(guards=guards, retries=Retries({"openai": 100.0, "groq": 0.0}))
+        _, after = replayed([call(n) for n in range(5)], state, AlwaysUse("openai/gpt-4o"))
+        assert after.summary["retries"]["failed"] == failed
+
+
 def test_requests_that_can_wait_cost_half_at_the_batch_tier() -> None:
     """Both arms: $0.0035 becomes $0.00175."""
     rows = [call(0, meta={"deferrable": True}), call(1)]
