@@ -24,13 +24,13 @@ from workloads.amended import Amended
 
 
 def replayed_cost(
-    lines: Iterable[bytes], first_requests: Sequence[str], control: LLMRouter, calls: pa.Table, book: PriceBook
+    lines: Iterable[bytes], first_requests: Sequence[str | None], control: LLMRouter, calls: pa.Table, book: PriceBook
 ) -> Floats:
     """USD of each unit's first request under the control's rules; the mean of all where it cannot be told.
 
     Args:
         lines: the decision log.
-        first_requests: the ids of the requests, one a unit.
+        first_requests: the ids of the requests, one a unit; None where it is not known.
         control: the rules.
         calls: of the log, for the mean output.
         book: the prices.

@@ -28,7 +28,8 @@ class Units:
         arm: int, each unit's.
         sums: by column, float, each unit's sum: requests, usd, priced, latency_ms, answered, errors, rating, rated.
         first_seen: int64 microseconds.
-        first_request: the id of each unit's first request, which was sent before its arm had answered any.
+        first_request: the id of each unit's first request, which was sent before its arm had answered any; None for
+            units that had been answered before the phase began.
         left_out: calls left out, by reason.
         moved: units that were seen in two arms within the phase, and are left out.
     """
@@ -40,7 +41,7 @@ class Units:
     arm: np.ndarray[tuple[int], np.dtype[np.int64]]
     sums: dict[str, Floats]
     first_seen: np.ndarray[tuple[int], np.dtype[np.int64]]
-    first_request: list[str]
+    first_request: list[str | None]
     left_out: dict[str, int]
     moved: int
 
@@ -59,6 +60,7 @@ def units_of(calls: pa.Table, *, experiment: str | None, unit: str, control: str
     since = _last_change(frame)
     before = frame["arrived_at"] < since
     left_out["before the shares changed last"] = int(before.sum())
+    earlier = set(frame.loc[before, unit])
     frame = frame[~before]
     shares = frame.groupby("arm", sort=True)["share"].last()
     arms = _arms(list(shares.index), control, name)
@@ -91,7 +93,7 @@ def units_of(calls: pa.Table, *, experiment: str | None, unit: str, control: str
         np.array([arms.index(arm) for arm in first["arm"]], np.int64),
         {key: sums[key].to_numpy() for key in sums.columns},
         first["arrived_at"].astype("int64").to_numpy(),
-        first["request_id"].tolist(),
+        [None if name in earlier else asked for name, asked in zip(first[unit], first["request_id"], strict=True)],
         left_out,
         int((moved > 1).sum()),
     )

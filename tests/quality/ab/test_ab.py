@@ -9,6 +9,7 @@ import pytest
 
 from pricing import PriceBook
 from quality.ab import analyse
+from quality.ab.covariate import replayed_cost
 from quality.ab.units import units_of
 from quality.live_calls import lines_of, live_calls
 from router import Arm, Experiment, LLMRouter, RoutingRule, length
@@ -134,6 +135,18 @@ def test_a_unit_with_a_call_of_unknown_price_has_no_cost_rather_than_a_low_one(l
     assert whole.sum() < candidate.sum()
     unpriced = sum(row["model"] == "unheard-of" for row in rows)
     assert units.left_out == {"of the figures in USD: their price is not known": unpriced}
+
+
+def test_a_unit_from_before_the_phase_has_no_first_request_that_its_arm_did_not_touch(tmp_path: Path) -> None:
+    path = ran(tmp_path / "d.jsonl", weight=5, sessions=40)
+    ran(path, weight=50, sessions=100)
+    calls = live_calls(lines_of(path), PriceBook.load())
+    units = units_of(calls, experiment=None, unit="session_id", control=None)
+    assert len(units.first_request) == 100
+    assert units.first_request.count(None) == 40
+    covariate = replayed_cost(lines_of(path), units.first_request, OLD, calls, PriceBook.load())
+    unknown = [one is None for one in units.first_request]
+    assert len(set(covariate[unknown])) == 1, "the mean of the others"
 
 
 def test_a_log_without_an_experiment_is_named(tmp_path: Path) -> None:
