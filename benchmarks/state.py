@@ -22,10 +22,11 @@ from router import Random
 from simulator import Scenario, replay
 from simulator.logged import logged_counts
 from simulator.models import ModelIndex
+from simulator.money import PICO
 from simulator.scenario import Assumptions
 from simulator.state.cache_rules import cache_rule
 from simulator.state.cascades import Cascade, escalates
-from simulator.state.fold import PICO, Proposal, guard
+from simulator.state.fold import Proposal, guard
 from simulator.state.guards import Budget, Guards, Limit, Outage, Sticky
 from simulator.state.latency import durations
 from simulator.state.prefixes import END, LAST, SYSTEM, Nodes

@@ -16,6 +16,7 @@ from simulator.arms import Arm, Batch, charged, serve, use
 from simulator.bootstrap import BUCKETS, bucket_of, row_keys, weights
 from simulator.counterfactual import Parameters
 from simulator.counts import Array
+from simulator.interval import LEVEL
 from simulator.known_quality import KnownQuality
 from simulator.models import ModelIndex
 from simulator.money import exact_sum
@@ -26,7 +27,6 @@ from simulator.scenario import Scenario
 from workloads import Log
 
 HALVES = 2
-LEVEL = 0.90
 
 
 @dataclass

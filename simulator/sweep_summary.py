@@ -9,7 +9,8 @@ import numpy as np
 from router import LLMRouter
 from simulator.counts import Array
 from simulator.frontier import TwoModels, aiq, hull, pgr, two_models
-from simulator.sweep import LEVEL, Point, Sums, Sweep
+from simulator.interval import LEVEL
+from simulator.sweep import Point, Sums, Sweep
 
 SCHEMA = 1
 

@@ -11,12 +11,12 @@ import numpy as np
 from router import RoutingRule
 from simulator.counts import Array
 from simulator.models import ModelIndex
-from simulator.money import exact_sum
+from simulator.money import PICO, exact_sum
 from simulator.scenario import Scenario
 from simulator.state.candidates import Candidates
 from simulator.state.cascades import Cascade, break_even, escalates, scores, sweep
 from simulator.state.columns import LogColumns, codes
-from simulator.state.fold import NONE, PICO, REASONS, Guarded, Proposal, guard
+from simulator.state.fold import NONE, REASONS, Guarded, Proposal, guard
 from simulator.state.guards import drawn, is_down
 from simulator.state.latency import Paces
 from simulator.state.retries import Retried, retry

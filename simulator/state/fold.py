@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulator.counts import THOUSAND, Array
+from simulator.money import PICO
 from simulator.state.guards import BLOCK, MINUTE_US, PERIODS_US, Budget, Guards, Limit, Outage, covers, is_down
 
 NONE = -1
 KEPT, BUDGET, LIMIT, STICKY, LATENCY, OUTAGE = range(6)  # why a decision was amended
 REASONS = ("kept", "budget", "limit", "sticky", "latency", "outage")
-PICO = 10**12
 CHUNK = 50_000  # requests turned into Python numbers at a time
 
 

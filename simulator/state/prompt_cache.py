@@ -15,9 +15,9 @@ import numpy as np
 from simulator.counts import THOUSAND, Array
 from simulator.models import NO_MODEL, Codes
 from simulator.state.cache_rules import CacheRule, cache_rule
+from simulator.state.guards import SECOND_US
 from simulator.state.prefixes import INNER, LAST, SYSTEM, Nodes
 
-SECOND_US = 1_000_000
 BLOCK = 1 << 16  # accesses; half a megabyte a column
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.state.fold import BUDGET, KEPT, LIMIT, NONE, OUTAGE, PICO, STICKY, Proposal, guard, payers
+from simulator.money import PICO
+from simulator.state.fold import BUDGET, KEPT, LIMIT, NONE, OUTAGE, STICKY, Proposal, guard, payers
 from simulator.state.guards import Budget, DrawnOutages, Guards, Limit, Outage, Sticky, drawn
 
 SECOND = 1_000_000
