@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from backroute.logs import GivenLog
 from backroute.options import FORMAT, PRICES, emit
 
 
@@ -22,14 +23,13 @@ def command(rules: str, log: tuple[Path, ...], day: str | None, overlay: tuple[P
     from problems import BackrouteError
     from router import load_rules
     from simulator.check import check_rules
-    from workloads import read_log
 
     book = PriceBook.load(overlay)
     try:
         on = date.fromisoformat(day) if day else book.date
     except ValueError as error:
         raise BackrouteError("--on", f"not a date ({day!r})", fix="for example 2026-01-31") from error
-    checks = check_rules(load_rules(rules), book, read_log([str(path) for path in log]) if log else None, on)
+    checks = check_rules(load_rules(rules), book, GivenLog(log).open(book) if log else None, on)
     rows = [
         {
             "rule": each.rule,

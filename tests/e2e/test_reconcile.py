@@ -185,6 +185,8 @@ def test_a_profile_replays_like_its_log(tmp_path: Path, rules: Path) -> None:
     for part in ("as_logged", "baseline", "routed", "by_rule", "by_model", "by_day", "waterfall"):
         assert summaries[0][part] == summaries[1][part]
     assert "profile" in backroute("inspect", str(profile)).stdout
+    checked = [backroute("check", str(rules), str(source)).stdout for source in (log, profile)]
+    assert checked[0] == checked[1], "the profile holds the rules' answers"
     both = backroute("replay", str(log), str(profile), "--rules", str(rules), "--out", str(tmp_path / "c"))
     assert (both.exit_code, "read alone" in both.stderr) == (2, True)
     inferred = backroute("inspect", str(profile), "--infer-sessions")
