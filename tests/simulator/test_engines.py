@@ -85,7 +85,7 @@ def test_a_log_too_long_for_memory_is_replayed_in_parts_with_any_router(
     alike(alone, replayed(log_file, book, tmp_path / "long"))
     assert len(read) == len(read_log(log_file).blocks() or ())
     rules = [
-        RoutingRule("odd", lambda prompt, meta: len(prompt) % 20 == 10, "openai", "gpt-4o-mini"),
+        RoutingRule("odd", lambda prompt, _: len(prompt) % 20 == 10, "openai", "gpt-4o-mini"),
         RoutingRule("default", None, "openai", "gpt-4o"),
     ]
     base, odd = Scenario.always("openai/gpt-4o", book), Scenario("odd", LLMRouter(rules), book)
