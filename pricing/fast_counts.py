@@ -37,6 +37,24 @@ PROBES = (
 log = logging.getLogger("backroute")
 
 
+class Forecast:
+    """How much of what this process is to read it has read, so that a tokenizer can tell what it will be asked for."""
+
+    def __init__(self) -> None:
+        self._expected = self._done = 0
+
+    def reads(self, size: int, *, of: int) -> None:
+        """Tell that the next `size` bytes are read, of `of` in all."""
+        self._done, self._expected = (self._done if of == self._expected else 0) + size, of
+
+    def of(self, counted: int) -> float:
+        """What will have been counted at the end, at the rate of what was; that itself where nothing was told."""
+        return counted * max(self._expected / self._done, 1.0) if self._done else counted
+
+
+forecast = Forecast()
+
+
 class FastCounter:
     """Counts texts with tiktoken until there is much to count, then with fastokens as long as both agree.
 
@@ -68,7 +86,7 @@ class FastCounter:
     def _count(self, texts: Sequence[str]) -> Counts:
         if not self._tried:
             self._counted += sum(map(len, texts))
-            if self._counted >= LOAD_AT_BYTES or any(len(_pieces(text)) > 1 for text in texts):
+            if forecast.of(self._counted) >= LOAD_AT_BYTES or any(len(_pieces(text)) > 1 for text in texts):
                 self._load()
         if self._fast is None:
             return self._by_reference(texts)

@@ -25,7 +25,9 @@ log = logging.getLogger("backroute")
 
 
 class Engine(Protocol):
-    """Runs a function over tasks, both picklable."""
+    """Runs a function over tasks, both picklable, in `workers` processes."""
+
+    workers: int
 
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
         """The results in the tasks' order, a bounded number of tasks ahead of who takes them."""
@@ -42,7 +44,7 @@ class Pool:
     """
 
     def __init__(self, workers: int) -> None:
-        self._workers = workers
+        self.workers = workers
         self._pool = self._started()
 
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
@@ -50,7 +52,7 @@ class Pool:
         waiting: deque[tuple[Task, int, Future[Result]]] = deque()
         left = iter(tasks)
         while True:
-            while len(waiting) < self._workers * AHEAD and (task := next(left, waiting)) is not waiting:
+            while len(waiting) < self.workers * AHEAD and (task := next(left, waiting)) is not waiting:
                 waiting.append((task, 1, self._submit(function, task)))  # type: ignore[arg-type]
             if not waiting:
                 return
@@ -91,7 +93,7 @@ class Pool:
 
     def _started(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
-            self._workers, mp_context=multiprocessing.get_context("spawn"), initializer=_one_core_each
+            self.workers, mp_context=multiprocessing.get_context("spawn"), initializer=_one_core_each
         )
 
     def close(self) -> None:
@@ -125,14 +127,14 @@ class Dask:
         except (OSError, ValueError) as error:
             fix = "start one: `dask scheduler`, then `dask worker ADDRESS` on each machine"
             raise BackrouteError("--scheduler", f"no Dask scheduler answers ({scheduler})", fix=fix) from error
-        self._workers = max(sum(self._client.nthreads().values()), 1)  # type: ignore[no-untyped-call]
+        self.workers = max(sum(self._client.nthreads().values()), 1)  # type: ignore[no-untyped-call]
 
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
         """See `Engine.map`."""
         waiting: deque[Any] = deque()
         left = iter(tasks)
         while True:
-            while len(waiting) < self._workers * AHEAD and (task := next(left, waiting)) is not waiting:
+            while len(waiting) < self.workers * AHEAD and (task := next(left, waiting)) is not waiting:
                 waiting.append(self._client.submit(function, task, pure=False))
             if not waiting:
                 return

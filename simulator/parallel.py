@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from pricing import PriceBook
+from pricing.fast_counts import forecast
 from problems import ProblemLog
 from simulator.arms import Batch
 from simulator.counts import Counts
@@ -49,6 +50,7 @@ class ReadTask:
     block: Block
     part: str
     book: str  # a pickled price book's path
+    share: int  # bytes of the log that each worker will have read
 
 
 @dataclass(frozen=True)
@@ -99,14 +101,19 @@ def _read(
     index = ModelIndex(book)
     parts = [folder / f"part-{number:06}.arrow" for number in range(len(blocks))]
 
+    whole = sum(block.size for block in blocks)
+
     def read_here(number: int) -> None:
+        forecast.reads(blocks[number].size, of=whole if engine is None else blocks[0].size)
         requests, outcomes = gathering.read(blocks[number])
         merge(evidence, write_part(parts[number], requests, outcomes, index))
 
     def read_by(engine: Engine) -> None:
         held = folder / "book.pickle"
         held.write_bytes(pickle.dumps(book))
-        tasks = [ReadTask(block, str(part), str(held)) for block, part in zip(blocks[1:], parts[1:], strict=True)]
+        share = whole // engine.workers
+        files = zip(blocks[1:], parts[1:], strict=True)
+        tasks = [ReadTask(block, str(part), str(held), share) for block, part in files]
         for number, found in enumerate(engine.map(read_part, tasks), 1):
             if found.ids is not None and gathering.take(blocks[number], found.ids):
                 merge(evidence, found.evidence)
@@ -125,6 +132,7 @@ def _read(
 
 def read_part(task: ReadTask) -> Read:
     """What a worker does first: read a block, count its tokens, write the part."""
+    forecast.reads(task.block.size, of=task.share)
     found = read_block(task.block)
     if found is None:
         return Read(None, Evidence())

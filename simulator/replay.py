@@ -133,7 +133,7 @@ def _replayed(run: Run, log: Log, engine: Engine | None, *, write: bool) -> Iter
     # State needs the whole log in order of time, and so one process.
     blocks = None if state else log.blocks()
     # A log that memory would not hold is read and counted once, too: into parts, by this process alone.
-    if blocks and (engine is not None or sum(block.end - block.start for block in blocks) > HELD_BYTES):
+    if blocks and (engine is not None or sum(block.size for block in blocks) > HELD_BYTES):
         with tempfile.TemporaryDirectory(prefix=".parts-", dir=run.folder) as parts:
             doubts = Doubts(index.book, index)
             yield from replay_parts(log, blocks, plan, engine, run.problems, doubts, Path(parts))

@@ -36,6 +36,11 @@ class Block:
     start: int
     end: int
 
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.end - self.start
+
     def lines(self) -> Iterator[bytes]:
         """Each line without its end."""
         with Path(self.path).open("rb") as file:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pricing import fast_counts
-from pricing.fast_counts import PROBES, FastCounter
+from pricing.fast_counts import PROBES, FastCounter, Forecast
 from pricing.tokenizers import _counter, count_texts
 
 fastokens = pytest.importorskip("fastokens")
@@ -133,3 +133,22 @@ def test_a_million_spaces_are_counted_by_fastokens_where_tiktoken_cannot() -> No
     assert held._fast is not None
     held._fast = None
     assert held([" " * 999_999 + "x"])[0] == pytest.approx(7813, abs=12)
+
+
+def test_a_tokenizer_asked_for_little_of_a_long_log_is_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 1 kB read 100 bytes were counted, and 10 kB are to be read: 1,000 bytes in all."""
+    ahead = Forecast()
+    assert ahead.of(100) == 100
+    ahead.reads(1_000, of=10_000)
+    assert ahead.of(100) == 1_000
+    ahead.reads(1_000, of=10_000)
+    assert ahead.of(100) == 500
+    ahead.reads(500, of=600)  # another log
+    assert ahead.of(100) == 120
+    monkeypatch.setattr(fast_counts, "forecast", ahead)
+    monkeypatch.setattr(fast_counts, "LOAD_AT_BYTES", 100)
+    held = _counter.__wrapped__("o200k_base")
+    held(["x" * 80])
+    assert not held._tried
+    held(["y" * 10])
+    assert held._tried
