@@ -89,7 +89,9 @@ class Bench:
         self.count = counter
 
     def full(self, path: Path, **options: Any) -> ReplayResult:
-        """One full pass over a log not read before."""
+        """One full pass over a log not read, and texts not counted, before."""
+        for name in ("o200k_base", "cl100k_base"):
+            _counter(name).forget()
         return replay(read_log(path), self.base, self.case, **options)[1]
 
     def lines(self) -> list[Line]:
@@ -128,6 +130,7 @@ class Bench:
         records = [msgspec.json.decode(line) for line in raw]
         scanned = time.perf_counter() - started
         said = [text for record in records for text in (record["messages"][1]["content"], record["response"])]
+        self.count.forget()
         return scanned + seconds(lambda: self.count(said))
 
     def script(self) -> list[Line]:

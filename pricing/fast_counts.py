@@ -77,11 +77,15 @@ class FastCounter:
     def __call__(self, texts: Sequence[str]) -> Counts:
         """Tokens of each text."""
         if self._size > HELD:
-            self._held, self._size = {}, 0
+            self.forget()
         if new := list(dict.fromkeys(text for text in texts if text not in self._held)):
             self._held.update(zip(new, self._count(new).tolist(), strict=True))
             self._size += sum(map(len, new)) + ENTRY * len(new)
         return np.fromiter(map(self._held.__getitem__, texts), np.int64, len(texts))
+
+    def forget(self) -> None:
+        """Forget what was counted; so a measurement counts again."""
+        self._held, self._size = {}, 0
 
     def _count(self, texts: Sequence[str]) -> Counts:
         if not self._tried:
