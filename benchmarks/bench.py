@@ -208,7 +208,7 @@ class Bench:
                 RoutingRule("default", None, "openai", "gpt-4o-mini"),
             ]
             scenario = Scenario("again", LLMRouter(rules, name="again"), self.book)
-            return seconds(lambda: replay(log, self.base, scenario))
+            return seconds(lambda: replay(log, self.base, scenario)[1].summary)
 
         again(100, KEYWORDS)
         threshold = [again(200 + 10 * n, KEYWORDS) for n in range(self.times)]
