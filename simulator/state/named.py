@@ -16,6 +16,7 @@ def check_names(scenarios: Sequence[Scenario]) -> None:
         BackrouteError: the price book has no such provider or model, or no scenario of the replay has such a rule.
     """
     rules = list(dict.fromkeys(rule.name for scenario in scenarios for rule in scenario.router.rules))
+    _check_tiers(scenarios)
     for scenario in scenarios:
         state, models = scenario.state, scenario.book.models()
         providers = list(dict.fromkeys(name.partition("/")[0] for name in models))
@@ -30,6 +31,21 @@ def check_names(scenarios: Sequence[Scenario]) -> None:
                     fix = f"the price book calls it {found!r}"
                 what = f"no provider or model of the price book ({name!r})"
                 raise BackrouteError(f"state: {part}", what, effect="it would never act", fix=fix)
+
+
+def _check_tiers(scenarios: Sequence[Scenario]) -> None:
+    for to in dict.fromkeys(scenario.state.tiers.to for scenario in scenarios if scenario.state.tiers):
+        sold: set[str] = set()
+        for scenario in scenarios:
+            book = scenario.book
+            for model in {name for rule in scenario.router.rules for name in (rule.target, *rule.fallback)}:
+                sold.update(entry.tier for entry in book.entries(model))
+                sold.update(rule.tier for rule in book.all_tier_rules(model))
+        if to not in sold:
+            tiers = sorted(sold - {"standard"})
+            fix = nearest(to, tiers) or (f"they have {', '.join(tiers)}" if tiers else "leave `tiers` out")
+            what = f"no model in play has such a tier ({to!r})"
+            raise BackrouteError("state: tiers: to", what, effect="no request would move", fix=fix)
 
 
 def _rules(state: State) -> Iterator[tuple[str, str]]:

@@ -105,6 +105,7 @@ def test_a_mistake_is_named_with_its_place_and_what_to_do(said: Any, message: st
         ({"retries": {"error_pct": {"openai/gpt-4oo": 9}}}, "error_pct: .*openai/gpt-4o"),
         ({"cache": {"hit_rate": {"antropic": 0.5}}}, "hit_rate: .*anthropic"),
         ({"cascade": {"first": "groq/llama-3.1-8b-instant", "rules": ["al"], "escalate_pct": 5}}, "there is no rule"),
+        ({"tiers": {"to": "bathc"}}, "tiers: to: no model in play .*bathc.*batch"),
     ],
 )
 def test_a_name_that_is_nobodys_is_an_error_rather_than_a_guard_that_never_acts(said: Any, message: str) -> None:
