@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -86,21 +88,34 @@ def test_value_is_quality_less_what_the_cost_is_worth(trained: str) -> None:
     assert between.route("prove theorem number 8").target == MINI
 
 
+def learned(kind: str, trained: str) -> LLMRouter:
+    if kind == "value":
+        return best_value([FULL, MINI, SMALL], trained, quality_per_usd=300)
+    test = weak_suffices(SMALL, FULL, model=trained) > 0.5
+    return LLMRouter([RoutingRule("a", test, "x", "y"), RoutingRule("b", None, "openai", "gpt-4o")])
+
+
 @pytest.mark.parametrize("kind", ["pair", "value"])
 def test_learned_routers_keep_to_the_rules_of_the_house(kind: str, trained: str) -> None:
     texts = [None, "", "greet", "prove theorem number 8", "x" * 5000, "😀\0", "greet person number 3"]
     requests = batch(*({"request_id": str(n), "prompt": text} for n, text in enumerate(texts)))
+    check_router(lambda: learned(kind, trained), requests)
 
-    def make() -> LLMRouter:
-        if kind == "value":
-            return best_value([FULL, MINI, SMALL], trained, quality_per_usd=300)
-        test = weak_suffices(SMALL, FULL, model=trained) > 0.5
-        return LLMRouter([RoutingRule("a", test, "x", "y"), RoutingRule("b", None, "openai", "gpt-4o")])
 
-    check_router(make, requests)
-    again = parse_rules(dump_rules(make()))
-    assert again.digest() == make().digest()
-    assert again.route_batch(requests).chosen.tolist() == make().route_batch(requests).chosen.tolist()
+@pytest.mark.parametrize("kind", ["pair", "value"])
+def test_a_saved_router_decides_identically_in_a_new_process(kind: str, trained: str, tmp_path: Path) -> None:
+    router = learned(kind, trained)
+    (tmp_path / "rules.yaml").write_text(dump_rules(router), "utf-8")
+    texts = ["greet person number 3", "prove theorem number 8", "hi", "", "prove it " * 40]
+    code = (
+        "import sys; from router import load_rules; router = load_rules(sys.argv[1]);"
+        "print(router.digest(), *[router.route(text).name for text in sys.argv[2:]], sep=chr(10))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "rules.yaml"), *texts]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    said = [router.route(text).name for text in texts]
+    assert done.stdout.splitlines() == [router.digest(), *said]
+    assert len(set(said)) > 1
 
 
 @pytest.mark.parametrize(
