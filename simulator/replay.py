@@ -102,8 +102,9 @@ def _pass(run: Run, log: Log, engine: Engine | None, *, write: bool) -> None:
             log.name, "no request to replay", effect=first, fix="`backroute inspect` says what it holds"
         )
     if run.facts.undecided == run.facts.rows:
-        what = f"it holds lengths only, and the rules of {run.scenarios[-1].name!r} need the requests' text"
-        raise BackrouteError(log.name, what, effect="no request can be routed", fix="use rules without text conditions")
+        what = f"it holds no texts, which the rules of {run.scenarios[-1].name!r} need (input_tokens counts them, too)"
+        fix = "rules on meta, model, user_id, has_tools and other flags, or the output cap can decide them"
+        raise BackrouteError(log.name, what, effect="no request can be routed", fix=fix)
     run.facts.formats, run.facts.digest = sorted(log.formats), log.digest
 
 
