@@ -75,7 +75,7 @@ def test_training_on_labels_of_ones_own_gives_a_model_of_those_labels(tmp_path: 
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([row for row in LABELLED if row[1] == "work"], "1 label"),
+        ([row for row in LABELLED if row[1] == "work"], "every one of 20 texts"),
         ([*LABELLED[:20], ("one of a kind", "rare", "s1")], "only 1 examples of 'rare'"),
         ([(text, label, "s0") for text, label, _ in LABELLED], "one group"),
     ],
