@@ -126,7 +126,7 @@ def test_a_request_a_model_cannot_serve_takes_the_fallback_or_is_left_out(replay
 
 def test_a_log_of_lengths_only_says_so_where_rules_need_text(replayed: Replayed) -> None:
     rows = [call(0, prompt=None), call(1, prompt=None)]
-    with pytest.raises(BackrouteError, match="(?s)holds no texts.*user_id"):
+    with pytest.raises(BackrouteError, match=r"(?s)holds no texts.*user_id"):
         replayed(rows)
     _, after = replayed([*rows, call(2)])
     assert after.run.facts.undecided == 2
