@@ -12,7 +12,7 @@ import click
 from backroute.options import PRICES, emit
 
 if TYPE_CHECKING:
-    from quality.ab import AbPlan, Analysis
+    from quality.ab import AbPlan, Analysis, Looks
 
 SHAPE = click.option(
     "--format", "shape", type=click.Choice(["table", "json"]), default="table", help="How to print. [table]"
@@ -45,7 +45,8 @@ def command() -> None:
     help="What was assigned. [session_id]",
 )
 @click.option("--rules", help="The control's rules: their replayed cost of each unit's first request saves variance.")
-@click.option("--planned-units", default=5_000, type=click.IntRange(100), help="Where intervals are narrowest. [5000]")
+@click.option("--max-errors", default=0.01, type=click.FloatRange(0), help="Guardrail: rise per request. [0.01]")
+@click.option("--max-latency", default=0.20, type=click.FloatRange(0), help="Guardrail: rise, of the control's. [0.2]")
 @click.option("--level", default=0.05, type=click.FloatRange(0.0001, 0.5), help="Of each interval. [0.05]")
 @PRICES
 @SHAPE
@@ -57,18 +58,21 @@ def results(
     control: str | None,
     unit: str,
     rules: str | None,
-    planned_units: int,
+    max_errors: float,
+    max_latency: float,
     level: float,
     overlay: tuple[Path, ...],
     shape: str,
 ) -> None:
     """Compare the arms of the experiment in LOG, a decision log.
 
-    The intervals hold at every look together, so look daily. Exits with 1 where a guardrail is breached or the arms'
+    The intervals hold at every look together, so look daily. Where the experiment states its horizon there is one look
+    a day, and they are narrower; else they hold for ever. Exits with 1 where a guardrail is breached or the arms'
     shares are not the assigned ones.
     """
     from pricing import PriceBook
-    from quality.ab import analyse
+    from quality.ab import analyse, looks_of
+    from quality.ab.analysis import guards
     from quality.ab.covariate import replayed_cost
     from quality.ab.units import units_of
     from quality.live_calls import lines_of, live_calls, required
@@ -76,11 +80,16 @@ def results(
 
     book = PriceBook.load(overlay)
     calls = required(live_calls(lines_of(log), book), str(log))
-    units = units_of(calls, experiment=experiment, unit=unit, control=control)
+    to_date = units = units_of(calls, experiment=experiment, unit=unit, control=control)
+    looks = looks_of(to_date, calls, level)
+    if looks is not None and looks.at:
+        calls = looks.seen(calls)
+        units = units_of(calls, experiment=to_date.experiment, unit=unit, control=to_date.arms[0])
     covariate = None
     if rules is not None:
         covariate = replayed_cost(lines_of(log), units.first_request, load_rules(rules, book=book), calls, book)
-    found = analyse(units, covariate=covariate, level=level, planned=planned_units)
+    limits = guards(errors=max_errors, latency=max_latency)
+    found = analyse(units, covariate=covariate, level=level, looks=looks, to_date=to_date, guarded=limits)
     if shape == "json":
         click.echo(json.dumps(_said(found), indent=2))
     else:
@@ -125,6 +134,8 @@ def _said(found: Analysis) -> dict[str, Any]:
         "experiment": units.experiment,
         "since": units.since.isoformat(),
         "level": found.level,
+        "intervals": "for ever" if found.looks is None else "horizon",
+        "horizon": None if found.looks is None else _horizon(found.looks),
         "arms": [
             {"arm": arm, "share": float(share), "units": count}
             for arm, share, count in zip(units.arms, units.shares, found.counts, strict=True)
@@ -134,6 +145,19 @@ def _said(found: Analysis) -> dict[str, Any]:
         "left_out": units.left_out,
         "moved_units": units.moved,
         "failed": found.failed,
+    }
+
+
+def _horizon(looks: Looks) -> dict[str, Any]:
+    taken = zip(looks.at, looks.units, looks.reach.tolist(), looks.spent.tolist(), strict=True)
+    return {
+        "units": looks.horizon,
+        "looks": [
+            {"at": at.isoformat(), "units": units, "standard_errors": errors, "spent": spent}
+            for at, units, errors, spent in taken
+        ],
+        "next": None if looks.following is None else looks.following.isoformat(),
+        "reached": looks.following is None,
     }
 
 
@@ -160,18 +184,41 @@ def _show(found: Analysis) -> None:
         for result in found.results
     ]
     emit(rows, "table")
-    click.echo(f"Intervals hold at every look together, {1 - found.level:.0%} of the time.")
+    _show_intervals(found)
     saved = next((r.variance_saved_pct for r in found.results if r.variance_saved_pct is not None), None)
     if saved is not None:
         click.echo(f"The replayed cost saves {saved:.0f}% of the variance of USD per request.")
     verdict = "not the assigned ones: do not trust the results" if found.ratio_p < RATIO_LEVEL else "as assigned"
     click.echo(f"The arms' shares are {verdict} (p = {found.ratio_p:.3g}).")
-    if any(result.low is None for result in found.results):
+    no_look_yet = found.looks is not None and not found.looks.at
+    if any(result.low is None for result in found.results) and not no_look_yet:
         click.echo("note: an interval needs 100 units an arm, and some difference between units", err=True)
     for reason, count in units.left_out.items():
         click.echo(f"note: {count:,} calls are left out, {reason}", err=True)
     if units.moved:
         click.echo(f"note: {units.moved:,} units were seen in two arms and are left out", err=True)
+
+
+def _show_intervals(found: Analysis) -> None:
+    looks, units = found.looks, found.units
+    if looks is None:
+        click.echo(f"Intervals hold at every look together, for ever, {1 - found.level:.0%} of the time.")
+        if units.restated is not None:
+            what = f"a horizon of {units.restated:,} was stated after the experiment had begun, and does not count"
+            click.echo(f"note: {what}", err=True)
+        return
+    due = "" if looks.following is None else f"the next is due {looks.following:%Y-%m-%d %H:%M} UTC"
+    if not looks.at:
+        click.echo(f"No look yet, so no interval: no day has ended with 100 units in each arm; {due or 'none is due'}.")
+        return
+    click.echo(
+        f"Look {len(looks.at)} saw the calls before {looks.at[-1]:%Y-%m-%d %H:%M} UTC: {looks.units[-1]:,} of "
+        f"{looks.horizon:,} units; {looks.spent[-1]:.2%} of {found.level:.0%} spent; "
+        f"{due or 'the horizon is reached, and later calls are not used'}."
+    )
+    click.echo(f"Its intervals hold at every look together, {1 - found.level:.0%} of the time.")
+    if units.restated is not None:
+        click.echo(f"note: a horizon of {units.restated:,} was stated later, and does not count", err=True)
 
 
 def _show_plan(found: AbPlan, share: float) -> None:
@@ -187,7 +234,7 @@ def _show_plan(found: AbPlan, share: float) -> None:
         f"{found.days:,.1f} days at {found.units_per_day:,.0f} sessions a day."
     )
     click.echo(f"(A single look at the end would need {found.fixed_units:,}; daily looks cost the rest.)")
-    click.echo(f"Analyse it with: backroute ab LOG --planned-units {found.units}")
+    click.echo(f"Write it into the experiment's file before it begins: horizon: {found.units}")
 
 
 def _figure(value: float) -> str:

@@ -21,14 +21,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pricing import AsOf, PriceBook
-from quality.ab.analysis import interval_width
 from quality.ab.moments import Moments, difference
 from quality.ab.plan import unit_variance, units_needed
+from quality.group_sequential import boundary
 from quality.live_calls import live_calls
 from quality.monitor import Forecast, Watch
 from router import LLMRouter, RoutingRule, length, load_rules
 from simulator import Assumptions, Scenario, replay
-from tests.quality.ab.simulated import Sessions, daily_looks, false_alarms
+from tests.quality.ab.simulated import Sessions, crosses, daily_looks, false_alarms
 from tests.quality.test_monitor import ROUTER, calls
 from tests.router.fakes import Fake, answer
 from tests.router.gateways.proxied import MISSING, PROXY, Running, cost, proxied
@@ -80,8 +80,9 @@ def main() -> None:
 def experiments(number: int) -> None:
     print(f"A/A, {number:,} experiments of 30 daily looks, 80 sessions an arm a day, level 5%")
     for said, used in (("with the covariate", True), ("without", False)):
-        honest, naive = false_alarms(number, seed=7, covariate=used)
-        print(f"  {said:<20} false alarms {honest:.2%}; a 95% interval made for one look {naive:.1%}")
+        horizon, ever, naive = false_alarms(number, seed=7, covariate=used)
+        by = f"by the horizon's boundary {horizon:.2%}, for ever {ever:.2%}, by intervals made for one look {naive:.1%}"
+        print(f"  {said:<20} false alarms {by}")
 
 
 def power(number: int) -> None:
@@ -90,7 +91,7 @@ def power(number: int) -> None:
     for effect in (-0.20, -0.10):
         spread = unit_variance(y, y * (1 + effect), n, 0.5)
         per_day = 400.0
-        units = units_needed(abs(effect) * y.sum() / n.sum() / np.sqrt(spread), per_day, power=0.8, level=0.05, seed=0)
+        units = units_needed(abs(effect) * y.sum() / n.sum() / np.sqrt(spread), per_day, power=0.8, level=0.05)
         assert units is not None
         found = [_finds(units, effect, seed, per_day) for seed in range(number)]
         plain, adjusted = np.mean(found, axis=0)
@@ -103,11 +104,12 @@ def power(number: int) -> None:
 def _finds(units: int, effect: float, seed: int, per_day: float) -> tuple[bool, bool]:
     (y, n, x), (y2, n2, x2) = (Sessions(10_000 + 2 * seed + at).draw(units // 2) for at in (0, 1))
     looks = daily_looks(units // 2, int(per_day / 2))
+    errors = boundary((2 * looks / units).tolist(), 0.05)
     result = []
     for use in (0, 1):
         first = Moments.running(y, n, use * x, looks)
         found = difference(first, Moments.running(y2 * (1 + effect), n2, use * x2, looks))
-        result.append(bool((np.abs(found.value) > interval_width(found, 2 * looks, 0.05, units)).any()))
+        result.append(bool(crosses(found, errors)))
     return result[0], result[1]
 
 

@@ -41,6 +41,7 @@ CALLS = pa.schema(
         ("experiment", pa.string()),
         ("arm", pa.string()),
         ("share", pa.float64()),
+        ("horizon", pa.int64()),
     ]
 )
 
@@ -51,6 +52,7 @@ class _Decided(msgspec.Struct):
     experiment: str | None = None
     arm: str | None = None
     share: float | None = None
+    horizon: int | None = None
 
 
 class _Line(msgspec.Struct):
@@ -132,6 +134,7 @@ def _columns(
         "experiment": pa.array([None if each is None else each.experiment for each in decided], pa.string()),
         "arm": pa.array([None if each is None else each.arm for each in decided], pa.string()),
         "share": pa.array([None if each is None else each.share for each in decided], pa.float64()),
+        "horizon": pa.array([None if each is None else each.horizon for each in decided], pa.int64()),
     }
     return pa.table({name: columns[name] for name in CALLS.names}, schema=CALLS)
 

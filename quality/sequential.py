@@ -1,6 +1,7 @@
-"""Looking every day without fooling oneself: intervals, a sample-ratio test and a change detector that allow it.
+"""Looking whenever one likes, for ever: intervals, a sample-ratio test and a change detector that allow it.
 
 `quality.stats` bets on bounded differences of pairs; here are unbounded means of many units, counts, and changes.
+Where an experiment ends at a stated horizon, `quality.group_sequential` is narrower.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import Any
 from pricing import PriceBook
 from router.decision import Completion
 from router.decision_log import DecisionLog
-from router.live_call import Call, Messages
+from router.live_call import Call, Clock, Messages, now
 from router.live_decision import Decider
 from router.metrics import Metrics
 from router.providers import Provider, ProviderFault, provider
@@ -58,6 +58,7 @@ class Live:
         providers: by name; those left out are made as `router.providers.provider` makes them.
         decision_log: the file to append each call to; none is written when left out.
         metrics: told of each call; none are kept when left out.
+        clock: tells when a call came and was decided, with a zone; the real time when left out.
 
     Raises:
         BackrouteError: a rule, or its fallback, names an unknown provider; or the log cannot be written.
@@ -70,8 +71,9 @@ class Live:
         providers: Mapping[str, Provider] | None = None,
         decision_log: str | Path | None = None,
         metrics: Metrics | None = None,
+        clock: Clock | None = None,
     ) -> None:
-        self.decider, self.book, self.metrics = decider, book, metrics
+        self.decider, self.book, self.metrics, self.clock = decider, book, metrics, clock or now
         self.log = DecisionLog(decision_log) if decision_log is not None else None
         targets = [target for rule in decider.rules for target in (rule.target, *rule.fallback)]
         # All at once: on the day a fallback is needed is no time to learn that it has no address.

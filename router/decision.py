@@ -38,6 +38,7 @@ class Decision:
         rules_digest: which rules decided.
         experiment, arm: of an experiment, if one is running; no arm where the request lacks the experiment's unit.
         share: the arm's share of the units at the time.
+        horizon: the units at which the experiment ends, where it says so.
         shadow: what arms that do not act would have done.
     """
 
@@ -50,6 +51,7 @@ class Decision:
     arm: str | None = None
     share: float | None = None
     shadow: tuple[Shadow, ...] = ()
+    horizon: int | None = None
 
 
 @dataclass(frozen=True)

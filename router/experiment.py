@@ -19,6 +19,7 @@ from router.rules import LLMRouter, RoutingRule
 
 if TYPE_CHECKING:
     from router.complete import Live
+    from router.live_call import Clock
     from router.metrics import Metrics
     from router.providers import Provider
 
@@ -52,10 +53,13 @@ class Experiment(Completes):
         name: the salt: another name, another assignment.
         arms: the first is the control; the first with a weight also serves requests that lack a unit.
         unit: the column that is assigned: session_id, user_id or request_id.
-        book, providers, decision_log, metrics: see `LLMRouter`.
+        horizon: the units at which it ends, all arms together, fixed before it begins: `backroute ab plan` says how
+            many. Its intervals are then narrower; left out, it may go on for ever.
+        book, providers, decision_log, metrics, clock: see `LLMRouter`.
 
     Raises:
-        BackrouteError: arms that are none or share a name, weights below zero or all zero, a unit that is no column.
+        BackrouteError: arms that are none or share a name, weights below zero or all zero, a unit that is no column, a
+            horizon that is no number of units.
     """
 
     def __init__(
@@ -64,15 +68,17 @@ class Experiment(Completes):
         arms: Sequence[Arm],
         unit: str = "session_id",
         *,
+        horizon: int | None = None,
         book: PriceBook | None = None,
         providers: Mapping[str, Provider] | None = None,
         decision_log: str | Path | None = None,
         metrics: Metrics | None = None,
+        clock: Clock | None = None,
     ) -> None:
-        self.name, self.arms, self.unit = name, tuple(arms), unit
+        self.name, self.arms, self.unit, self.horizon = name, tuple(arms), unit, horizon
         self._book, self._providers = book, providers
-        self._decision_log, self._metrics = decision_log, metrics
-        _check(name, self.arms, unit)
+        self._decision_log, self._metrics, self._clock = decision_log, metrics, clock
+        _check(name, self.arms, unit, horizon)
         self._unassigned = next(arm for arm in self.arms if arm.weight > 0)
         total = math.fsum(arm.weight for arm in self.arms)
         self.shares = {arm.name: arm.weight / total for arm in self.arms}
@@ -101,13 +107,14 @@ class Experiment(Completes):
         rule: Rule = arm.router.route_one(request)
         name, share = (None, None) if unit is None else (arm.name, self.shares[arm.name])
         shadows = tuple(_shadow(each, request) for each in self.arms if each.weight == 0)
-        return Chosen(rule, self._digests[arm.name], self.name, name, share, shadows)
+        return Chosen(rule, self._digests[arm.name], self.name, name, share, shadows, self.horizon)
 
     @cached_property
     def _live(self) -> Live:
         from router.complete import Live
 
-        return Live(self, self._book or PriceBook.load(), self._providers, self._decision_log, self._metrics)
+        book = self._book or PriceBook.load()
+        return Live(self, book, self._providers, self._decision_log, self._metrics, self._clock)
 
     def __repr__(self) -> str:
         arms = ", ".join(f"{arm.name} {self.shares[arm.name]:.0%}" for arm in self.arms)
@@ -122,13 +129,16 @@ def _shadow(arm: Arm, request: Mapping[str, Any]) -> Shadow:
     return Shadow(arm.name, rule.name, rule.target)
 
 
-def _check(name: str, arms: tuple[Arm, ...], unit: str) -> None:
+def _check(name: str, arms: tuple[Arm, ...], unit: str, horizon: object) -> None:
     where = f"experiment {name!r}"
     if not name or "\0" in name:
         raise BackrouteError("experiment", f"no name ({name!r})", fix="name it: the name is the salt of the assignment")
     if unit not in UNITS:
         fix = nearest(unit, UNITS) or f"one of {', '.join(UNITS)}"
         raise BackrouteError(where, f"no unit to assign by ({unit!r})", fix=fix)
+    if horizon is not None and (isinstance(horizon, bool) or not isinstance(horizon, int) or horizon < 1):
+        fix = "the units at which it ends, as `backroute ab plan` says, or none"
+        raise BackrouteError(where, f"not a horizon ({horizon!r})", fix=fix)
     names = [arm.name for arm in arms]
     if len(set(names)) < len(names) or not all(names):
         raise BackrouteError(where, f"arms without names of their own ({names!r})", fix="give each arm its own name")

@@ -14,7 +14,7 @@ from router.grammar import check_keys
 from router.rule_files import bundled_rules, load_rules
 from router.yaml_text import read_yaml
 
-KEYS = ("experiment", "unit", "arms")
+KEYS = ("experiment", "unit", "horizon", "arms")
 ARM_KEYS = ("name", "rules", "weight")
 
 
@@ -22,10 +22,10 @@ def load_experiment(path: str | Path, *, book: PriceBook | None = None, **live: 
     """An experiment from a YAML file.
 
     Args:
-        path: keys `experiment` (its name), `unit` and `arms`, a list of {name, rules, weight}; `rules` is a rules file,
-            found from the experiment file's folder, or a bundled set.
+        path: keys `experiment` (its name), `unit`, `horizon` and `arms`, a list of {name, rules, weight}; `rules` is a
+            rules file, found from the experiment file's folder, or a bundled set.
         book: prices for the rules.
-        live: `providers`, `decision_log` and `metrics` of `Experiment`.
+        live: `providers`, `decision_log`, `metrics` and `clock` of `Experiment`.
 
     Raises:
         BackrouteError: a file that is missing or cannot be meant as it stands.
@@ -42,7 +42,8 @@ def load_experiment(path: str | Path, *, book: PriceBook | None = None, **live: 
     if not isinstance(arms, list) or not arms:
         raise BackrouteError(where, f"no arms ({shown(arms)})", fix="a list of {name, rules, weight}, control first")
     name, unit = str(data.get("experiment") or ""), str(data.get("unit", "session_id"))
-    return Experiment(name, [_arm(arm, path, book) for arm in arms], unit, book=book, **live)
+    listed = [_arm(arm, path, book) for arm in arms]
+    return Experiment(name, listed, unit, horizon=data.get("horizon"), book=book, **live)
 
 
 def is_experiment(path: Path) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from types import TracebackType
@@ -21,9 +21,15 @@ from router.providers.sdk import CAPS, TIMEOUT_S
 from workloads.bodies import read_exchange
 
 Messages = Sequence[Mapping[str, Any]]
+Clock = Callable[[], datetime]
 
 # Of the request body, what the log keeps beside the messages: rules and replay look at these.
 KEPT = ("tools", "response_format", "service_tier")
+
+
+def now() -> datetime:
+    """The real clock."""
+    return datetime.now(UTC)
 
 
 class Shared(Protocol):
@@ -33,6 +39,9 @@ class Shared(Protocol):
     book: PriceBook
     log: DecisionLog | None
     metrics: Metrics | None
+
+    def clock(self) -> datetime:
+        """The time, with a zone."""
 
 
 class Call:
@@ -56,7 +65,7 @@ class Call:
         _check(messages)
         self._shared = shared
         self._request_id = uuid4().hex
-        self._arrived_at = datetime.now(UTC)
+        self._arrived_at = shared.clock()
         cap = next((body.pop(name) for name in CAPS if body.get(name) is not None), None)
         self.options = {**body, "system": system, "max_output_tokens": cap, "timeout_s": timeout_s}
         self._said = {
@@ -111,7 +120,7 @@ class Call:
             if why := obstacle(target, self._request, self._shared.book):
                 self._passed.append(Passed(target, why))
                 continue
-            self._model, self._chosen_at = target, datetime.now(UTC)
+            self._model, self._chosen_at = target, self._shared.clock()
             name, _, model = target.partition("/")
             yield name, model
 
@@ -126,7 +135,7 @@ class Call:
             if why := obstacle(target, self._request, self._shared.book):
                 self._passed.append(Passed(target, why))
                 continue
-            self._model, self._chosen_at = target, datetime.now(UTC)
+            self._model, self._chosen_at = target, self._shared.clock()
             if target == served:
                 return
             self._passed.append(Passed(target, faults.get(target, "server")))

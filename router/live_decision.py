@@ -36,10 +36,11 @@ class Chosen:
     arm: str | None = None
     share: float | None = None
     shadow: tuple[Shadow, ...] = ()
+    horizon: int | None = None
 
     def decision(self, model: str, chosen_at: datetime, passed: tuple[Passed, ...]) -> Decision:
         """The decision, once it is known which model served or was tried last."""
-        named = (self.rules_digest, self.experiment, self.arm, self.share, self.shadow)
+        named = (self.rules_digest, self.experiment, self.arm, self.share, self.shadow, self.horizon)
         return Decision(self.rule.name, model, chosen_at, passed, *named)
 
 

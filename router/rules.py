@@ -22,6 +22,7 @@ from router.features import Features, Kept, parsed_meta
 
 if TYPE_CHECKING:
     from router.complete import Live
+    from router.live_call import Clock
     from router.metrics import Metrics
     from router.providers import Provider
 
@@ -95,6 +96,7 @@ class LLMRouter(Completes):
         providers: who answers `complete`, by the names that rules use; left out, `router.providers.provider`'s.
         decision_log: the file to which `complete` appends each call; none is written when left out.
         metrics: counts `complete`'s calls for Prometheus.
+        clock: tells when a call of `complete` came, with a zone; the real time when left out.
 
     Raises:
         BackrouteError: no rule, two of one name, or one that no request can get past though others follow.
@@ -109,6 +111,7 @@ class LLMRouter(Completes):
         providers: Mapping[str, Provider] | None = None,
         decision_log: str | Path | None = None,
         metrics: Metrics | None = None,
+        clock: Clock | None = None,
     ) -> None:
         if rules is None:
             from router.rule_files import load_rules
@@ -117,7 +120,8 @@ class LLMRouter(Completes):
         self.rules: tuple[RoutingRule, ...] = tuple(rules)
         self.name = name
         self._book = book
-        self._providers, self._decision_log, self._metrics = providers, decision_log, metrics
+        self._providers, self._decision_log = providers, decision_log
+        self._metrics, self._clock = metrics, clock
         check_order(self.rules, name)
 
     def route(self, text: str, meta: Mapping[str, Any] | None = None) -> RoutingRule:
@@ -179,7 +183,7 @@ class LLMRouter(Completes):
         from router.live_decision import OneRouter
 
         book = self._book or PriceBook.load()
-        return Live(OneRouter(self), book, self._providers, self._decision_log, self._metrics)
+        return Live(OneRouter(self), book, self._providers, self._decision_log, self._metrics, self._clock)
 
     def route_features(self, features: Features) -> Decisions:
         """Decide requests from their features; see `Decisions`."""

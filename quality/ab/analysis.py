@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from quality.ab.moments import Difference, Floats, Moments, difference
+from quality.ab.looks import FEWEST, Looks
+from quality.ab.moments import Floats, Moments, difference
 from quality.ab.units import Units
 from quality.sequential import ratio_evidence, reach
 
@@ -19,7 +19,7 @@ METRICS: dict[str, tuple[str, str | None]] = {
     "errors per request": ("errors", "requests"),
     "feedback": ("rating", "rated"),
 }
-FEWEST = 100  # units an arm, below which a mean is not near enough to normal for the interval
+PLANNED = 5_000  # units at which an interval for ever is narrowest, without a horizon; at 20 times as many 10% wider
 CLEAR, BREACHED, OPEN = "clear", "breached", "open"
 
 
@@ -32,7 +32,9 @@ class Guard:
     relative: bool
 
 
-GUARDS = (Guard("errors per request", 0.01, False), Guard("ms per answer", 0.20, True))
+def guards(*, errors: float = 0.01, latency: float = 0.20) -> tuple[Guard, ...]:
+    """The guardrails: errors may rise by so many per request, latency by such a share of the control's."""
+    return Guard("errors per request", errors, False), Guard("ms per answer", latency, True)
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,11 @@ class Result:
         arm, metric: which.
         control, candidate: the metric in each, unadjusted.
         difference: candidate less control, adjusted by the covariate where it is used.
-        low, high: hold at every look together, with a chance of 1 - level; None below FEWEST units an arm
-            or without any spread.
+        low, high: hold at every look together, with a chance of 1 - level; None below FEWEST units an arm, without any
+            spread, or before the first look of a horizon.
         pct, low_pct, high_pct: the same in percent of the control.
         variance_saved_pct: what the covariate took off the variance; None where it is not used.
-        guard: clear, breached or open, where the metric is guarded.
+        guard: clear, breached or open, where the metric is guarded; by an interval that holds for ever.
     """
 
     arm: str
@@ -69,11 +71,12 @@ class Analysis:
     """The whole of it.
 
     Args:
-        units: see `Units`.
+        units: see `Units`; to date.
         counts: units per arm.
         ratio_p: an always-valid p-value of the units' shares; below `RATIO_LEVEL` the assignment or its log is broken.
         results: per arm and metric.
         level: of each interval.
+        looks: of the horizon, where one is stated; else the intervals are for ever.
     """
 
     units: Units
@@ -81,6 +84,7 @@ class Analysis:
     ratio_p: float
     results: tuple[Result, ...]
     level: float
+    looks: Looks | None
 
     @property
     def failed(self) -> bool:
@@ -96,28 +100,46 @@ def analyse(
     *,
     covariate: Floats | None = None,
     level: float = 0.05,
-    planned: float = 5_000,
-    guards: tuple[Guard, ...] = GUARDS,
+    looks: Looks | None = None,
+    to_date: Units | None = None,
+    guarded: tuple[Guard, ...] = guards(),
 ) -> Analysis:
     """Compare each arm with the control.
 
     Args:
-        units: from `units_of`.
+        units: from `units_of`; where there are looks, of the calls that the latest one sees.
         covariate: per unit, known before its arm acted; see `replayed_cost`.
         level: of each interval.
-        planned: the units at which the intervals are to be narrowest; fixed before the first look.
-        guards: what must not get worse.
+        looks: of a stated horizon; the intervals hold for ever where left out.
+        to_date: where there are looks, the units of all calls. Guardrails and shares do not wait for a look: they are
+            judged on these, by intervals that hold for ever.
+        guarded: what must not get worse.
     """
-    counts = np.bincount(units.arm, minlength=len(units.arms))
-    shares = units.shares / units.shares.sum()
-    evidence = _highest_evidence(units.arm, shares)
-    results = [
-        _result(units, number, metric, covariate, level, planned, {guard.metric: guard for guard in guards})
+    now = to_date or units
+    counts = np.bincount(now.arm, minlength=len(now.arms))
+    results = []
+    for number, metric in _compared(now):
+        guard = next((guard for guard in guarded if guard.metric == metric), None)
+        ever = _result(now, number, metric, covariate if now is units else None, level, None, guard)
+        if looks is not None and looks.at and (number, metric) in _compared(units):
+            shown = _result(units, number, metric, covariate, level, float(looks.reach[-1]), None)
+            results.append(replace(shown, guard=ever.guard))
+        elif looks is not None:
+            results.append(replace(ever, low=None, high=None, low_pct=None, high_pct=None))
+        else:
+            results.append(ever)
+    evidence = _highest_evidence(now.arm, now.shares / now.shares.sum())
+    return Analysis(now, tuple(counts.tolist()), min(1.0, 1 / evidence), tuple(results), level, looks)
+
+
+def _compared(units: Units) -> list[tuple[int, str]]:
+    """Arms, by number, and the metrics that both they and the control have."""
+    return [
+        (number, metric)
         for number in range(1, len(units.arms))
         for metric, (_, bottom) in METRICS.items()
         if min(_told(units, bottom)[units.arm == at].sum() for at in (0, number)) > 0
     ]
-    return Analysis(units, tuple(counts.tolist()), min(1.0, 1 / evidence), tuple(results), level)
 
 
 def _highest_evidence(arm: np.ndarray[tuple[int], np.dtype[np.int64]], shares: Floats) -> float:
@@ -132,8 +154,8 @@ def _result(
     metric: str,
     covariate: Floats | None,
     level: float,
-    planned: float,
-    guards: Mapping[str, Guard],
+    at_look: float | None,
+    guard: Guard | None,
 ) -> Result:
     top, bottom = METRICS[metric]
     arms = []
@@ -144,11 +166,13 @@ def _result(
         n = np.ones_like(y) if bottom is None else units.sums[bottom][rows]
         arms.append(Moments.of(y, n, np.zeros_like(y) if covariate is None else covariate[rows]))
     found = difference(*arms)
-    width = interval_width(found, arms[0].units + arms[1].units, level, planned)
+    errors = (
+        float(reach(arms[0].units + arms[1].units, units.horizon or PLANNED, level)) if at_look is None else at_look
+    )
     # Where no unit differs, no error yet say, there is nothing to tell the spread by.
     enough = min(arms[0].units, arms[1].units) >= FEWEST and float(found.variance) > 0
-    value, control = float(found.value), float(found.control)
-    low, high = (value - float(width), value + float(width)) if enough else (None, None)
+    value, control, width = float(found.value), float(found.control), errors * float(np.sqrt(found.variance))
+    low, high = (value - width, value + width) if enough else (None, None)
     saved = None
     if covariate is not None and float(found.plain) > 0:
         saved = 100 * (1 - float(found.variance) / float(found.plain))
@@ -164,7 +188,7 @@ def _result(
         _pct(low, control),
         _pct(high, control),
         saved,
-        _guarded(guards.get(metric), low, high, control),
+        _guarded(guard, low, high, control),
     )
 
 
@@ -172,11 +196,6 @@ def _told(units: Units, bottom: str | None) -> Floats:
     """Per unit, how many of what a metric is an average over; without any, 1 for a unit that is priced whole."""
     whole = units.sums["priced"] == units.sums["requests"]
     return whole.astype(float) if bottom is None else units.sums[bottom]
-
-
-def interval_width(found: Difference, units: Floats | float, level: float, planned: float) -> Floats:
-    """Half the width of a difference's interval, which holds at every look."""
-    return np.asarray(np.sqrt(found.variance) * reach(units, planned, level))
 
 
 def _guarded(guard: Guard | None, low: float | None, high: float | None, control: float) -> str | None:

@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 from scipy.stats import norm
 
 from problems import BackrouteError
+from quality.ab.looks import FEWEST
 from quality.ab.moments import Floats, Moments, difference
-from quality.sequential import reach
+from quality.group_sequential import boundary, crossing
 
-PATHS = 4_000  # simulated experiments
 MOST_UNITS = 10**8
-MOST_LOOKS = 60
+MOST_LOOKS = 60  # more of them change the plan by less than 1%
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class AbPlan:
     Args:
         control_usd, effect_usd: per request; the effect is candidate less control.
         effect_pct: in percent of the control.
-        units, requests, days: needed, both arms together; None where more than MOST_UNITS.
+        units, requests, days: needed, both arms together, with daily looks; the units are the experiment's horizon.
+            None where more than MOST_UNITS; never so few that an interval could lack.
         fixed_units: what one look at the end would need, with an interval that allows no other.
         units_per_day, requests_per_unit: of the replayed log, with the share of its traffic that takes part.
         power: the chance that the interval excludes 0 by then.
@@ -53,7 +54,6 @@ def plan_from_replay(
     saved_pct: float = 0.0,
     power: float = 0.8,
     level: float = 0.05,
-    seed: int = 0,
 ) -> AbPlan:
     """Plan an experiment of the replayed rules against what was logged, or against the baseline.
 
@@ -63,8 +63,7 @@ def plan_from_replay(
         effect_pct: the change in USD per request to find, in percent; the replayed one when left out.
         share: of the units that get the candidate.
         saved_pct: what the covariate takes off the variance, as `backroute ab` measured it.
-        power, level: of the test, which may be looked at daily.
-        seed: of the simulation.
+        power, level: of the test, which is looked at daily.
 
     Raises:
         BackrouteError: no decisions in the folder, or no effect to find.
@@ -78,7 +77,9 @@ def plan_from_replay(
     other = frame["candidate"].to_numpy() if effect_pct is None else y * (1 + effect_pct / 100)
     spread = unit_variance(y, other, n, share) * (1 - saved_pct / 100)
     per_day = len(frame) / max(_days(frame), 1.0)
-    needed = units_needed(abs(effect) / np.sqrt(spread), per_day, power=power, level=level, seed=seed)
+    needed = units_needed(abs(effect) / np.sqrt(spread), per_day, power=power, level=level)
+    if needed is not None:
+        needed = max(needed, int(np.ceil(1.5 * FEWEST / min(share, 1 - share))))  # surely FEWEST in the smaller arm
     fixed = int(np.ceil(spread * ((norm.ppf(1 - level / 2) + norm.ppf(power)) / effect) ** 2))
     per_unit = float(n.mean())
     asked = None if needed is None else round(needed * per_unit)
@@ -95,33 +96,27 @@ def unit_variance(control: Floats, candidate: Floats, n: Floats, share: float) -
     return len(control) * (own[0] / (1 - share) + own[1] / share)
 
 
-def units_needed(effect: float, per_day: float, *, power: float, level: float, seed: int) -> int | None:
-    """Units of both arms for an effect, in standard deviations of the difference times the root of the units.
-
-    By bisection over simulated experiments that are looked at daily.
-    """
+def units_needed(effect: float, per_day: float, *, power: float, level: float) -> int | None:
+    """Units of both arms for an effect, in standard deviations of the difference times the root of the units."""
     low, high = 2, 4
-    while high <= MOST_UNITS and power_at(high, effect, per_day, level=level, seed=seed) < power:
+    while high <= MOST_UNITS and power_at(high, effect, per_day, level=level) < power:
         low, high = high, high * 2
     if high > MOST_UNITS:
         return None
-    while high - low > max(1, low // 200):
+    while high - low > max(1, low // 1_000):
         middle = (low + high) // 2
-        if power_at(middle, effect, per_day, level=level, seed=seed) < power:
+        if power_at(middle, effect, per_day, level=level) < power:
             low = middle
         else:
             high = middle
     return high
 
 
-def power_at(units: int, effect: float, per_day: float, *, level: float, seed: int) -> float:
-    """The chance that an interval narrowest at `units` excludes 0 at a daily look by then, by simulation."""
+def power_at(units: int, effect: float, per_day: float, *, level: float) -> float:
+    """The chance that an interval excludes 0 at a daily look of an experiment whose horizon is so many units."""
     looks = int(np.clip(np.ceil(units / per_day), 1, MOST_LOOKS))
-    seen = np.linspace(units / looks, units, looks)
-    steps = np.random.default_rng(seed).standard_normal((PATHS, looks)) * np.sqrt(np.diff(seen, prepend=0.0))
-    # The difference in standard errors, at each look: a random walk with a drift.
-    z = (steps.cumsum(axis=1) + effect * seen) / np.sqrt(seen)
-    return float((np.abs(z) > reach(seen, units, level)).any(axis=1).mean())
+    information = [(look + 1) / looks for look in range(looks)]
+    return crossing(information, boundary(information, level), effect * np.sqrt(units))
 
 
 def _units(folder: Path, control: str) -> pd.DataFrame:

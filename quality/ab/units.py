@@ -32,6 +32,8 @@ class Units:
             units that had been answered before the phase began.
         left_out: calls left out, by reason.
         moved: units that were seen in two arms within the phase, and are left out.
+        horizon: the units at which it ends, as it was stated when the phase began; None where it was not.
+        restated: another horizon, where one was stated later: too late to count.
     """
 
     experiment: str
@@ -44,6 +46,8 @@ class Units:
     first_request: list[str | None]
     left_out: dict[str, int]
     moved: int
+    horizon: int | None
+    restated: int | None
 
 
 def units_of(calls: pa.Table, *, experiment: str | None, unit: str, control: str | None) -> Units:
@@ -62,6 +66,7 @@ def units_of(calls: pa.Table, *, experiment: str | None, unit: str, control: str
     left_out["before the shares changed last"] = int(before.sum())
     earlier = set(frame.loc[before, unit])
     frame = frame[~before]
+    horizon, restated = (_whole(frame["horizon"].iloc[at]) for at in (0, -1))
     shares = frame.groupby("arm", sort=True)["share"].last()
     arms = _arms(list(shares.index), control, name)
     grouped = frame.groupby(unit, sort=False)
@@ -96,6 +101,8 @@ def units_of(calls: pa.Table, *, experiment: str | None, unit: str, control: str
         [None if name in earlier else asked for name, asked in zip(first[unit], first["request_id"], strict=True)],
         left_out,
         int((moved > 1).sum()),
+        horizon,
+        None if restated == horizon else restated,
     )
 
 
@@ -130,6 +137,10 @@ def _last_change(frame: pd.DataFrame) -> pd.Timestamp:
     later = frame["arrived_at"][changed & ~first]
     last: pd.Timestamp = later.max() if len(later) else frame["arrived_at"].min()
     return last
+
+
+def _whole(value: float) -> int | None:
+    return None if pd.isna(value) else int(value)
 
 
 def _rating(said: object) -> float | None:

@@ -26,7 +26,7 @@ from pricing import PriceBook
 from problems import BackrouteError
 from router.decision_log import DecisionLog
 from router.experiment_files import is_experiment, load_experiment
-from router.live_call import KEPT, Call
+from router.live_call import KEPT, Call, Clock, now
 from router.live_decision import Decider, OneRouter
 from router.metrics import Metrics
 from router.providers import Answer, BadRequest
@@ -63,6 +63,7 @@ class _Shared:
     book: PriceBook
     log: DecisionLog | None
     metrics: Metrics | None
+    clock: Clock
 
 
 class BackrouteHook(CustomLogger):  # type: ignore[misc]  # litellm is not installed where types are checked
@@ -96,7 +97,7 @@ class BackrouteHook(CustomLogger):  # type: ignore[misc]  # litellm is not insta
             else OneRouter(load_rules(rules, book=book))
         )
         log = DecisionLog(decision_log) if decision_log is not None else None
-        self._shared = _Shared(decider, book, log, metrics)
+        self._shared = _Shared(decider, book, log, metrics, now)
         self._models = None if models is None else frozenset(models)
         self._calls: OrderedDict[str, tuple[Call, dict[str, str]]] = OrderedDict()
 

@@ -144,6 +144,9 @@ def test_a_file_names_arms_rules_and_weights(tmp_path: Path) -> None:
     )
     read = load_experiment(file)
     assert (read.name, read.unit, read.shares) == ("cheap-chat", "user_id", {"control": 0.99, "candidate": 0.01})
+    assert read.horizon is None
+    file.write_text(file.read_text() + "horizon: 3200\n")
+    assert load_experiment(file).decide({"prompt": "hi", "user_id": "ann"}).horizon == 3_200
 
 
 @pytest.mark.parametrize(
@@ -154,6 +157,8 @@ def test_a_file_names_arms_rules_and_weights(tmp_path: Path) -> None:
         ("experiment: x\narms: [{name: a, rules: current}]", "no weight"),
         ("experiment: x\narms: [{name: a, rules: current, weight: 0}]", "not all 0"),
         ("experiment: x\narms: [{name: a, rules: starter, weight: -1}]", "0 or more"),
+        ("experiment: x\nhorizon: soon\narms: [{name: a, rules: current, weight: 1}]", "not a horizon"),
+        ("experiment: x\nhorizon: 0\narms: [{name: a, rules: current, weight: 1}]", "not a horizon"),
         ("experimnt: x", "experiment"),
         ("arms: [{name: a, rules: current, weight: 1}]", "no name"),
     ],

@@ -2,8 +2,10 @@
 
 import numpy as np
 
-from quality.ab.analysis import FEWEST, interval_width
-from quality.ab.moments import Floats, Moments, difference
+from quality.ab.looks import FEWEST
+from quality.ab.moments import Difference, Floats, Moments, difference
+from quality.group_sequential import boundary
+from quality.sequential import reach
 
 DAYS, PER_DAY = 30, 80  # looks, and units of each arm a day
 
@@ -28,15 +30,23 @@ def daily_looks(units: int, per_day: int) -> Floats:
     return looks[looks >= FEWEST].astype(float)
 
 
-def false_alarms(experiments: int, *, seed: int, covariate: bool = True) -> tuple[float, float]:
-    """The share of A/A experiments of 30 daily looks that find a difference: by the interval, and by a naive one."""
+def crosses(found: Difference, errors: Floats | float) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Whether an interval of so many standard errors at each look excludes 0 at some."""
+    return np.asarray((np.abs(found.value) > errors * np.sqrt(found.variance)).any(axis=-1))
+
+
+def false_alarms(experiments: int, *, seed: int, covariate: bool = True) -> tuple[float, float, float]:
+    """The share of A/A experiments of 30 daily looks that find a difference.
+
+    By the boundary of their horizon, by the interval for ever, and by one made for a single look.
+    """
     sessions, looks = Sessions(seed), daily_looks(DAYS * PER_DAY, PER_DAY)
     arms = []
     for _ in range(2):
         y, n, x = sessions.draw(experiments, DAYS * PER_DAY)
         arms.append(Moments.running(y, n, x if covariate else 0 * x, looks))
     found = difference(*arms)
-    wide = interval_width(found, 2 * looks, 0.05, DAYS * PER_DAY)
-    honest = (np.abs(found.value) > wide).any(axis=1).mean()
-    naive = (np.abs(found.value) > 1.96 * np.sqrt(found.variance)).any(axis=1).mean()
-    return float(honest), float(naive)
+    horizon = boundary((looks / looks[-1]).tolist(), 0.05)
+    kinds = (horizon, reach(2 * looks, 2.0 * DAYS * PER_DAY, 0.05), 1.96)
+    alarms = [float(crosses(found, errors).mean()) for errors in kinds]
+    return alarms[0], alarms[1], alarms[2]
