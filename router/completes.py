@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,12 +11,13 @@ if TYPE_CHECKING:
     from router.decision import Completion
 
 
-class Completes:
+class Completes(ABC):
     """Decides a request and has it answered; see `complete`."""
 
-    @cached_property
+    @property
+    @abstractmethod
     def _live(self) -> Live:
-        raise NotImplementedError
+        """What asks the providers."""
 
     def complete(
         self,
