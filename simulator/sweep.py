@@ -22,7 +22,7 @@ from simulator.models import ModelIndex
 from simulator.money import exact_sum
 from simulator.outputs import Outputs
 from simulator.pairs import Pairs
-from simulator.prepared import Prepared
+from simulator.prepared import prepare
 from simulator.scenario import Scenario
 from workloads import Log
 
@@ -155,6 +155,8 @@ def sweep(
 ) -> Sweep:
     """Charge every rule's model once per request, then let each setting choose among them.
 
+    A log in memory keeps its scores: another sweep or a replay of the same `Log` does not score its texts again.
+
     Args:
         log: what `workloads.read_log` gave.
         router: the rules.
@@ -167,9 +169,8 @@ def sweep(
         BackrouteError: a path that leads to no number, a model no price book knows, a log with nothing to compare.
     """
     tried = list(settings(router, parameters))
-    index = ModelIndex(template.book)
     scenario = Scenario(router.name, router, template.book, template.as_of, template.assumptions)
-    prepared = Prepared(log, index, ProblemLog(), observe=template.assumptions.output == "fitted")
+    prepared, index = prepare(log, template.book, ProblemLog(), observe=template.assumptions.output == "fitted")
     outputs = Outputs(scenario.assumptions, prepared.observed, Parameters.load(scenario.assumptions.calibration), index)
     names = list(dict.fromkeys(rule.target for rule in router.rules))
     points = [Point(_named(values), values, (Sums(seed), Sums(seed))) for values, _ in tried]
@@ -178,7 +179,7 @@ def sweep(
     for batch in prepared.batches():
         rows += batch.requests.num_rows
         arms = [_arm(batch, scenario, rule, index, outputs, pairs) for rule in range(len(router.rules))]
-        features = router.features(batch.requests)
+        features = router.features(batch.requests, batch.kept)
         chosen = np.stack([setting.route_features(features).chosen for _, setting in tried])
         rows_used = np.flatnonzero(~batch.passes & np.all([arm.usable for arm in arms], axis=0) & (chosen >= 0).all(0))
         if not len(rows_used):

@@ -115,19 +115,17 @@ def test_batches_do_not_matter(book: PriceBook, size: int) -> None:
     assert summarise_sweep(split, RULES) == summarise_sweep(swept(book), RULES)
 
 
-def test_a_text_is_scored_once_however_many_settings_there_are(
+def test_a_text_is_scored_once_however_many_settings_sweeps_and_replays_there_are(
     book: PriceBook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scored: list[int] = []
     real = LinearModel.scores
     monkeypatch.setattr(LinearModel, "scores", lambda self, texts: scored.append(len(texts)) or real(self, texts))
     rules = LLMRouter([RoutingRule("code", task("code") >= 0.5, "openai", "gpt-4o-mini"), RULES.rules[1]])
-    sweep(
-        read_log(ROWS),
-        rules,
-        [read_parameter("code.task.code.at_least=0:1:0.05")],
-        Scenario("x", rules, book, assumptions=COPIED),
-    )
+    log, scenario = read_log(ROWS), Scenario("x", rules, book)
+    for values in ("0:1:0.05", "0.1,0.7"):
+        sweep(log, rules, [read_parameter(f"code.task.code.at_least={values}")], scenario, quality=KNOWN)
+    replay(log, Scenario.always(FULL, book), scenario)
     assert sum(scored) == len(ROWS)
 
 
