@@ -20,9 +20,9 @@ import pyarrow as pa
 from pricing import PriceBook
 from router import Random
 from simulator import Scenario, replay
-from simulator.logged import logged_counts
 from simulator.models import ModelIndex
 from simulator.money import PICO
+from simulator.prepared import Prepared
 from simulator.scenario import Assumptions
 from simulator.state.cache_rules import cache_rule
 from simulator.state.cascades import Cascade, escalates
@@ -111,11 +111,10 @@ def recorded() -> None:
     book = PriceBook.load()
     index, nodes, counts, models, first = ModelIndex(book), [], [], [], 0
     for requests, outcomes in read_log(RECORDED).batches():
-        source = index.of_log(requests["model"], requests["provider"])
-        logged = logged_counts(requests, outcomes, source, index)
-        nodes.append(Nodes.of(requests, logged.input_milli, first))
-        counts.append(logged.milli)
-        models.append(source)
+        batch = Prepared.batch(requests, outcomes, index)
+        nodes.append(Nodes.of(requests, batch.logged.input_milli, first))
+        counts.append(batch.logged.milli)
+        models.append(batch.source)
         first += requests.num_rows
     milli, model = np.concatenate(counts), np.concatenate(models)
     inputs = milli[:, :4].sum(axis=1)

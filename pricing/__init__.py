@@ -3,7 +3,7 @@
 from pricing.asof import AsOf
 from pricing.book import STANDARD_TIERS, PriceBook
 from pricing.charge import Charges, charge
-from pricing.counting import CountingRule, TokenCount, count_messages, count_output, counting_rule
+from pricing.counting import CountingRule, MessageCounts, TokenCount, count_messages, count_output, counting_rule
 from pricing.entries import BUCKETS, Capabilities, PriceChange, PriceEntry, Rate, SourceAge
 from pricing.tokenizers import count_texts
 
@@ -14,6 +14,7 @@ __all__ = [
     "Capabilities",
     "Charges",
     "CountingRule",
+    "MessageCounts",
     "PriceBook",
     "PriceChange",
     "PriceEntry",

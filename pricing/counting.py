@@ -82,6 +82,72 @@ def counting_rule(model: str) -> CountingRule:
     )
 
 
+class MessageCounts:
+    """Input tokens of chat requests for any models; each text is counted once by each tokenizer that is asked for.
+
+    Args:
+        messages: list<struct<role, name, text>> per request.
+    """
+
+    def __init__(self, messages: pa.Array | pa.ChunkedArray) -> None:
+        flat = messages.combine_chunks() if isinstance(messages, pa.ChunkedArray) else messages
+        parts = pc.list_flatten(flat)
+        role, self._name, self._text = (pc.struct_field(parts, field) for field in ("role", "name", "text"))
+        self._role = role.dictionary_encode()
+        self._request = pc.list_parent_indices(flat).to_numpy().astype(np.intp, copy=False)
+        self._requests = len(flat)
+        self._unknown = self._summed(~_known(self._text)) > 0
+        self._unknown |= flat.is_null().to_numpy(zero_copy_only=False)
+        # By tokenizer: the tokens of each request's texts, and which of them were counted; by format: what is around.
+        self._texts: dict[str, tuple[NDArray[np.int64], NDArray[np.bool_]]] = {}
+        self._around: dict[tuple[str, ChatFormat], NDArray[np.int64]] = {}
+
+    def count(self, model: str, rows: NDArray[np.int64] | None = None) -> TokenCount:
+        """See `count_messages`; of the requests of these numbers, or of all."""
+        rule = counting_rule(model)
+        at = np.arange(self._requests) if rows is None else rows
+        return _count(rule, self._text_tokens(rule.tokenizer, at), self._overhead(rule)[at], self._unknown[at])
+
+    def _text_tokens(self, tokenizer: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        if tokenizer not in self._texts:
+            self._texts[tokenizer] = np.zeros(self._requests, np.int64), np.zeros(self._requests, bool)
+        sums, done = self._texts[tokenizer]
+        missing = rows[~done[rows]]
+        if len(missing):
+            wanted = np.zeros(self._requests, bool)
+            wanted[missing] = True
+            parts = np.flatnonzero(wanted[self._request])
+            texts = self._text if len(parts) == len(self._text) else self._text.take(pa.array(parts))
+            counts = _counted(tokenizer, texts)
+            sums[missing] = self._summed(counts, self._request[parts])[missing]
+            done[missing] = True
+        return sums[rows]
+
+    def _overhead(self, rule: CountingRule) -> NDArray[np.int64]:
+        key, chat = (rule.tokenizer, rule.chat), rule.chat
+        if key not in self._around:
+            around = np.full(len(self._role), chat.per_message, np.int64)
+            if chat.counts_roles:
+                around += _counted(rule.tokenizer, self._role)
+            if chat.per_name and self._name.null_count < len(self._name):
+                # A name that repeats the role costs one token less, on all five recorded calls that have one.
+                repeated = pc.fill_null(pc.equal(self._name, self._role.dictionary_decode()), False)
+                named = chat.per_name + _counted(rule.tokenizer, self._name) - repeated.to_numpy(zero_copy_only=False)
+                around += np.where(_known(self._name), named, 0)
+            found = chat.per_request + self._summed(around)
+            if chat.without_system:
+                prompting = pc.is_in(self._role, pa.array(["system", "developer"]))
+                prompted = pc.fill_null(prompting, False).to_numpy(zero_copy_only=False)
+                found += chat.without_system * (self._summed(prompted) == 0)
+            self._around[key] = found
+        return self._around[key]
+
+    def _summed(self, values: NDArray[Any], request: NDArray[np.intp] | None = None) -> NDArray[np.int64]:
+        """Each request's sum over its messages; exact, since the floats of bincount hold integers up to 2⁵³."""
+        at = self._request if request is None else request
+        return np.bincount(at, weights=values, minlength=self._requests).astype(np.int64)
+
+
 def count_messages(model: str, messages: pa.Array | pa.ChunkedArray) -> TokenCount:
     """Input tokens of chat requests as the model's provider counts them, before tools and images.
 
@@ -92,26 +158,7 @@ def count_messages(model: str, messages: pa.Array | pa.ChunkedArray) -> TokenCou
         model: the model whose tokenizer counts.
         messages: list<struct<role, name, text>> per request; a request with an unknown (null) text is unknown.
     """
-    rule = counting_rule(model)
-    flat = messages.combine_chunks() if isinstance(messages, pa.ChunkedArray) else messages
-    parts = pc.list_flatten(flat)
-    request = pc.list_parent_indices(flat).to_numpy().astype(np.intp, copy=False)
-    role, name, text = (pc.struct_field(parts, field) for field in ("role", "name", "text"))
-    chat = rule.chat
-    around = np.full(len(parts), chat.per_message, np.int64)
-    if chat.counts_roles:
-        around += _counted(rule, role)
-    if chat.per_name:
-        # A name that repeats the role costs one token less, on all five recorded calls that have one.
-        repeated = pc.fill_null(pc.equal(name, role), False).to_numpy(zero_copy_only=False)
-        around += np.where(_known(name), chat.per_name + _counted(rule, name) - repeated, 0)
-    overhead = chat.per_request + _summed(around, request, len(flat))
-    if chat.without_system:
-        prompted = pc.fill_null(pc.is_in(role, pa.array(["system", "developer"])), False).to_numpy(zero_copy_only=False)
-        overhead += chat.without_system * (_summed(prompted.astype(np.int64), request, len(flat)) == 0)
-    unknown = _summed((~_known(text)).astype(np.int64), request, len(flat)) > 0
-    unknown |= flat.is_null().to_numpy(zero_copy_only=False)
-    return _count(rule, _summed(_counted(rule, text), request, len(flat)), overhead, unknown)
+    return MessageCounts(messages).count(model)
 
 
 def count_output(model: str, completions: pa.Array | pa.ChunkedArray | Sequence[str | None]) -> TokenCount:
@@ -136,17 +183,12 @@ def _count(
     return TokenCount(tokens, rule.provenance, rule.log_sd)
 
 
-def _counted(rule: CountingRule, texts: pa.Array) -> NDArray[np.int64]:
-    return pc.fill_null(count_texts(rule.tokenizer, texts), 0).to_numpy()  # type: ignore[no-any-return]
+def _counted(tokenizer: str, texts: pa.Array) -> NDArray[np.int64]:
+    return pc.fill_null(count_texts(tokenizer, texts), 0).to_numpy()  # type: ignore[no-any-return]
 
 
 def _known(column: pa.Array) -> NDArray[np.bool_]:
     return column.is_valid().to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
-
-
-def _summed(values: NDArray[np.int64], request: NDArray[np.intp], requests: int) -> NDArray[np.int64]:
-    """Each request's sum over its messages; exact, since the floats of bincount hold integers up to 2⁵³."""
-    return np.bincount(request, weights=values, minlength=requests).astype(np.int64)
 
 
 @cache

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -13,8 +12,8 @@ import pyarrow.compute as pc
 
 from pricing import AsOf, Capabilities, Charges, PriceBook, charge
 from router import Decisions, RoutingRule
+from simulator.counted import CountedInput
 from simulator.counts import INPUTS, THOUSAND, UNKNOWN, Array, Counts
-from simulator.inputs import Recount
 from simulator.memory import Memory
 from simulator.models import NO_MODEL, Codes, ModelIndex
 from simulator.money import picodollars
@@ -76,6 +75,7 @@ class Batch:
         requests: arrival columns.
         source: int32 codes of the logged models.
         logged: the logged tokens.
+        inputs: counts of the messages by any tokenizer, each made once for all arms.
         tier: the service tier served, else the one asked for.
         passes: bool, calls that are no chat: they cost what was logged in every arm.
         recorded_pico: int64, what the log says each call cost; 0 where it does not say.
@@ -92,6 +92,7 @@ class Batch:
     requests: pa.RecordBatch
     source: Codes
     logged: Counts
+    inputs: CountedInput
     tier: pa.Array
     passes: Array
     recorded_pico: Array
@@ -109,19 +110,17 @@ class Batch:
         """What a key stands for in this batch, made the first time; see `Memory.get`."""
         return self.memory.get((self.number, *key), make)
 
-    @cached_property
-    def recount(self) -> Recount:
-        """Counts of the messages by other models' tokenizers, each made once for all arms."""
-        return Recount(self.requests["messages"])
-
     @classmethod
-    def of(cls, requests: pa.RecordBatch, outcomes: pa.RecordBatch, source: Codes, logged: Counts) -> Batch:
+    def of(
+        cls, requests: pa.RecordBatch, outcomes: pa.RecordBatch, source: Codes, logged: Counts, inputs: CountedInput
+    ) -> Batch:
         """The batch, from its columns."""
         call_type = pc.fill_null(requests["call_type"], "chat")
         return cls(
             requests,
             source,
             logged,
+            inputs,
             pc.coalesce(outcomes["served_tier"], requests["service_tier"]),
             pc.not_equal(call_type, "chat").to_numpy(zero_copy_only=False),
             picodollars(outcomes["recorded_usd"]),
@@ -211,7 +210,7 @@ def distinct(codes: Codes) -> list[int]:
 
 def tokens_on(batch: Batch, model: int, rows: Array, index: ModelIndex, outputs: Outputs) -> Moved:
     """The batch's tokens on one model, the rows of a mask at least; worked out once for all arms and replays."""
-    known = Known(batch.logged, batch.source, batch.task, batch.recount, batch.cap)
+    known = Known(batch.logged, batch.source, batch.task, batch.inputs, batch.cap)
     moved = batch.kept(("tokens", model, outputs.key), lambda: Moved.none(model, known))
     moved.fill(rows, known, index, outputs)
     return moved

@@ -8,26 +8,39 @@ from collections.abc import Iterable
 import msgspec
 import pyarrow as pa
 
-from pricing import CountingRule, TokenCount, count_messages, count_output, counting_rule
+from pricing import CountingRule, MessageCounts, TokenCount, count_messages, count_output, counting_rule
 from problems import BackrouteError
+from simulator.counts import Array
 
 
-def counted_input(model: str, messages: pa.Array) -> TokenCount:
-    """Input tokens of requests by a model's counting rule; see `pricing.count_messages`.
+class CountedInput:
+    """Input tokens of a batch's requests by any model's counting rule.
 
     Args:
-        model: whose tokenizer counts.
         messages: the texts, or a profile's counts of them: a struct with thousandths of a token by counting rule.
-
-    Raises:
-        BackrouteError: a profile that was made without this model's tokenizer.
     """
-    return _held(model, messages) or count_messages(model, messages)
+
+    def __init__(self, messages: pa.Array) -> None:
+        self._held = messages if pa.types.is_struct(messages.type) else None
+        self._counts = MessageCounts(messages) if self._held is None else None
+
+    def count(self, model: str, rows: Array) -> TokenCount:
+        """The tokens of the requests of these numbers; see `pricing.count_messages`.
+
+        Raises:
+            BackrouteError: a profile that was made without this model's tokenizer.
+        """
+        if self._counts is not None:
+            return self._counts.count(model, rows)
+        assert self._held is not None
+        return _from_profile(model, self._held.take(pa.array(rows)))
 
 
 def counted_output(model: str, completions: pa.Array) -> TokenCount:
-    """Output tokens of answers, likewise; see `pricing.count_output`."""
-    return _held(model, completions) or count_output(model, completions)
+    """Output tokens of answers, or a profile's counts of them, likewise; see `pricing.count_output`."""
+    if pa.types.is_struct(completions.type):
+        return _from_profile(model, completions)
+    return count_output(model, completions)
 
 
 def counts_of(texts: pa.Array, models: Iterable[str], *, output: bool) -> pa.StructArray:
@@ -50,9 +63,7 @@ def rule_key(rule: CountingRule) -> str:
     return f"{rule.tokenizer} {hashlib.blake2b(said, digest_size=4).hexdigest()}"
 
 
-def _held(model: str, texts: pa.Array) -> TokenCount | None:
-    if not pa.types.is_struct(texts.type):
-        return None
+def _from_profile(model: str, texts: pa.StructArray) -> TokenCount:
     rule = counting_rule(model)
     key = rule_key(rule)
     if texts.type.get_field_index(key) < 0:

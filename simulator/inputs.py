@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import pyarrow as pa
 
 from pricing import counting_rule
-from simulator.counted import counted_input
+from simulator.counted import CountedInput
 from simulator.counts import Array
 
 # Prompt tokens of each exact tokenizer per token of o200k_base, over 15,693 public prompts of 20 tokens and more
@@ -18,48 +17,31 @@ TOKENIZER_LOG_SD = 0.05
 UNKNOWN_SOURCE_LOG_SD = 0.15
 
 
-class Recount:
-    """The messages of one batch, each counted once by each tokenizer that the models it moves between need.
+def input_factor(
+    inputs: CountedInput, source: str | None, target: str, rows: Array
+) -> tuple[Array, tuple[float, float], Array]:
+    """What the input count of some requests is multiplied with when they move from one model to another.
 
-    Args:
-        messages: list<struct<role, name, text>> per request, null where the log holds no text.
+    Where the text is known, the target's count of it over the source's; elsewhere the calibrated ratio of the two
+    tokenizers. A source nobody knows is taken to count as o200k_base does.
+
+    Returns:
+        float64 per row; the standard deviation of the log of the common error where the text is known, and where it
+        is not; and bool per row, it is not.
     """
+    to = counting_rule(target)
+    of = counting_rule(source) if source else counting_rule("openai/gpt-4o")
+    per_token = (to.ratio or 1.0) * AGAINST_O200K[to.tokenizer]
+    plain = per_token / ((of.ratio or 1.0) * AGAINST_O200K[of.tokenizer])
+    sd = math.hypot(to.log_sd, of.log_sd) if (to.tokenizer, to.ratio) != (of.tokenizer, of.ratio) else 0.0
+    if source is None:
+        sd = math.hypot(sd, UNKNOWN_SOURCE_LOG_SD)
+    counted, before = _counts(inputs, target, rows), _counts(inputs, source or "openai/gpt-4o", rows)
+    known = (counted > 0) & (before > 0)
+    textless_sd = math.hypot(sd, TOKENIZER_LOG_SD) if to.tokenizer != of.tokenizer else sd
+    return np.where(known, counted / np.where(known, before, 1), plain), (sd, textless_sd), ~known
 
-    def __init__(self, messages: pa.Array) -> None:
-        self._messages = messages
-        # By counting rule: the counts, and which of them were made.
-        self._held: dict[tuple[object, ...], tuple[Array, Array]] = {}
 
-    def factor(self, source: str | None, target: str, rows: Array) -> tuple[Array, tuple[float, float], Array]:
-        """What the input count of some requests is multiplied with when they move from one model to another.
-
-        Where the text is known, the target's count of it over the source's; elsewhere the calibrated ratio of the two
-        tokenizers. A source nobody knows is taken to count as o200k_base does.
-
-        Returns:
-            float64 per row; the standard deviation of the log of the common error where the text is known, and where it
-            is not; and bool per row, it is not.
-        """
-        to = counting_rule(target)
-        of = counting_rule(source) if source else counting_rule("openai/gpt-4o")
-        per_token = (to.ratio or 1.0) * AGAINST_O200K[to.tokenizer]
-        plain = per_token / ((of.ratio or 1.0) * AGAINST_O200K[of.tokenizer])
-        sd = math.hypot(to.log_sd, of.log_sd) if (to.tokenizer, to.ratio) != (of.tokenizer, of.ratio) else 0.0
-        if source is None:
-            sd = math.hypot(sd, UNKNOWN_SOURCE_LOG_SD)
-        counted, before = self._counts(target, rows), self._counts(source or "openai/gpt-4o", rows)
-        known = (counted > 0) & (before > 0)
-        textless_sd = math.hypot(sd, TOKENIZER_LOG_SD) if to.tokenizer != of.tokenizer else sd
-        return np.where(known, counted / np.where(known, before, 1), plain), (sd, textless_sd), ~known
-
-    def _counts(self, model: str, rows: Array) -> Array:
-        """Float64 tokens of some requests' messages, 0 where there is no text."""
-        rule = counting_rule(model)
-        key = (rule.tokenizer, rule.ratio, rule.chat)
-        if key not in self._held:
-            self._held[key] = np.zeros(len(self._messages)), np.zeros(len(self._messages), bool)
-        counts, made = self._held[key]
-        if len(left := rows[~made[rows]]):
-            counts[left] = counted_input(model, self._messages.take(pa.array(left))).tokens.fill_null(0).to_numpy()
-            made[left] = True
-        return np.asarray(counts[rows])
+def _counts(inputs: CountedInput, model: str, rows: Array) -> Array:
+    """Float64 tokens of some requests' messages, 0 where there is no text."""
+    return np.asarray(inputs.count(model, rows).tokens.fill_null(0).to_numpy(), np.float64)

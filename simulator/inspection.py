@@ -15,10 +15,10 @@ from problems import ProblemLog
 from simulator.arms import Arm, Batch
 from simulator.counts import INPUTS, THOUSAND, UNKNOWN
 from simulator.drift import Cause
-from simulator.logged import logged_counts
 from simulator.models import ModelIndex
 from simulator.money import exact_sum
 from simulator.plausible import Doubt, Doubts
+from simulator.prepared import Prepared
 from simulator.reconcile import Reconciliation
 from simulator.suggested import suggested_prices
 from workloads import PROVENANCES, Log
@@ -70,10 +70,9 @@ def inspect_log(log: Log, book: PriceBook, as_of: AsOf) -> Inspection:
     doubts = Doubts(book, index)
     sessions: set[str] = set()
     for requests, outcomes in log.batches(problems=seen.problems):
-        source = index.of_log(requests["model"], requests["provider"])
-        batch = Batch.of(requests, outcomes, source, logged_counts(requests, outcomes, source, index))
+        batch = Prepared.batch(requests, outcomes, index)
         arm = seen.bill.add(batch, index, book)
-        doubts.add(requests, outcomes, source)
+        doubts.add(requests, outcomes, batch.source)
         _facts(seen, batch, outcomes)
         sessions.update(requests["session_id"].drop_null().unique().to_pylist())
         _models(seen, batch, arm, index)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulator.counted import counted_input, counted_output
-from simulator.counts import ESTIMATED, INPUTS, PROVIDER, THOUSAND, TOKENIZER, UNKNOWN, Array, Counts
+from simulator.counted import CountedInput, counted_output
+from simulator.counts import ESTIMATED, INPUTS, PROVIDER, TEXT, THOUSAND, TOKENIZER, UNKNOWN, Array, Counts
 from simulator.models import Codes, ModelIndex
 from workloads import BUCKETS, PROVENANCES
 
@@ -16,7 +18,9 @@ CODES = {"provider": PROVIDER, "tokenizer": TOKENIZER, "estimated": ESTIMATED}
 FALLBACK_MODEL = "openai/gpt-4o"
 
 
-def logged_counts(requests: pa.RecordBatch, outcomes: pa.RecordBatch, models: Codes, index: ModelIndex) -> Counts:
+def logged_counts(
+    requests: pa.RecordBatch, outcomes: pa.RecordBatch, inputs: CountedInput, models: Codes, index: ModelIndex
+) -> Counts:
     """The logged arm's tokens: as the provider counted them, else counted from messages and completion, else unknown.
 
     Failed calls without usage, and answers from a gateway's own cache, used nothing.
@@ -28,21 +32,27 @@ def logged_counts(requests: pa.RecordBatch, outcomes: pa.RecordBatch, models: Co
         column = outcomes[bucket]
         known[:, i] = column.is_valid().to_numpy(zero_copy_only=False)
         milli[:, i] = column.fill_null(0).to_numpy() * THOUSAND
-    inputs, outputs = np.asarray(known[:, :INPUTS].any(axis=1)), np.asarray(known[:, INPUTS:].any(axis=1))
+    stated = [np.asarray(side.any(axis=1)) for side in (known[:, :INPUTS], known[:, INPUTS:])]
     # A provider that states part of a side states all of it: what it leaves out is none.
-    known[:, :INPUTS] |= inputs[:, None]
-    known[:, INPUTS:] |= outputs[:, None]
-    from_input = _provenance(outcomes["input_provenance"], inputs)
-    from_output = _provenance(outcomes["output_provenance"], outputs)
+    known[:, :INPUTS] |= stated[0][:, None]
+    known[:, INPUTS:] |= stated[1][:, None]
+    from_input = _provenance(outcomes["input_provenance"], stated[0])
+    from_output = _provenance(outcomes["output_provenance"], stated[1])
 
-    free = _free(outcomes["status"], inputs | outputs)
+    free = _free(outcomes["status"], stated[0] | stated[1])
     known[free], milli[free] = True, 0
     from_input[free], from_output[free] = PROVIDER, PROVIDER
 
-    no_input = ~inputs & ~free & requests["messages"].is_valid().to_numpy(zero_copy_only=False)
-    _count(no_input, requests["messages"], True, models, index, milli, known, from_input)
-    no_output = ~outputs & ~free & outcomes["completion"].is_valid().to_numpy(zero_copy_only=False)
-    _count(no_output, outcomes["completion"], False, models, index, milli, known, from_output)
+    no_input = ~stated[0] & ~free & requests["messages"].is_valid().to_numpy(zero_copy_only=False)
+    for name, rows in _by_model(no_input, models, index):
+        counted = inputs.count(name or FALLBACK_MODEL, rows)
+        milli[rows, 0], known[rows, :INPUTS] = counted.tokens.fill_null(0).to_numpy(), True
+        from_input[rows] = ESTIMATED if name is None else CODES[counted.provenance]
+    no_output = ~stated[1] & ~free & outcomes["completion"].is_valid().to_numpy(zero_copy_only=False)
+    for name, rows in _by_model(no_output, models, index):
+        counted = counted_output(name or FALLBACK_MODEL, outcomes["completion"].take(pa.array(rows)))
+        milli[rows, TEXT], known[rows, INPUTS:] = counted.tokens.fill_null(0).to_numpy(), True
+        from_output[rows] = ESTIMATED if name is None else CODES[counted.provenance]
     return Counts(milli, known, from_input, from_output)
 
 
@@ -59,22 +69,7 @@ def _free(status: pa.Array, stated: Array) -> Array:
     return np.asarray(cached | (failed & ~stated))
 
 
-def _count(
-    rows: Array,
-    texts: pa.Array,
-    is_input: bool,
-    models: Codes,
-    index: ModelIndex,
-    milli: Array,
-    known: Array,
-    provenance: Array,
-) -> None:
-    side = slice(0, INPUTS) if is_input else slice(INPUTS, len(BUCKETS))
+def _by_model(rows: Array, models: Codes, index: ModelIndex) -> Iterator[tuple[str | None, Array]]:
+    """The models of the rows of a mask, each with the numbers of its rows."""
     for code in np.unique(models[rows]):
-        here = np.flatnonzero(rows & (models == code))
-        name = index.name(int(code))
-        counter = counted_input if is_input else counted_output
-        counted = counter(name or FALLBACK_MODEL, texts.take(pa.array(here)))
-        milli[here, side.start] = counted.tokens.fill_null(0).to_numpy()
-        known[here, side] = True
-        provenance[here] = ESTIMATED if name is None else CODES[counted.provenance]
+        yield index.name(int(code)), np.flatnonzero(rows & (models == code))

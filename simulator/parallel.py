@@ -19,6 +19,7 @@ from pricing import PriceBook
 from pricing.fast_counts import forecast
 from problems import ProblemLog
 from simulator.arms import Batch
+from simulator.counted import CountedInput
 from simulator.counts import Counts
 from simulator.engines import Engine
 from simulator.facts import Partial
@@ -175,7 +176,7 @@ def part_batches(part: Path, index: ModelIndex) -> Iterator[Batch]:
                 held["from_output"].to_numpy(),
             )
             source_codes = index.of_log(requests["model"], requests["provider"])
-            yield Batch.of(requests, outcomes, source_codes, logged)
+            yield Batch.of(requests, outcomes, source_codes, logged, CountedInput(requests["messages"]))
 
 
 def replay_part(task: ReplayTask) -> Replayed | None:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pricing import PriceBook
 from problems import Problem, ProblemLog
 from simulator.arms import Batch
+from simulator.counted import CountedInput
 from simulator.counts import Array
 from simulator.logged import logged_counts
 from simulator.memory import Memory
@@ -81,7 +82,9 @@ class Prepared:
     def batch(requests: pa.RecordBatch, outcomes: pa.RecordBatch, index: ModelIndex) -> Batch:
         """One batch as the kernel takes it: its models known, its tokens counted."""
         source = index.of_log(requests["model"], requests["provider"])
-        return Batch.of(requests, outcomes, source, logged_counts(requests, outcomes, source, index))
+        inputs = CountedInput(requests["messages"])
+        logged = logged_counts(requests, outcomes, inputs, source, index)
+        return Batch.of(requests, outcomes, source, logged, inputs)
 
 
 @dataclass(frozen=True)

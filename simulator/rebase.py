@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from simulator.counted import CountedInput
 from simulator.counterfactual import predict_reasoning
 from simulator.counts import ESTIMATED, INPUTS, REASONING, TEXT, THOUSAND, UNKNOWN, Array, Counts
-from simulator.inputs import Recount
+from simulator.inputs import input_factor
 from simulator.models import Codes, ModelIndex
 from simulator.observed import o200k_per_token
 from simulator.outputs import Outputs
@@ -23,14 +24,14 @@ class Known:
         logged: the logged tokens.
         source: int32 codes of the logged models.
         task: int64 codes of their task classes, -1 where unlabelled.
-        recount: counts of the messages, each made once for all arms.
+        inputs: counts of the messages, each made once for all arms.
         cap: float64 output caps in tokens, NaN where there is none.
     """
 
     logged: Counts
     source: Codes
     task: Array
-    recount: Recount
+    inputs: CountedInput
     cap: Array
 
 
@@ -102,7 +103,7 @@ class Moved:
         """Set some rows of one logged model and task."""
         milli, mine = self.counts.milli, self.counts
         source, name = index.name(s), index.names[self.target]
-        factor, input_sds, textless = known.recount.factor(source, name, rows)
+        factor, input_sds, textless = input_factor(known.inputs, source, name, rows)
         text = milli[rows, TEXT] / THOUSAND
         prompt = milli[rows, :INPUTS].sum(axis=1) / THOUSAND
         to_o200k, of_o200k = o200k_per_token(source), 1 / o200k_per_token(name)

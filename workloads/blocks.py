@@ -17,8 +17,7 @@ import pyarrow as pa
 
 from workloads.documents import is_document
 from workloads.formats.plain import read_plain
-from workloads.reading import id_key
-from workloads.rows import to_batches
+from workloads.ids import Ids
 from workloads.sources import BYTE_ORDER_MARK, FileSource, no_lines
 from workloads.tables import is_table
 from workloads.unpacked import UNPACKERS
@@ -89,19 +88,16 @@ def read_block(block: Block) -> tuple[pa.RecordBatch, pa.RecordBatch, BlockIds] 
 
     None where the log's own reading has to look at one of its lines.
     """
-    rows, digests, count = [], [], 0
+    contents, count = [], 0
     for content in block.lines():
         count += 1
         line = content.rstrip(b"\r")
-        if not line or line.isspace():
-            continue
-        if (row := read_plain(line)) is None:
-            return None
-        digest = blake2b(line, digest_size=16).digest()
-        row.request_id = row.request_id or digest.hex()
-        digests.append(digest)
-        rows.append(row)
-    requests, outcomes = to_batches(rows)
-    keys = np.fromiter((id_key(row.request_id or "") for row in rows), np.uint64, len(rows))
-    contents = np.frombuffer(b"".join(digest[:8] for digest in digests), ">u8").astype(np.uint64)
-    return requests, outcomes, BlockIds(b"".join(digests), keys, contents, count)
+        if line and not line.isspace():
+            contents.append(line)
+    plain = read_plain(contents)
+    if len(plain.at) < len(contents):
+        return None
+    digests = [blake2b(line, digest_size=16).digest() for line in contents]
+    ids = Ids.of(plain.requests["request_id"], digests)
+    requests, outcomes = plain.named(ids)
+    return requests, outcomes, BlockIds(b"".join(digests), ids.keys, ids.contents, count)

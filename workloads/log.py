@@ -22,7 +22,7 @@ from workloads.formats.mapping import load_mapping
 from workloads.formats.times import read_time
 from workloads.reading import Line, Reading
 from workloads.records import RecordSource, as_records
-from workloads.rows import Row, RowError, to_batches
+from workloads.rows import Row, RowError
 from workloads.schema import OUTCOME, REQUEST
 from workloads.sources import FileSource, Source, open_source
 
@@ -127,21 +127,15 @@ class Log:
         reading = Reading(self._format, self._zone, found, self._start, self._sources)
         for note in self._notes:
             found.add(note)
-        digest, waiting, size = blake2b(digest_size=16), list[Row](), 0
+        digest = blake2b(digest_size=16)
         for source in self._sources:
             reading.next_file()
-            for number, content in source.lines(reading.problems):
-                line = Line(source.name, number, content, blake2b(content, digest_size=16).digest())
-                digest.update(line.digest)
-                size += len(content)
-                for row in reading.rows(line):
-                    waiting.append(row)
-                    if len(waiting) >= rows or size >= BATCH_BYTES:
-                        yield to_batches(waiting)
-                        waiting, size = [], 0
+            for lines in _chunks(source, reading.problems, rows):
+                digest.update(b"".join([line.digest for line in lines]))
+                requests, outcomes = reading.batch(lines)
+                for at in range(0, requests.num_rows, rows):  # a line may hold several rows
+                    yield requests.slice(at, rows), outcomes.slice(at, rows)
         self.formats, self.recognised, self.digest = reading.formats, reading.recognised, digest.hexdigest()
-        if waiting:
-            yield to_batches(waiting)
 
     def stamp(self) -> object:
         """Changes when a file of the log does: the files' sizes and times."""
@@ -208,15 +202,14 @@ class Gathering:
     def read(self, block: Block) -> tuple[pa.RecordBatch, pa.RecordBatch]:
         """Read a block here."""
         self._begin(block)
-        rows: list[Row] = []
+        lines: list[Line] = []
         for held in block.lines():
             self._lines += 1
             content = held.rstrip(b"\r")
             if content and not content.isspace():
-                line = Line(block.source, self._lines, content, blake2b(content, digest_size=16).digest())
-                self._digest.update(line.digest)
-                rows += self._reading.rows(line)
-        return to_batches(rows)
+                lines.append(Line(block.source, self._lines, content, blake2b(content, digest_size=16).digest()))
+        self._digest.update(b"".join([line.digest for line in lines]))
+        return self._reading.batch(lines)
 
     def _begin(self, block: Block) -> None:
         if block.start == 0 and block.path != self._source:
@@ -228,6 +221,42 @@ class Gathering:
         reading = self._reading
         self._log.formats, self._log.recognised = reading.formats, reading.recognised
         self._log.digest = self._digest.hexdigest()
+
+
+class _Early(ProblemLog):
+    """Holds a source's problems until the lines before them are read, so that all are told in the log's order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: list[tuple[Problem, bytes | str]] = []
+
+    def add(self, problem: Problem, original: bytes | str = "") -> None:
+        """See `ProblemLog.add`."""
+        self._told.append((problem, original))
+
+    def __bool__(self) -> bool:
+        return bool(self._told)
+
+    def tell(self, problems: ProblemLog) -> None:
+        """Hand on what is held."""
+        for problem, original in self._told:
+            problems.add(problem, original)
+        self._told.clear()
+
+
+def _chunks(source: Source, problems: ProblemLog, rows: int) -> Iterator[list[Line]]:
+    """A source's lines, so many at a time that a batch comes to `rows` and no more bytes than it may."""
+    waiting, size, early = list[Line](), 0, _Early()
+    for number, content in source.lines(early):
+        if waiting and (early or len(waiting) >= rows or size >= BATCH_BYTES):
+            yield waiting
+            waiting, size = [], 0
+        early.tell(problems)
+        waiting.append(Line(source.name, number, content, blake2b(content, digest_size=16).digest()))
+        size += len(content)
+    if waiting:
+        yield waiting
+    early.tell(problems)
 
 
 def _frame(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> pd.DataFrame:

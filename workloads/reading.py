@@ -10,6 +10,8 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
+import pyarrow as pa
 
 from problems import Problem, ProblemLog
 from problems.problem import shown
@@ -19,13 +21,13 @@ from workloads.formats import Format, Reader, chat, reader_of, recognise
 from workloads.formats.not_a_call import NotACallError
 from workloads.formats.plain import read_plain
 from workloads.formats.unfold import unfold
-from workloads.met import Met
-from workloads.rows import Row, RowError
+from workloads.ids import Ids, MetIds, key_of
+from workloads.rows import Columns, Row, RowError, to_batches
 from workloads.sources import Source
 
 ONCE_A_FILE = {"no_time_zone", "no_start", "billed_apart", "answer_in_messages"}
 ASIDE = "row set aside"
-LATER = 0x9E3779B97F4A7C15  # tells the key of a line from that of an id
+REUSED = ("both rows kept", "give each request its own id")
 
 
 class Line(NamedTuple):
@@ -62,9 +64,7 @@ class Reading:
         self.recognised: dict[str, str] = {}
         self._readers: dict[str, Reader] = {}
         self._noted: set[tuple[str, str]] = set()
-        # Ids and the lines they first came with, as 64-bit hashes, and the other lines of ids used again.
-        self._met = Met()
-        self._repeated: Counter[int] = Counter()
+        self._met = MetIds()
 
     def next_file(self) -> None:
         """Tell the readers that another file begins."""
@@ -72,19 +72,59 @@ class Reading:
             if (begin := getattr(reader, "next_file", None)) is not None:
                 begin()
 
-    def rows(self, line: Line) -> Iterator[Row]:
-        """The rows of a line: one, several where it holds a list of records, none where it was set aside."""
+    def batch(self, lines: Sequence[Line]) -> Columns:
+        """The rows of some lines, in their order, in columns of (requests, outcomes)."""
+        place, first = 0, list[Row]()
         # The first row of a log says what it was recognised by, so the full reader reads it.
-        if self._format is None and chat.NAME in self.formats and (row := read_plain(line.content)):
+        while place < len(lines) and not (self._format is None and chat.NAME in self.formats):
+            first += self._rows(lines[place])
+            place += 1
+        if place == len(lines):
+            return to_batches(first)
+        read = self._fast(lines[place:])
+        return _joined(to_batches(first), read) if first else read
+
+    def _fast(self, lines: Sequence[Line]) -> Columns:
+        """The rows of lines that are plain for the most part; the full reader reads the others, each in its turn."""
+        plain = read_plain([line.content for line in lines])
+        own = [lines[place] for place in plain.at.tolist()]
+        ids = Ids.of(plain.requests["request_id"], [line.digest for line in own])
+        others = np.setdiff1d(np.arange(len(lines)), plain.at, assume_unique=True)
+        rows, places, kept, begin = list[Row](), list[int](), list[int](), 0
+        for place, end in zip(others.tolist(), np.searchsorted(plain.at, others).tolist(), strict=True):
+            kept += self._new(own, ids, begin, end)
+            found = list(self._rows(lines[place]))
+            rows += found
+            places += [place] * len(found)
+            begin = end
+        kept += self._new(own, ids, begin, len(own))
+        self.formats[chat.NAME] += len(kept)
+        read = plain.named(ids)
+        if len(kept) < len(own):
+            read = _take(read, kept)
+        if not rows:
+            return read
+        order = np.argsort(np.concatenate([plain.at[kept], places]), kind="stable")
+        return _take(_joined(read, to_batches(rows)), order)
+
+    def _new(self, lines: Sequence[Line], ids: Ids, begin: int, end: int) -> list[int]:
+        """The numbers of those rows from `begin` on and before `end` that are to be kept."""
+        keys, contents = ids.keys[begin:end].tolist(), ids.contents[begin:end].tolist()
+        if self._met.take_in(keys, contents):
+            return list(range(begin, end))
+        kept = []
+        for number, key, content in zip(range(begin, end), keys, contents, strict=True):
+            line, name = lines[number], ids.names[number].as_py()
             try:
-                self._name(line, row, repeats=False)
+                if not self._met.is_new(name, key, content):
+                    self._add(line, "id_reused", "request_id", name, *REUSED)
+                kept.append(number)
             except RowError as error:
                 self._add(line, error.kind, error.field, error.value, ASIDE, error.fix)
-            else:
-                self._note(line, row)
-                self.formats[chat.NAME] += 1
-                yield row
-            return
+        return kept
+
+    def _rows(self, line: Line) -> Iterator[Row]:
+        """The rows of a line by the full reader: one, several of a list of records, none where it was set aside."""
         try:
             record = decode(line.content)
             within = unfold(record)
@@ -195,32 +235,16 @@ class Reading:
 
     def _name(self, line: Line, row: Row, *, repeats: bool) -> None:
         """The row's id; without one of its own, the hash of its line."""
-        if row.request_id is None and repeats:
+        if row.request_id is None and repeats and (count := self._met.count(line.digest)):
             # Equal lines of a trace are different calls: the second is told from the first by its count.
-            key = int.from_bytes(line.digest[:8])
-            self._repeated[key] += 1
-            if count := self._repeated[key] - 1:
-                line = line._replace(digest=blake2b(line.digest + count.to_bytes(8), digest_size=16).digest())
+            line = line._replace(digest=blake2b(line.digest + count.to_bytes(8), digest_size=16).digest())
         row.request_id = row.request_id or line.digest.hex()
-        self._check_new(line, row, row.request_id)
-
-    def _check_new(self, line: Line, row: Row, request_id: str) -> None:
-        key = id_key(request_id)
-        content = int.from_bytes(line.digest[:8])
-        first = self._met.get(key)
-        if first is None:
-            self._met.add(key, content)
-            return
-        later = content ^ LATER
-        if first == content or self._met.get(later) is not None:
-            fix = "nothing, if the line was logged twice; else give each request an id or a time"
-            raise RowError("request_id", request_id, "duplicate", fix)
-        self._met.add(later, content)
-        row.notes.append(("id_reused", "request_id", request_id, "both rows kept", "give each request its own id"))
+        if not self._met.is_new(row.request_id, key_of(row.request_id), int.from_bytes(line.digest[:8])):
+            row.notes.append(("id_reused", "request_id", row.request_id, *REUSED))
 
     def accept(self, keys: Sequence[int], contents: Sequence[int], name: str) -> bool:
         """Take in rows of a format that were read elsewhere; False, and nothing done, where an id was met before."""
-        if name not in self.formats or not self._met.update(keys, contents):
+        if name not in self.formats or not self._met.take_in(keys, contents):
             return False
         self.formats[name] += len(keys)
         return True
@@ -230,6 +254,10 @@ class Reading:
         self.problems.add(problem, line.content)
 
 
-def id_key(request_id: str) -> int:
-    """A request's id as 64 bits of its hash."""
-    return int.from_bytes(blake2b(request_id.encode(), digest_size=8).digest())
+def _joined(before: Columns, after: Columns) -> Columns:
+    return pa.concat_batches([before[0], after[0]]), pa.concat_batches([before[1], after[1]])
+
+
+def _take(columns: Columns, numbers: Any) -> Columns:
+    at = pa.array(numbers, pa.int64())
+    return columns[0].take(at), columns[1].take(at)

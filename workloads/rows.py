@@ -62,39 +62,45 @@ class RowError(Exception):
         self.field, self.value, self.kind, self.fix = field, value, kind, fix
 
 
+Columns = tuple[pa.RecordBatch, pa.RecordBatch]  # requests and outcomes, row by row the same call
 OWN_COLUMNS = [name for name in REQUEST.names if name != "messages"]
-USAGE_COLUMNS = {*BUCKETS, "input_provenance", "output_provenance", "served_tier"}
 
 
-def to_batches(rows: Sequence[Row]) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+def to_batches(rows: Sequence[Row]) -> Columns:
     """The rows as (requests, outcomes) in the schemas' columns."""
     columns = {name: pa.array(list(map(attrgetter(name), rows)), REQUEST.field(name).type) for name in OWN_COLUMNS}
     columns["messages"] = _messages(rows)
     requests = pa.RecordBatch.from_arrays([columns[name] for name in REQUEST.names], schema=REQUEST)
-    return requests, pa.RecordBatch.from_arrays([_outcome(rows, each) for each in OUTCOME], schema=OUTCOME)
+    costs = [row.recorded_usd for row in rows]
+    after = usage_columns([row.usage for row in rows], costs)
+    for column in OUTCOME:
+        if column.name not in after:
+            after[column.name] = pa.array(list(map(attrgetter(column.name), rows)), column.type)
+    return requests, pa.RecordBatch.from_arrays([after[name] for name in OUTCOME.names], schema=OUTCOME)
+
+
+def usage_columns(usages: Sequence[Usage], costs: Sequence[Decimal | None]) -> dict[str, pa.Array]:
+    """The outcome columns that usage blocks give, with the costs that the log states beside them."""
+    said = list(map(attrgetter(*BUCKETS, "provenance", "served_tier", "recorded_usd"), usages))
+    columns: list[Sequence[Any]] = list(zip(*said, strict=True)) or [()] * (len(BUCKETS) + 3)
+    found = dict(zip((*BUCKETS, "provenance", "served_tier", "recorded_usd"), columns, strict=True))
+    provenance = found.pop("provenance")
+    found |= {
+        f"{side}_provenance": [
+            None if first is None else who for first, who in zip(found[bucket], provenance, strict=True)
+        ]
+        for side, bucket in (("input", "input_uncached"), ("output", "output_text"))
+    }
+    found["recorded_usd"] = [
+        own if cost is None else cost for cost, own in zip(costs, found["recorded_usd"], strict=True)
+    ]
+    return {name: pa.array(values, OUTCOME.field(name).type) for name, values in found.items()}
 
 
 def _messages(rows: Sequence[Row]) -> pa.Array:
     flat = [message for row in rows for message in row.messages or ()]
     fields = [pa.array([message[i] for message in flat], pa.string()) for i in range(3)]
     offsets = np.cumsum([0, *(len(row.messages or ()) for row in rows)]).astype(np.int32)
-    unknown = pa.array([row.messages is None for row in rows])
+    unknown = pa.array([row.messages is None for row in rows], pa.bool_())
     values = pa.StructArray.from_arrays(fields, fields=list(MESSAGE))
     return pa.ListArray.from_arrays(pa.array(offsets), values, type=pa.list_(MESSAGE), mask=unknown)
-
-
-def _outcome(rows: Sequence[Row], column: pa.Field) -> pa.Array:
-    name = column.name
-    values: list[Any]
-    usages = [row.usage for row in rows]
-    if name == "input_provenance":
-        values = [each.provenance if each.input_uncached is not None else None for each in usages]
-    elif name == "output_provenance":
-        values = [each.provenance if each.output_text is not None else None for each in usages]
-    elif name in USAGE_COLUMNS:
-        values = list(map(attrgetter(name), usages))
-    elif name == "recorded_usd":
-        values = [row.recorded_usd if row.recorded_usd is not None else row.usage.recorded_usd for row in rows]
-    else:
-        values = list(map(attrgetter(name), rows))
-    return pa.array(values, column.type)

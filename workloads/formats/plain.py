@@ -1,39 +1,41 @@
-"""The fast way to read chat JSONL: what nearly every line looks like, decoded straight into types.
+"""The fast way to read chat JSONL: what nearly every line looks like, decoded straight into types and then columns.
 
-Its contract: the row that `chat.read` would give, or None where a line holds anything out of the ordinary (a field that
-is not here, a part that is no text, whatever needs a note or is a problem) and the full reader has to look.
+Its contract: the columns that `chat.read` and `to_batches` would give, or nothing where a line holds anything out of
+the ordinary (a field that is not here, a part that is no text, whatever needs a note or is a problem) and the full
+reader has to look.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from workloads.bodies.exchange import Message
-from workloads.bodies.openai import ROLES
-from workloads.counts import MOST_TOKENS, Usage, UsageError
+from workloads.formats import plain_text, plain_usage
 from workloads.formats.chat import KINDS, MOST_CAP
 from workloads.formats.envelope import MOST_MS, STATUSES, money
-from workloads.formats.times import EPOCH, FIRST_YEAR, LAST_YEAR, MICROSECOND
-from workloads.rows import Row, RowError
-from workloads.usage import read_usage
-from workloads.usage_openai import REASONING_OUTSIDE
+from workloads.formats.plain_text import Message
+from workloads.formats.plain_times import read_times
+from workloads.ids import Ids
+from workloads.rows import Columns, RowError
+from workloads.schema import OUTCOME, REQUEST
 
-UNCOUNTED = Usage(notes=("no_usage_block",))
 BODIES = ("{", "data:", "event:")  # an answer that begins so may be a recorded body
-Milliseconds = float | None
+BEGINS = frozenset("{de \t\r\n\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0")  # its first letter, or what may stand before it
+
+Values = list[Any]
+Array = np.ndarray[Any, np.dtype[Any]]
 
 
-class _Message(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    role: str
-    content: str
-    name: str | None = None
-
-
-class _Line(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+class Line(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """The fields read here, by the names of `chat` and `envelope`; where two names mean one field, the line has one."""
 
     request_id: str | None = None
@@ -46,7 +48,7 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     model: str | None = None
     provider: str | None = None
     system: str | None = None
-    messages: list[_Message] | None = None
+    messages: list[Message] | None = None
     prompt: str | None = None
     response: str | None = None
     completion: str | None = None
@@ -59,146 +61,176 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     task: str | None = None
     cost: int | float | None = None
     cost_usd: int | float | None = None
-    latency_ms: Milliseconds = None
-    ttft_ms: Milliseconds = None
-    latency_budget_ms: Milliseconds = None
+    latency_ms: float | None = None
+    ttft_ms: float | None = None
+    latency_budget_ms: float | None = None
     status: str | None = None
 
 
-_decode = msgspec.json.Decoder(_Line).decode
+@dataclass(frozen=True)
+class Plain:
+    """What was read of some lines.
+
+    Args:
+        at: int64, the places of the lines that were read, in their order.
+        requests, outcomes: a row for each of them; `request_id` is null where the line has none.
+    """
+
+    at: Array
+    requests: pa.RecordBatch
+    outcomes: pa.RecordBatch
+
+    def named(self, ids: Ids) -> Columns:
+        """The rows, each with its id."""
+        at = self.requests.schema.get_field_index("request_id")
+        return self.requests.set_column(at, REQUEST.field(at), ids.names), self.outcomes
 
 
-def read_plain(content: bytes) -> Row | None:
-    """The row of a line, or None where `chat.read` has to look; see the module."""
-    try:
-        return _row(_decode(content))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, RowError, UsageError, ValueError, OverflowError):
-        return None
+_decode = msgspec.json.Decoder(Line).decode
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-def _row(line: _Line) -> Row | None:
-    said = line.messages
-    if said is None and line.prompt is None and line.usage is None:
-        return None
-    cap, answer = line.max_tokens, line.completion if line.response is None else line.response
-    if (cap is not None and not 0 < cap < MOST_CAP) or (answer and answer.lstrip().startswith(BODIES)):
-        return None
-    status = "ok"
-    if line.status:
-        known = STATUSES.get(line.status)
-        if known is None:
-            return None
-        status = known
-    row = Row(
-        request_id=(line.id if line.request_id is None else line.request_id) or None,
-        session_id=(line.conversation_id if line.session_id is None else line.session_id) or None,
-        user_id=(line.user if line.user_id is None else line.user_id) or None,
-        model=line.model or None,
-        provider=line.provider or None,
-        max_output_tokens=cap,
-        service_tier=line.service_tier or None,
-        label=(line.task if line.label is None else line.label) or None,
-        completion=answer or None,
-        latency_ms=_milliseconds(line.latency_ms),
-        ttft_ms=_milliseconds(line.ttft_ms),
-        status=status,
+def read_plain(contents: Sequence[bytes]) -> Plain:
+    """The rows of those lines that nothing is out of the ordinary in; `chat.read` has to look at the others."""
+    lines, places = [], []
+    for place, content in enumerate(contents):
+        try:
+            lines.append(_decode(content))
+        except _UNREADABLE:
+            continue
+        places.append(place)
+    columns, odd = _columns(lines)
+    at = np.array(places, np.int64)
+    requests, outcomes = (
+        pa.RecordBatch.from_arrays([columns[n] for n in each.names], schema=each) for each in (REQUEST, OUTCOME)
     )
-    if line.timestamp:
-        row.arrived_at = _microseconds(line.timestamp)
-    cost = line.cost if line.cost_usd is None else line.cost_usd
-    if cost is not None:
-        row.recorded_usd = money("cost", cost)
-    _set_meta(row, line)
-    _set_messages(row, line, said)
-    row.usage = _usage(line.usage, row.provider)
-    if row.model:
-        row.call_type = _call_type(row.model)
-    return row
+    if odd.any():
+        ordinary = pa.array(~odd)
+        at, requests, outcomes = at[~odd], requests.filter(ordinary), outcomes.filter(ordinary)
+    return Plain(at, requests, outcomes)
 
 
-def _set_messages(row: Row, line: _Line, said: list[_Message] | None) -> None:
-    if said is None:
-        messages = [] if line.prompt is None else [Message("user", None, line.prompt)]
-    else:
-        messages = [Message(ROLES.get(each.role, each.role), each.name or None, each.content) for each in said]
-        if not all(each.role for each in said):
-            raise ValueError("a message without a role")
-    if system := line.system:
-        first = said[0] if said else None
-        if first is None or first.role != "system" or first.content != system:
-            messages.insert(0, Message("system", None, system))
-    if not messages:
-        return
-    if messages[-1].role == "assistant" and row.completion is None:
-        raise ValueError("the answer may stand among the messages")
-    prompt, systems = None, []
-    for role, _, text in messages:
-        if role == "user":
-            prompt = text
-        elif role == "system":
-            systems.append(text)
-    row.messages, row.n_messages = tuple(messages), len(messages)
-    row.prompt, row.system = prompt or "", "\n".join(systems) if systems else None
+def _columns(lines: Sequence[Line]) -> tuple[dict[str, pa.Array], Array]:
+    """Columns by name, and which rows they are not to be taken for."""
+    odd = np.zeros(len(lines), bool)
+    fields = {name: list(map(attrgetter(name), lines)) for name in Line.__struct_fields__}
+    answers = _answers(fields, odd)
+    models = _strings(fields, "model")
+    false = pa.array(np.zeros(len(lines), bool))
+    columns = {
+        "request_id": _strings(fields, "request_id", "id"),
+        "arrived_at": read_times(fields["timestamp"], odd),
+        "session_id": _strings(fields, "session_id", "conversation_id"),
+        "user_id": _strings(fields, "user_id", "user"),
+        "model": models,
+        "provider": _strings(fields, "provider"),
+        "call_type": _mapped(models, _call_type, "chat"),
+        "has_tools": false,
+        "has_images": false,
+        "json_mode": false,
+        "max_output_tokens": _caps(fields["max_tokens"], odd),
+        "latency_budget_ms": _milliseconds(fields["latency_budget_ms"], odd),
+        "service_tier": _strings(fields, "service_tier"),
+        "meta": _metas(fields, odd),
+        "label": _strings(fields, "label", "task"),
+        "completion": pa.array(answers, pa.string()),
+        "latency_ms": _milliseconds(fields["latency_ms"], odd),
+        "ttft_ms": _milliseconds(fields["ttft_ms"], odd),
+        "status": _statuses(fields["status"], odd),
+        "feedback": pa.nulls(len(lines), pa.string()),
+    }
+    columns |= plain_text.columns(fields["messages"], fields["prompt"], fields["system"], answers, odd)
+    columns |= plain_usage.columns(fields["usage"], fields["provider"], _costs(fields, odd), odd)
+    for place, said in enumerate(zip(fields["messages"], fields["prompt"], fields["usage"], strict=True)):
+        if said == (None, None, None):  # no call, or one in other words
+            odd[place] = True
+    return columns, odd
 
 
-def _set_meta(row: Row, line: _Line) -> None:
-    meta, budget = line.meta if line.metadata is None else line.metadata, line.latency_budget_ms
-    if meta:
-        row.meta = msgspec.json.encode(meta).decode()
-        if budget is None and "latency_budget_ms" in meta:
-            raise ValueError("a budget of any kind")
-    row.latency_budget_ms = _milliseconds(budget)
+def _strings(fields: dict[str, Values], first: str, second: str | None = None) -> pa.Array:
+    """A field by its first name, else its second; what is empty is unknown."""
+    found = pa.array(fields[first] if second is None else _either(fields, first, second), pa.string())
+    if found.null_count == len(found):
+        return found
+    empty = pc.equal(pc.binary_length(found), 0)
+    return pc.if_else(empty, None, found) if pc.any(empty).as_py() else found
 
 
-def _milliseconds(value: Milliseconds) -> float | None:
-    if value is not None and not 0 <= value < MOST_MS:
-        raise ValueError("no duration")
-    return value
-
-
-def _microseconds(said: str) -> int:
-    # The forms that say their zone and are no bare numbers; everything else `read_time` knows.
-    if said[4:5] != "-" or said[10:11] not in ("T", " ") or not (said[-1] == "Z" or said[-6] in "+-"):
-        raise ValueError("another form of time")
-    when = datetime.fromisoformat(said)
-    if when.tzinfo is None or not FIRST_YEAR < when.year < LAST_YEAR - 1:
-        raise ValueError("another form of time")
-    return (when - EPOCH) // MICROSECOND
-
-
-def _usage(block: dict[str, Any] | None, provider: str | None) -> Usage:
-    if not block:
-        return UNCOUNTED
-    stated_in, stated_out = block.get("prompt_tokens"), block.get("completion_tokens")
-    total = block.get("total_tokens")
-    stated = 2 if total is None and "total_tokens" not in block else 3
-    within = block.get("prompt_tokens_details")
-    read = 0
-    if type(within) is dict and within.keys() == {"cached_tokens"}:
-        read, stated = within["cached_tokens"], stated + 1
-    if (
-        len(block) == stated
-        and type(stated_in) is type(stated_out) is type(read) is int
-        and 0 <= read <= stated_in <= MOST_TOKENS
-        and 0 <= stated_out <= MOST_TOKENS
-        and (stated == 2 or total is None or (type(total) is int and total == stated_in + stated_out <= MOST_TOKENS))
-        and (provider is None or provider.lower() not in REASONING_OUTSIDE)
-    ):
-        return Usage(
-            input_uncached=stated_in - read,
-            cache_read=read,
-            cache_write_5m=0,
-            cache_write_1h=0,
-            output_text=stated_out,
-            output_reasoning=0,
-            reported_input=stated_in,
-            reported_output=stated_out,
-            reported_total=total,
-        )
-    return read_usage(block, provider=provider, api="openai_chat")
+def _mapped(names: pa.Array, of: Any, null: str) -> pa.Array:
+    """What each distinct name stands for, and what an unknown one does."""
+    encoded = names.dictionary_encode()
+    values = pa.array([of(name) for name in encoded.dictionary.to_pylist()], pa.string())
+    return pc.fill_null(values.take(encoded.indices), null)
 
 
 @lru_cache(maxsize=4096)
 def _call_type(model: str) -> str:
     said = model.lower()
     return next((kind for mark, kind in KINDS if mark in said), "chat")
+
+
+def _answers(fields: dict[str, Values], odd: Array) -> Values:
+    answers = _either(fields, "response", "completion")
+    for place, answer in enumerate(answers):
+        if not answer:
+            answers[place] = None
+        elif answer[0] in BEGINS and answer.lstrip().startswith(BODIES):
+            odd[place] = True
+    return answers
+
+
+def _caps(values: Values, odd: Array) -> pa.Array:
+    for place, cap in _stated(values):
+        if not 0 < cap < MOST_CAP:
+            values[place], odd[place] = None, True
+    return pa.array(values, pa.int64())
+
+
+def _milliseconds(values: Values, odd: Array) -> pa.Array:
+    found = pa.array(values, pa.float64())
+    if found.null_count < len(values):
+        known = found.to_numpy(zero_copy_only=False)
+        odd |= ~np.isnan(known) & ~((known >= 0) & (known < MOST_MS))
+    return found
+
+
+def _metas(fields: dict[str, Values], odd: Array) -> pa.Array:
+    held = _either(fields, "metadata", "meta")
+    budgets = fields["latency_budget_ms"]
+    for place, meta in _stated(held):
+        held[place] = msgspec.json.encode(meta).decode() if meta else None
+        if meta and budgets[place] is None and "latency_budget_ms" in meta:  # which may be a budget of any kind
+            odd[place] = True
+    return pa.array(held, pa.string())
+
+
+def _statuses(values: Values, odd: Array) -> pa.Array:
+    said = pa.array(values, pa.string())
+    found = _mapped(said, lambda status: STATUSES.get(status) if status else "ok", "")
+    odd |= pc.and_(pc.equal(found, ""), said.is_valid()).to_numpy(zero_copy_only=False)
+    return pc.if_else(pc.equal(found, ""), "ok", found)
+
+
+def _costs(fields: dict[str, Values], odd: Array) -> list[Decimal | None]:
+    costs = _either(fields, "cost_usd", "cost")
+    for place, cost in _stated(costs):
+        try:
+            costs[place] = money("cost", cost)
+        except RowError:
+            costs[place], odd[place] = None, True
+    return costs
+
+
+def _either(fields: dict[str, Values], first: str, second: str) -> Values:
+    """A field by its first name, else its second."""
+    own, other = fields[first], fields[second]
+    if other.count(None) == len(other):
+        return own
+    return [b if a is None else a for a, b in zip(own, other, strict=True)]
+
+
+def _stated(values: Values) -> list[tuple[int, Any]]:
+    """The values that a field has, each with its place."""
+    if values.count(None) == len(values):
+        return []
+    return [(place, value) for place, value in enumerate(values) if value is not None]
