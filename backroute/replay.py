@@ -67,7 +67,7 @@ if TYPE_CHECKING:
 @RECOUNT
 @INFER_SESSIONS
 @click.option("--engine", type=click.Choice(["local", "dask"]), default="local", help="Where it runs. [local]")
-@click.option("--workers", type=click.IntRange(min=1), default=1, help="Processes of the local engine. [1]")
+@click.option("--workers", type=click.IntRange(min=1), default=1, help="Processes, this one among them. [1]")
 @click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster that sees the log and --out.")
 @click.option("--format", "shape", type=click.Choice(["table", "json"]), default="table", help="How to print. [table]")
 @click.pass_context

@@ -6,9 +6,11 @@ import logging
 import multiprocessing
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
@@ -19,90 +21,152 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 AHEAD = 2  # tasks a worker has waiting, so that none idles and few results are held
+DONE = 16  # results that may wait for the one before them, beside those being made
 ATTEMPTS = 3  # a task whose worker died so often would kill any
+WORTH = 8  # tasks: a process takes about 3 s of a core to start, which is what one needs for as many
+# What numpy's builds and fastokens take their threads from, when they are loaded.
+THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "RAYON_NUM_THREADS")
 
 log = logging.getLogger("backroute")
 
 
 class Engine(Protocol):
-    """Runs a function over tasks, both picklable, in `workers` processes."""
+    """Runs a function over tasks, both picklable, in `workers` processes; `here`: this one is among them."""
 
     workers: int
+    here: bool
 
-    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
-        """The results in the tasks' order, a bounded number of tasks ahead of who takes them."""
+    def suits(self, tasks: int) -> bool:
+        """Whether so many tasks are worth it, perhaps with fewer workers; else this process alone is as fast."""
+
+    def map(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
+        """The results in the tasks' order, a bounded number of tasks ahead of who takes them; work begins at once."""
 
     def close(self) -> None:
         """Let the workers go."""
 
 
+@dataclass
+class _Asked:
+    """A task, how often it was tried, and its result to come."""
+
+    task: Any
+    future: Future[Any]
+    attempt: int = 1
+
+
 class Pool:
-    """Processes on this machine, started anew (spawn), as on macOS and Windows. A dead worker's batch is done again.
+    """This process and others on this machine, started anew (spawn), as on macOS and Windows.
+
+    This process works as well: it need not start, and reads on while the others do. A worker that died is told, and its
+    batch done again.
 
     Args:
-        workers: how many.
+        workers: processes, this one among them: two or more.
     """
+
+    here = True
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self._pool = self._started()
+        self._pool: ProcessPoolExecutor | None = None
 
-    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
+    def suits(self, tasks: int) -> bool:
+        """See `Engine.suits`; tells where it uses fewer processes than were asked for."""
+        used = min(self.workers, 1 + tasks // WORTH)
+        if used < self.workers:
+            said = "the log is too short for %s workers, of which each takes 3 s to start: %s used"
+            log.warning(f"note: {said}", self.workers, f"{used} are" if used > 1 else "this process alone is")
+            self.workers = used
+        return used > 1
+
+    def map(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
         """See `Engine.map`."""
-        waiting: deque[tuple[Task, int, Future[Result]]] = deque()
-        left = iter(tasks)
-        while True:
-            while len(waiting) < self.workers * AHEAD and (task := next(left, waiting)) is not waiting:
-                waiting.append((task, 1, self._submit(function, task)))  # type: ignore[arg-type]
-            if not waiting:
-                return
-            task, attempt, future = waiting[0]
-            try:
-                result = future.result()
-            except BrokenProcessPool as error:
-                self._again(function, waiting, attempt, error)
+        left = deque(tasks)
+        asked = deque[_Asked]()
+        self._ask(function, left, asked)
+        return self._results(function, left, asked)
+
+    def _results(self, function: Callable[[Task], Result], left: deque[Task], asked: deque[_Asked]) -> Iterator[Result]:
+        while asked or left:
+            self._ask(function, left, asked)
+            if left and not (asked and asked[0].future.done()) and self._room(asked) > 0:
+                asked.append(_here(function, left.popleft()))
                 continue
-            waiting.popleft()
+            try:
+                result = asked[0].future.result()
+            except BrokenProcessPool as error:
+                self._again(function, asked, error)
+                continue
+            asked.popleft()
             yield result
 
+    def _ask(self, function: Callable[[Any], Any], left: deque[Any], asked: deque[_Asked]) -> None:
+        """Hand out so many tasks that no other process idles."""
+        waiting = sum(not each.future.done() for each in asked)
+        for _ in range(min((self.workers - 1) * AHEAD - waiting, self._room(asked), len(left))):
+            task = left.popleft()
+            asked.append(_Asked(task, self._submit(function, task)))
+
+    def _room(self, asked: deque[_Asked]) -> int:
+        return self.workers * AHEAD + DONE - len(asked)
+
     def _submit(self, function: Callable[[Task], Result], task: Task) -> Future[Result]:
+        if self._pool is None:
+            spawn = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self.workers - 1, mp_context=spawn, initializer=_one_arrow_thread)
         try:
-            return self._pool.submit(function, task)
+            with _one_thread():  # the first task starts the processes
+                return self._pool.submit(function, task)
         except BrokenProcessPool as error:  # told by the result, like a death in the task itself
             future: Future[Result] = Future()
             future.set_exception(error)
             return future
 
-    def _again(
-        self,
-        function: Callable[[Any], Any],
-        waiting: deque[tuple[Any, int, Future[Any]]],
-        attempt: int,
-        error: Exception,
-    ) -> None:
-        if attempt == ATTEMPTS:
+    def _again(self, function: Callable[[Any], Any], asked: deque[_Asked], error: Exception) -> None:
+        if asked[0].attempt == ATTEMPTS:
             what = f"a worker process died {ATTEMPTS} times over the same batch"
             fix = "use fewer workers, or give them more memory"
             raise BackrouteError("engine", what, fix=fix) from error
         log.warning("note: a worker process died; its batch is done again")
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        self._pool = self._started()
-        for at, (task, tried, future) in enumerate(waiting):
-            if not future.done() or future.cancelled() or future.exception() is not None:
-                waiting[at] = (task, tried + 1, self._submit(function, task))
-
-    def _started(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(
-            self.workers, mp_context=multiprocessing.get_context("spawn"), initializer=_one_core_each
-        )
+        self._stop(wait=False)
+        for each in asked:
+            if not each.future.done() or each.future.cancelled() or each.future.exception() is not None:
+                each.attempt += 1
+                each.future = self._submit(function, each.task)
 
     def close(self) -> None:
         """See `Engine.close`."""
-        self._pool.shutdown(cancel_futures=True)
+        self._stop(wait=True)
+
+    def _stop(self, *, wait: bool) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait, cancel_futures=True)
+            self._pool = None
 
 
-def _one_core_each() -> None:
-    os.environ["RAYON_NUM_THREADS"] = "1"  # of fastokens
+def _here(function: Callable[[Task], Result], task: Task) -> _Asked:
+    future: Future[Result] = Future()
+    future.set_result(function(task))
+    return _Asked(task, future)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Processes started now leave the other cores to the others, in fastokens and in numpy's linear algebra."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _one_arrow_thread() -> None:
     pa.set_cpu_count(1)
 
 
@@ -115,6 +179,8 @@ class Dask:
     Raises:
         BackrouteError: Dask is not installed, or nothing answers there.
     """
+
+    here = False
 
     def __init__(self, scheduler: str) -> None:
         try:
@@ -129,16 +195,24 @@ class Dask:
             raise BackrouteError("--scheduler", f"no Dask scheduler answers ({scheduler})", fix=fix) from error
         self.workers = max(sum(self._client.nthreads().values()), 1)  # type: ignore[no-untyped-call]
 
-    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
+    def suits(self, tasks: int) -> bool:  # noqa: ARG002 - a cluster that was asked for is used
+        """See `Engine.suits`."""
+        return True
+
+    def map(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
         """See `Engine.map`."""
-        waiting: deque[Any] = deque()
-        left = iter(tasks)
-        while True:
-            while len(waiting) < self.workers * AHEAD and (task := next(left, waiting)) is not waiting:
-                waiting.append(self._client.submit(function, task, pure=False))
-            if not waiting:
-                return
-            yield waiting.popleft().result()
+        left, asked = deque(tasks), deque[Any]()
+        self._ask(function, left, asked)
+        return self._results(function, left, asked)
+
+    def _results(self, function: Callable[[Task], Result], left: deque[Task], asked: deque[Any]) -> Iterator[Result]:
+        while asked:
+            yield asked.popleft().result()
+            self._ask(function, left, asked)
+
+    def _ask(self, function: Callable[[Any], Any], left: deque[Any], asked: deque[Any]) -> None:
+        while left and len(asked) < self.workers * AHEAD + DONE:
+            asked.append(self._client.submit(function, left.popleft(), pure=False))
 
     def close(self) -> None:
         """See `Engine.close`."""

@@ -10,6 +10,7 @@ import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -102,30 +103,25 @@ def _read(
     index = ModelIndex(book)
     parts = [folder / f"part-{number:06}.arrow" for number in range(len(blocks))]
 
-    whole = sum(block.size for block in blocks)
+    share = sum(block.size for block in blocks) // (1 if engine is None else engine.workers)
+    own = share if engine is None or engine.here else blocks[0].size
 
     def read_here(number: int) -> None:
-        forecast.reads(blocks[number].size, of=whole if engine is None else blocks[0].size)
+        forecast.reads(blocks[number].size, of=own)
         requests, outcomes = gathering.read(blocks[number])
         merge(evidence, write_part(parts[number], requests, outcomes, index))
 
-    def read_by(engine: Engine) -> None:
+    found: Iterator[Read | None] = repeat(None)
+    if engine is not None:  # which begins while this process reads the first block
         held = folder / "book.pickle"
         held.write_bytes(pickle.dumps(book))
-        share = whole // engine.workers
         files = zip(blocks[1:], parts[1:], strict=True)
-        tasks = [ReadTask(block, str(part), str(held), share) for block, part in files]
-        for number, found in enumerate(engine.map(read_part, tasks), 1):
-            if found.ids is not None and gathering.take(blocks[number], found.ids):
-                merge(evidence, found.evidence)
-            else:
-                read_here(number)
-
+        found = engine.map(read_part, [ReadTask(block, str(part), str(held), share) for block, part in files])
     read_here(0)  # it says what the log was recognised by
-    if engine is not None:
-        read_by(engine)
-    else:
-        for number in range(1, len(blocks)):
+    for number, read in zip(range(1, len(blocks)), found, strict=False):
+        if read is not None and read.ids is not None and gathering.take(blocks[number], read.ids):
+            merge(evidence, read.evidence)
+        else:
             read_here(number)
     gathering.end()
     return parts, evidence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 import weakref
@@ -23,6 +24,8 @@ from simulator.result import ReplayResult, Run
 from simulator.scenario import Scenario
 from simulator.state.simulate import simulate
 from workloads import Log
+
+warn = logging.getLogger("backroute")
 
 
 def replay(
@@ -46,7 +49,7 @@ def replay(
         sample_rate: the share of the traffic that the log holds; dollars are scaled up by it, nothing else is.
         out: a folder for `decisions.parquet` and `problems.jsonl`; a temporary one, gone with the results, if left out.
         engine: "local" for this machine, "dask" for a Dask cluster; totals are the same on any.
-        workers: processes of the local engine; 1 is this one.
+        workers: processes of the local engine, this one among them; a short log is given fewer.
         scheduler: the address of Dask's scheduler, for example "tcp://127.0.0.1:8786"; its workers have to see the log
             and `out` under the same paths.
 
@@ -133,6 +136,11 @@ def _replayed(run: Run, log: Log, engine: Engine | None, *, write: bool) -> Iter
     state = any(scenario.state for scenario in run.scenarios)
     # State needs the whole log in order of time, and so one process.
     blocks = None if state else log.blocks()
+    if engine is not None and not blocks:
+        why = "state needs it in order of time" if state else "only plain JSON lines are read in parts"
+        warn.warning("note: one process replays this log: %s", why)
+    if engine is not None and not (blocks and engine.suits(len(blocks))):
+        engine = None
     # A log that memory would not hold is read and counted once, too: into parts, by this process alone.
     if blocks and (engine is not None or sum(block.size for block in blocks) > HELD_BYTES):
         with tempfile.TemporaryDirectory(prefix=".parts-", dir=run.folder) as parts:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import log_ndtr
 
 from simulator.counterfactual.kernel import Floats
 
@@ -17,6 +17,7 @@ LONG_CAP = 2_048.0  # tokens; an answer cut above this has run away, below it is
 FREAK = 3.0  # sds of the log length above its mean at which an answer is clipped
 USUAL_SPREAD = 0.6  # sd of log length inside a public task, for groups too small to show their own
 USUAL_WEIGHT = 5.0  # answers that `USUAL_SPREAD` is worth
+LOG_ROOT_TAU = float(np.log(2 * np.pi) / 2)
 
 
 @dataclass(frozen=True)
@@ -120,5 +121,5 @@ def _uncut(logs: Floats, cut: Bools, aside: Bools) -> tuple[Floats, float, float
 def _beyond(logs: Floats, mean: float, sd: float) -> tuple[Floats, Floats]:
     """Expectation and variance of a normal beyond each of some points."""
     at = np.clip((logs - mean) / sd, -8.0, 8.0)
-    hazard = np.exp(norm.logpdf(at) - norm.logsf(at))
+    hazard = np.exp(-(at**2) / 2 - LOG_ROOT_TAU - log_ndtr(-at))
     return mean + sd * hazard, sd**2 * (1 + at * hazard - hazard**2)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm, t
+from scipy.special import ndtr, ndtri, stdtrit
 
 from simulator.counterfactual.group import Group, observe
 from simulator.counterfactual.kernel import Floats, Ints, Points, covariance, new_task_covariance
@@ -20,6 +20,7 @@ LEVELS = np.arange(1.0, 9.01, 0.2)  # log tokens, the grid on which a new task's
 LEVEL_MEAN, LEVEL_SD = 5.6, 1.0  # a weak prior on that level
 UNKNOWN_WITHIN = Within(1.0, 0.35)
 AVERAGE_PROPENSITY = 1.0
+DIGITS = 10  # of a level and its variance, log tokens
 CERTAIN = 0.5  # a task's share of runaways is never put above this
 
 
@@ -252,7 +253,8 @@ class Pair:
         at = mean[n:] + covaries / v_source * gap
         centre = float(weight @ at)
         left = np.maximum(v_target - covaries**2 / v_source, 0.0)
-        return centre, float(weight @ (left + (at - centre) ** 2))
+        # Linear algebra differs in its last digits by the number of its threads, and so from process to process.
+        return round(centre, DIGITS), round(float(weight @ (left + (at - centre) ** 2)), DIGITS)
 
     def _code(self, side: Known) -> int:
         if side.model:
@@ -305,7 +307,7 @@ class Pair:
         k = self.support.independent
         if k >= ENOUGH_TASKS or (self.same and self.source.model):
             return float(np.sqrt(variance))
-        widening = float(t.ppf(0.95, max(k, 1) + 1) / norm.ppf(0.95))
+        widening = float(stdtrit(max(k, 1) + 1, 0.95) / ndtri(0.95))
         family = self._family(self.source) == self._family(self.target)
         between = min(variance, self.params.scales.between_tasks(self.same, family))
         return float(np.sqrt(variance + (widening**2 - 1) * between))
@@ -327,7 +329,7 @@ def _mixture(mean: Floats, sd: float, cap: Floats, share: float, long_cap: Float
     spread = max(sd, 1e-6)
     with np.errstate(divide="ignore"):
         over = (np.log(cut) - np.log(np.maximum(mean, 1e-9)) + spread**2 / 2) / spread
-    kept = mean * norm.cdf(over - spread) + np.where(np.isfinite(cap), cut, 0.0) * norm.sf(over)
+    kept = mean * ndtr(over - spread) + np.where(np.isfinite(cap), cut, 0.0) * ndtr(-over)
     result: Floats = (1 - share) * kept + share * long_cap
     return result
 

@@ -10,8 +10,7 @@ from importlib.resources import files
 from typing import Any, Literal
 
 import numpy as np
-from scipy.special import expit, logit
-from scipy.stats import norm, t
+from scipy.special import expit, logit, ndtri, stdtrit
 
 from simulator.counterfactual.kernel import Floats
 from simulator.counterfactual.names import known
@@ -168,4 +167,4 @@ def _log_odds(counts: list[tuple[int, int]]) -> tuple[Floats, Floats]:
 
 
 def _widening(k: int) -> float:
-    return 1.0 if k >= ENOUGH_TASKS else float(t.ppf((1 + LEVEL) / 2, k + 1) / norm.ppf((1 + LEVEL) / 2))
+    return 1.0 if k >= ENOUGH_TASKS else float(stdtrit(k + 1, (1 + LEVEL) / 2) / ndtri((1 + LEVEL) / 2))

@@ -1,4 +1,8 @@
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -243,3 +247,25 @@ def test_the_order_of_requests_does_not_matter(order: list[int]) -> None:
     straight = predict_output(PARAMS, GPT_4O, SONNET, None, tokens, inputs, None)
     shuffled = predict_output(PARAMS, GPT_4O, SONNET, None, tokens[order], inputs[order], None)
     assert np.allclose(straight.expected[order], shuffled.expected)
+
+
+def test_a_prediction_does_not_depend_on_the_threads_of_linear_algebra() -> None:
+    """Workers have one; without rounding, the last digits of a level differed from those of two."""
+    code = (
+        "import numpy as np; from simulator.counterfactual import Parameters, predict_output\n"
+        "draw = np.random.default_rng(1); tokens = np.rint(np.exp(draw.normal(5, 1, 500)))\n"
+        "for target in ('groq/llama-3.1-8b-instant', 'anthropic/claude-sonnet-4-5', 'x/never-measured'):\n"
+        "    said = predict_output(Parameters.load(), 'openai/gpt-4o', target, None, tokens, tokens, None)\n"
+        "    print(said.group_log_sd.hex(), said.expected.sum().hex())"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"OPENBLAS_NUM_THREADS": threads},
+            cwd=Path(__file__).parents[2],
+            check=True,
+            capture_output=True,
+        ).stdout
+        for threads in ("1", "2")
+    }
+    assert len(said) == 1, said

@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -18,9 +17,10 @@ import pytest
 from pricing import PriceBook
 from problems import BackrouteError
 from router import LLMRouter, RoutingRule, load_rules
-from simulator import ReplayResult, Scenario, parallel, replay
+from simulator import ReplayResult, Scenario, engines, parallel, replay
 from simulator.engines import Pool, engine_of
 from tests.simulator.conftest import call
+from tests.simulator.worker_tasks import Counted, always_dies, dies_once, told
 from workloads import blocks, read_log
 
 MODELS = ("gpt-4o", "claude-3-haiku", "gpt-4o-2024-05-13", "nobody-knows-it")
@@ -49,6 +49,7 @@ def log_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks.blocks_of, "__defaults__", (20_000,))
+    monkeypatch.setattr(engines, "WORTH", 1)
 
 
 def replayed(path: Path, book: PriceBook, out: Path, **options: Any) -> ReplayResult:
@@ -155,34 +156,49 @@ def dask_cluster(folder: Path) -> Iterator[tuple[str, list[subprocess.Popen[byte
             process.wait()
 
 
-def dies_once(task: tuple[int, str]) -> int:
-    """Kills its own process the first time it sees the number 3."""
-    number, folder = task
-    mark = Path(folder) / "died"
-    if number == 3 and not mark.exists():
-        mark.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    time.sleep(0.01)
-    return number * number
-
-
-def always_dies(task: int) -> int:
-    os._exit(task)
-
-
 def test_a_dead_worker_is_told_and_its_batch_done_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    pool = Pool(2)
+    pool = Pool(3)
     with caplog.at_level(logging.WARNING, "backroute"):
-        assert list(pool.map(dies_once, [(n, str(tmp_path)) for n in range(8)])) == [n * n for n in range(8)]
+        done = list(pool.map(dies_once, [(n, str(tmp_path)) for n in range(40)]))
     pool.close()
+    assert [number for number, _ in done] == [n * n for n in range(40)]
+    assert {worker for _, worker in done} == {True, False}, "this process works along"
     assert "a worker process died; its batch is done again" in caplog.text
 
 
 def test_a_batch_that_kills_every_worker_is_an_error() -> None:
-    pool = Pool(1)
+    pool = Pool(2)
     with pytest.raises(BackrouteError, match="died 3 times over the same batch"):
         list(pool.map(always_dies, [1]))
     pool.close()
+
+
+def test_results_held_for_the_one_before_them_are_bounded() -> None:
+    """While a worker starts, this process does no more than 16 tasks beyond those handed out."""
+    pool, done = Pool(2), list[int]()
+    results = pool.map(told, [Counted(n, done) for n in range(100)])
+    assert next(results) == 0
+    assert len(done) <= engines.DONE + engines.AHEAD
+    assert list(results) == list(range(1, 100))
+    pool.close()
+
+
+def test_a_short_log_is_given_no_more_processes_than_it_is_worth(caplog: pytest.LogCaptureFixture) -> None:
+    pool = Pool(4)
+    with caplog.at_level(logging.WARNING, "backroute"):
+        assert pool.suits(2 * engines.WORTH)
+    assert pool.workers == 3
+    assert "too short for 4 workers" in caplog.text
+    assert not Pool(4).suits(engines.WORTH - 1)
+
+
+def test_workers_on_a_short_log_change_nothing_but_a_note(
+    log_file: Path, book: PriceBook, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "backroute"):
+        after = replayed(log_file, book, tmp_path / "pool", workers=2)
+    assert "this process alone is used" in caplog.text
+    alike(replayed(log_file, book, tmp_path / "alone"), after)
 
 
 @pytest.mark.parametrize(
