@@ -10,9 +10,7 @@ import csv
 import gzip
 import json
 import tempfile
-import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,45 +18,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pricing import AsOf, PriceBook
+from benchmarks.production_months import month_of_proxy, month_of_router
+from pricing import PriceBook
 from quality.ab.moments import Moments, difference
 from quality.ab.plan import unit_variance, units_needed
 from quality.group_sequential import boundary
 from quality.live_calls import live_calls
 from quality.monitor import Forecast, Watch
-from router import LLMRouter, RoutingRule, length, load_rules
 from simulator import Assumptions, Scenario, replay
 from tests.quality.ab.simulated import Sessions, crosses, daily_looks, false_alarms
 from tests.quality.test_monitor import ROUTER, calls
-from tests.router.fakes import Fake, answer
-from tests.router.gateways.proxied import MISSING, PROXY, Running, cost, proxied
 from workloads import read_log
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-TYPICAL_CALL_MS = 1_000  # a second; what shares of overhead are given of
-
-TIMED = """
-import time
-from router.gateways.litellm import BackrouteHook
-
-class Timed(BackrouteHook):
-    async def async_pre_call_hook(self, *args, **more):
-        start = time.perf_counter()
-        try:
-            return await super().async_pre_call_hook(*args, **more)
-        finally:
-            took.write(f"decide {{time.perf_counter() - start}}\\n")
-
-    async def async_log_success_event(self, *args, **more):
-        start = time.perf_counter()
-        try:
-            return await super().async_log_success_event(*args, **more)
-        finally:
-            took.write(f"log {{time.perf_counter() - start}}\\n")
-
-took = open({log!r} + ".times", "a", buffering=1)
-proxy = Timed({rules!r}, decision_log={log!r}, models=["auto"])
-"""
 
 
 def main() -> None:
@@ -71,10 +43,7 @@ def main() -> None:
     covariate()
     drift(book, 20 if quick else 100)
     month_of_router(book, 600 if quick else 6_000)
-    if PROXY.exists():
-        month_of_proxy(book, 240 if quick else 3_000)
-    else:
-        print(f"\nproxy: {MISSING}")
+    month_of_proxy(book, 240 if quick else 3_000)
 
 
 def experiments(number: int) -> None:
@@ -193,90 +162,6 @@ def _pool(
     columns["status"] = pc.if_else(pc.equal(table["model"], outage), "error", table["status"])
     columns["fallbacks"] = pc.if_else(pc.equal(table["model"], passed), 1, table["fallbacks"])
     return pa.table(columns, schema=table.schema)
-
-
-class Ledger(Fake):
-    """A provider that keeps its own bill, in its own arithmetic."""
-
-    def __init__(self, book: PriceBook) -> None:
-        super().__init__("openai")
-        self._book, self._rng, self.pico = book, np.random.default_rng(0), 0
-
-    def complete(self, model: str, messages: Any, **more: Any) -> Any:  # noqa: ARG002
-        """An answer of random length, billed."""
-        usage = {
-            "prompt_tokens": int(self._rng.integers(1, 4_000)),
-            "completion_tokens": int(self._rng.integers(1, 900)),
-        }
-        self.pico += cost(self._book, f"openai/{model}", usage)
-        return answer(model, usage=usage)
-
-
-def month_of_router(book: PriceBook, number: int) -> None:
-    ledger = Ledger(book)
-    rules = [
-        RoutingRule("short", length() < 200, "openai", "gpt-4o-mini"),
-        RoutingRule("rest", None, "openai", "gpt-4o"),
-    ]
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "decisions.jsonl"
-        router = LLMRouter(rules, book=book, providers={"openai": ledger}, decision_log=log)
-        took = []
-        for call in range(number):
-            start = time.perf_counter()
-            router.complete([{"role": "user", "content": "word " * (call % 90)}], session_id=f"s{call // 3}")
-            took.append(time.perf_counter() - start)
-        replayed = _replayed(book, LLMRouter(rules), log)
-    print(f"\nA month through LLMRouter, {number:,} calls: billed {ledger.pico:,} picodollars, replayed {replayed:,}")
-    print(f"  {'equal' if replayed == ledger.pico else 'NOT EQUAL'}; deciding and logging {_quantiles(took)}")
-
-
-def month_of_proxy(book: PriceBook, number: int) -> None:
-    with tempfile.TemporaryDirectory() as folder, proxied(Path(folder), TIMED) as running:
-        router = load_rules(running.rules)
-        asked = [
-            ("hi " * (1 + call % 40), {"complex": call % 7 == 0, "session_id": f"s{call // 3}"})
-            for call in range(number)
-        ]
-
-        def ask(call: int) -> int:
-            content, meta = asked[call]
-            usage = running.ask(content, stream=call % 3 == 0, metadata=meta)
-            return cost(book, router.route(content, meta).target, usage)
-
-        with ThreadPoolExecutor(4) as pool:
-            billed = sum(pool.map(ask, range(number)))
-        held = len(running.lines(number))
-        replayed = _replayed(book, router, running.log)
-        through, direct = (_timed(running, model) for model in ("auto", "openai/gpt-4o-mini"))
-        times: dict[str, list[float]] = {"decide": [], "log": []}
-        for line in Path(f"{running.log}.times").read_text().splitlines():
-            what, took = line.split()
-            times[what].append(float(took))
-    print(f"\nA month's calls through the LiteLLM proxy, {number:,}, a third streamed: {held:,} lines in the log")
-    print(f"  billed {billed:,} picodollars, replayed {replayed:,}: {'equal' if billed == replayed else 'NOT EQUAL'}")
-    for what, took in times.items():
-        print(f"  {what:<7} {_quantiles(took)}, {np.median(took) * 1e5 / TYPICAL_CALL_MS:.2f}% of a call of one second")
-    print(f"  a call one by one: routed {_quantiles(through)}; not routed {_quantiles(direct)}")
-
-
-def _timed(running: Running, model: str, number: int = 60) -> list[float]:
-    took = []
-    for _ in range(number):
-        start = time.perf_counter()
-        running.ask("hello", model=model)
-        took.append(time.perf_counter() - start)
-    return took
-
-
-def _replayed(book: PriceBook, router: LLMRouter, log: Path) -> int:
-    at = AsOf.parse("request")
-    scenarios = [Scenario.always("openai/gpt-4o", book, at), Scenario("as live", router, book, at)]
-    return int(replay(read_log(log), *scenarios)[1].run.facts.logged_pico)
-
-
-def _quantiles(seconds: list[float]) -> str:
-    return ", ".join(f"p{q} {np.quantile(seconds, q / 100) * 1_000:.2f} ms" for q in (50, 99))
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ from workloads.usage import read_usage
 
 CHAT = ("completion", "acompletion")
 WAITING = 10_000  # calls under way at most; beyond it the oldest is logged as abandoned
+PROXYS = ("headers", "used_client_oauth_token")  # what the proxy writes even into its copy of the client's metadata
 KEY = "backroute"  # under which a request's metadata holds our id of it
 # LiteLLM's exceptions by class name, in the words of `router.providers`.
 FAULTS = {
@@ -176,8 +177,7 @@ class BackrouteHook(CustomLogger):  # type: ignore[misc]  # litellm is not insta
 
     def _call(self, data: Mapping[str, Any]) -> Call:
         asked = (data.get("proxy_server_request") or {}).get("body") or data
-        meta = asked.get("metadata")
-        meta = meta if isinstance(meta, Mapping) else {}
+        meta = _clients((data.get("metadata") or {}).get("requester_metadata", asked.get("metadata")))
         session = data.get("litellm_session_id") or asked.get("litellm_session_id") or meta.get("session_id")
         user = asked.get("user") or meta.get("user_id")
         body = {name: data[name] for name in (*KEPT, *CAPS) if data.get(name) is not None}
@@ -190,6 +190,12 @@ class BackrouteHook(CustomLogger):  # type: ignore[misc]  # litellm is not insta
             user_id=None if user is None else str(user),
             **body,
         )
+
+
+def _clients(metadata: object) -> dict[str, Any]:
+    """The client's own metadata: the proxy keeps what it knows of keys, budgets and headers beside it."""
+    held = metadata if isinstance(metadata, Mapping) else {}
+    return {name: value for name, value in held.items() if name not in PROXYS}
 
 
 def _metadata(kwargs: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,16 +7,13 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from llmock.testing import LLMockServer
-
-from pricing import PriceBook
 
 ROOT = Path(__file__).resolve().parents[3]
 PROXY = Path(os.environ.get("BACKROUTE_LITELLM", ROOT / ".venv-litellm" / "bin" / "litellm"))
@@ -34,6 +31,37 @@ HOOK = """
 from router.gateways.litellm import BackrouteHook
 proxy = BackrouteHook({rules!r}, decision_log={log!r}, models=["auto"])
 """
+# Its calls come when their own metadata says, in `at`: a month passes in a minute.
+DATED = """
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+from router.gateways.litellm import BackrouteHook
+
+at = ContextVar("at", default=None)
+
+
+class Dated(BackrouteHook):
+    def __init__(self, *args, **more):
+        super().__init__(*args, **more)
+        self._shared.clock = lambda: at.get() or datetime.now(UTC)
+
+    async def async_pre_call_hook(self, user_api_key_dict, cache, data, call_type):
+        tell(data.get("metadata"))
+        return await super().async_pre_call_hook(user_api_key_dict, cache, data, call_type)
+
+    async def async_log_success_event(self, kwargs, response_obj, start_time, end_time):
+        tell((kwargs.get("litellm_params") or {{}}).get("metadata"))
+        return await super().async_log_success_event(kwargs, response_obj, start_time, end_time)
+
+
+def tell(metadata):
+    said = (metadata or {{}}).get("at")
+    at.set(datetime.fromisoformat(said) if said else None)
+
+
+proxy = Dated({rules!r}, decision_log={log!r}, models=["auto"])
+"""
 
 
 @dataclass
@@ -43,6 +71,7 @@ class Running:
     url: str
     log: Path
     rules: Path
+    provider: LLMockServer
 
     def ask(self, content: str, *, stream: bool = False, model: str = "auto", **more: Any) -> dict[str, Any]:
         """The usage the client sees; of a failed call its status."""
@@ -71,14 +100,16 @@ class Running:
 
 
 @contextmanager
-def proxied(folder: Path, hook: str = HOOK) -> Iterator[Running]:
-    """Start the proxy, and end it."""
+def proxied(
+    folder: Path, hook: str = HOOK, *, said: str = RULES, models: Sequence[str] = ("gpt-4o", "gpt-4o-mini", "gpt-4.1")
+) -> Iterator[Running]:
+    """Start the proxy, and end it; `said` are its rules, `models` OpenAI's that they may use."""
     rules, log = folder / "rules.yaml", folder / "decisions.jsonl"
-    rules.write_text(RULES)
+    rules.write_text(said)
     (folder / "backroute_hook.py").write_text(hook.format(rules=str(rules), log=str(log)))
     with LLMockServer() as mock:
         nobody, port = free_port(), free_port()
-        served = [deployment(f"openai/{name}", f"{mock.url}/v1") for name in ("gpt-4o", "gpt-4o-mini", "gpt-4.1")]
+        served = [deployment(f"openai/{name}", f"{mock.url}/v1") for name in models]
         lost = deployment("groq/llama-3.1-8b-instant", f"http://127.0.0.1:{nobody}/v1")
         config = {
             "model_list": [*served, lost],
@@ -89,11 +120,11 @@ def proxied(folder: Path, hook: str = HOOK) -> Iterator[Running]:
         plain = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
         own = {"LITELLM_MASTER_KEY": KEY, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "PYTHONPATH": str(ROOT)}
         command = [str(PROXY), "--config", str(folder / "config.yaml"), "--port", str(port), "--host", "127.0.0.1"]
-        with (folder / "proxy.log").open("w") as said:
-            process = subprocess.Popen(command, cwd=folder, env=plain | own, stdout=said, stderr=said)
+        with (folder / "proxy.log").open("w") as printed:
+            process = subprocess.Popen(command, cwd=folder, env=plain | own, stdout=printed, stderr=printed)
             try:
                 wait_for(f"http://127.0.0.1:{port}/health/liveliness", process, folder / "proxy.log")
-                yield Running(f"http://127.0.0.1:{port}", log, rules)
+                yield Running(f"http://127.0.0.1:{port}", log, rules, mock)
             finally:
                 process.terminate()
                 process.wait(20)
@@ -118,12 +149,3 @@ def wait_for(url: str, process: subprocess.Popen[Any], said: Path) -> None:
         except OSError:
             time.sleep(0.2)
     raise AssertionError(said.read_text()[-3000:])
-
-
-def cost(book: PriceBook, model: str, usage: dict[str, Any]) -> int:
-    """Picodollars by hand: tokens x USD per million x 10^6, each side rounded to a whole one."""
-    quote = book.quote(model, book.date)
-    assert quote is not None
-    sides = (("input_uncached", "prompt_tokens"), ("output_text", "completion_tokens"))
-    rates = [(quote.usd_per_mtok[bucket], usage[count]) for bucket, count in sides]
-    return sum(round(Fraction(rate.base) * 10**6 * count) for rate, count in rates if rate is not None)

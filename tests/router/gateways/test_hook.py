@@ -75,6 +75,15 @@ def test_a_request_gets_the_rules_model_and_its_fallbacks(hook: Any, tmp_path: P
     assert (line["decision"]["rule"], line["decision"]["fallback_from"]) == ("short", [])
 
 
+def test_only_the_clients_own_metadata_is_logged_and_nothing_of_keys_and_budgets(hook: Any, tmp_path: Path) -> None:
+    """The proxy writes its own into the request's metadata, and keeps the client's in `requester_metadata`."""
+    own = {"team": "x", "headers": {"host": "a"}, "used_client_oauth_token": False}
+    data = asked(metadata=own | {"user_api_key_auth": "token=1", "user_api_key_hash": "2", "requester_metadata": own})
+    data = before(hook, data)
+    answered(hook, data, data["model"])
+    assert logged(tmp_path)[0]["meta"] == {"team": "x"}
+
+
 def test_a_fallback_says_which_model_failed_and_how(hook: Any, tmp_path: Path) -> None:
     data = before(hook, asked())
     failed = {"metadata": data["metadata"] | {"model_group": "groq/llama-3.1-8b-instant"}}

@@ -2,7 +2,9 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,8 @@ import pytest
 from pricing import AsOf, PriceBook
 from router import load_rules
 from simulator import Scenario, replay
-from tests.router.gateways.proxied import MISSING, PROXY, Running, cost, proxied
+from tests.router.gateways.proxied import DATED, MISSING, PROXY, Running, proxied
+from tests.router.months import cost, equal_days, replayed
 from workloads import read_log
 
 
@@ -34,12 +37,13 @@ def test_the_proxy_routes_by_the_file_and_its_log_replays_to_what_was_billed(pro
         )
         target = router.route(content, meta).target
         models.append(target)
-        billed += cost(book, target, usage)
+        billed += cost(book, target, usage, book.date)
     lines = proxy.lines(before + 60)[before:]
     lines.sort(key=lambda line: line["meta"]["n"])
     assert [line["decision"]["model"] for line in lines] == models
     assert len(set(models)) == 3
     assert {line["user_id"] for line in lines} == {"ann"}
+    assert {name for line in lines for name in line["meta"]} == {"complex", "n", "session_id"}, "nothing of the proxy's"
     assert [line["session_id"] for line in lines] == [f"s{number // 2}" for number in range(60)]
     assert all(line["status"] == "ok" and line["latency_ms"] > 0 for line in lines)
     assert [line["ttft_ms"] is not None for line in lines] == [number % 3 == 0 for number in range(60)]
@@ -80,3 +84,20 @@ def test_a_model_asked_for_by_name_passes_untouched(proxy: Running) -> None:
     assert proxy.ask("hello", model="openai/gpt-4.1")["total_tokens"] > 0
     time.sleep(1)
     assert len(proxy.lines(before)) == before
+
+
+@pytest.mark.slow
+def test_calls_through_the_proxy_are_billed_at_the_prices_of_their_own_days(tmp_path: Path) -> None:
+    """40 calls from 30 September to 3 October 2024, dated by the hook's clock; gpt-4o became cheaper on 2 October."""
+    if not PROXY.exists():
+        pytest.skip(MISSING)
+    book, billed = PriceBook.load(), Counter[date]()
+    with proxied(tmp_path, DATED) as running:
+        router = load_rules(running.rules)
+        for number in range(40):
+            at = datetime(2024, 9, 30, tzinfo=UTC) + timedelta(hours=2.4 * number)
+            content, meta = "hi " * (1 + number), {"at": at.isoformat()}
+            usage = running.ask(content, stream=number % 3 == 0, metadata=meta)
+            billed[at.date()] += cost(book, router.route(content, meta).target, usage, at)
+        assert len(running.lines(40)) == 40
+        assert equal_days(billed, replayed(book, router, running.log), list(billed)) == 4
