@@ -68,6 +68,7 @@ def test_a_line_holds_the_call_and_the_decision(log: Path) -> None:
         "arm": None,
         "share": None,
         "shadow": [],
+        "horizon": None,
     }
 
 
