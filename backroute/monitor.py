@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 @click.command("monitor", epilog="Example: backroute monitor decisions.jsonl --against out/")
 @click.argument("log", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--against", required=True, type=click.Path(path_type=Path), help="The folder of the replay.")
-@click.option("--follow", is_flag=True, help="Go on as the log grows, until an alarm.")
+@click.option("--follow", is_flag=True, help="Go on as the log grows or is rotated, until an alarm.")
 @click.option("--every", default=5.0, type=click.FloatRange(0.1), help="Seconds between looks. [5]")
 @click.option("--tolerance", default=0.10, type=click.FloatRange(0, 10), help="What is no rise, of the forecast. [0.1]")
 @click.option("--max-errors", default=0.02, type=click.FloatRange(0.0001, 1), help="Share of calls. [0.02]")
@@ -90,17 +91,34 @@ def _look(watch: Watch, lines: Iterable[bytes], book: PriceBook, router: LLMRout
 
 
 def _growing(log: Path, every: float) -> Iterator[list[bytes]]:
-    """The whole lines that are new at each look; a line half written waits for its end."""
-    at, torn = 0, b""
+    """The whole lines that are new at each look, also after the log was rotated away or cut."""
+    first = True
     while True:
         with log.open("rb") as file:
-            file.seek(at)
-            new = file.read()
-        at += len(new)
-        *lines, torn = (torn + new).split(b"\n")
-        if lines or not at:
-            yield lines
-        time.sleep(every)
+            for lines in _until_replaced(log, file, every):
+                if lines or first:
+                    yield lines
+                first = False
+        click.echo(f"note: {log} was rotated or cut; going on at its new beginning", err=True)
+
+
+def _until_replaced(log: Path, file: BinaryIO, every: float) -> Iterator[list[bytes]]:
+    """The new lines of one file at each look, until another one has its name; a line half written waits for its end."""
+    torn, replaced = b"", False
+    while not replaced:
+        replaced = _replaced(log, file)  # asked before the last read, so that nothing is left behind
+        *lines, torn = (torn + file.read()).split(b"\n")
+        yield [line for line in (*lines, torn if replaced else b"") if line]
+        if not replaced:
+            time.sleep(every)
+
+
+def _replaced(log: Path, file: BinaryIO) -> bool:
+    try:
+        now = log.stat()
+    except OSError:
+        return False  # the old one is gone, and the new one has not come
+    return not os.path.samestat(now, os.fstat(file.fileno())) or now.st_size < file.tell()
 
 
 def _write(report: dict[str, Any], page: Path | None, metrics: Path | None) -> None:

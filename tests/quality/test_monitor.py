@@ -219,6 +219,35 @@ def test_following_stops_at_the_first_alarm(out: Path, tmp_path: Path) -> None:
     assert [each["what"] for each in report["alarms"]] == ["errors"]
 
 
+@pytest.mark.parametrize("rotates", [True, False], ids=["rotated", "cut"])
+def test_following_goes_on_with_the_new_file(out: Path, tmp_path: Path, rotates: bool) -> None:
+    """200 calls are read; where the file is moved away, 50 more of it are not lost; then 100 fail in the new one."""
+    log, gauges = tmp_path / "d.jsonl", tmp_path / "gauges.prom"
+    log.write_bytes(b"\n".join(lines(calls(200, seed=12, live=True))) + b"\n")
+
+    def another() -> None:
+        while not gauges.exists():  # written at the first look
+            time.sleep(0.05)
+        if rotates:
+            with log.open("ab") as file:
+                file.write(b"\n".join(lines(calls(50, seed=14, live=True))))
+            log.rename(tmp_path / "d.jsonl.1")
+            time.sleep(0.3)
+        failed = [row | {"status": "error", "usage": None} for row in calls(100, seed=13, live=True)]
+        log.write_bytes(b"\n".join(lines(failed)) + b"\n")
+
+    writer = threading.Thread(target=another)
+    writer.start()
+    asked = ("--against", str(out), "--follow", "--every", "0.1", "--format", "json", "--metrics", str(gauges))
+    said = backroute("monitor", str(log), *asked)
+    writer.join()
+    assert said.exit_code == 1
+    assert "rotated or cut" in said.stderr
+    report = json.loads(said.stdout)
+    assert report["calls"] == (350 if rotates else 300)
+    assert [each["what"] for each in report["alarms"]] == ["errors"]
+
+
 def test_the_detectors_false_alarms_are_rarer_than_asked() -> None:
     """600 runs of 500 calls at the bound itself: with a patience of 5,000 at most about one in ten may alarm."""
     rng, alarms = np.random.default_rng(0), 0
