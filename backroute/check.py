@@ -7,29 +7,32 @@ from pathlib import Path
 
 import click
 
-from backroute.logs import GivenLog
+from backroute.logs import GivenLog, optional_log_options
 from backroute.options import FORMAT, PRICES, emit
 
 
 @click.command("check", epilog="Example: backroute check starter june.jsonl")
 @click.argument("rules")
-@click.argument("log", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
+@optional_log_options
 @click.option("--on", "day", default=None, metavar="DATE", help="Look at models and prices on this day. [the book's]")
 @PRICES
 @FORMAT
-def command(rules: str, log: tuple[Path, ...], day: str | None, overlay: tuple[Path, ...], shape: str) -> None:
+def command(rules: str, log: GivenLog, day: str | None, overlay: tuple[Path, ...], shape: str) -> None:
     """Look over RULES (a file, or a bundled set), and count on LOG what each rule matches and what it decides."""
     from pricing import PriceBook
     from problems import BackrouteError
     from router import load_rules
     from simulator.check import check_rules
 
+    if any(path.suffix in (".yaml", ".yml") for path in log.paths):
+        what = f"a log is wanted where rules stand ({log.paths[0]})"
+        raise BackrouteError("check", what, fix=f"give the rules first: `backroute check {log.paths[0]} {rules}`")
     book = PriceBook.load(overlay)
     try:
         on = date.fromisoformat(day) if day else book.date
     except ValueError as error:
         raise BackrouteError("--on", f"not a date ({day!r})", fix="for example 2026-01-31") from error
-    checks = check_rules(load_rules(rules), book, GivenLog(log).open(book) if log else None, on)
+    checks = check_rules(load_rules(rules), book, log.open(book) if log.paths else None, on)
     rows = [
         {
             "rule": each.rule,
@@ -40,7 +43,7 @@ def command(rules: str, log: tuple[Path, ...], day: str | None, overlay: tuple[P
         }
         for each in checks
     ]
-    if not log:
+    if not log.paths:
         rows = [{key: row[key] for key in ("rule", "model", "findings")} for row in rows]
         if shape == "table":
             click.echo("No log given: rules and models only. Give one to count what each rule catches.", err=True)

@@ -80,13 +80,21 @@ def log_options(command: Callable[..., None]) -> Callable[..., None]:
 
     Stands above all other options of a log, so that it gathers those too.
     """
+    return _log_options(command, LOG)
 
+
+def optional_log_options(command: Callable[..., None]) -> Callable[..., None]:
+    """As `log_options`, for a verb that a log may be left out of: then it has no paths."""
+    return _log_options(command, click.argument("log", nargs=-1, type=click.Path(path_type=Path, allow_dash=True)))
+
+
+def _log_options(command: Callable[..., None], argument: Callable[..., Any]) -> Callable[..., None]:
     @wraps(command)
     def gathered(*arguments: Any, log: tuple[Path, ...], **options: Any) -> None:
         reading = {each.name: options.pop(each.name) for each in fields(GivenLog) if each.name in options}
         command(*arguments, log=GivenLog(log, **reading), **options)
 
-    for option in (MAPPING, START, LOG_FORMAT, TIMEZONE, LOG):
+    for option in (MAPPING, START, LOG_FORMAT, TIMEZONE, argument):
         gathered = option(gathered)
     return gathered
 

@@ -11,7 +11,22 @@ import click
 from backroute.options import FORMAT, PRICES, emit
 
 
-@click.group("prices", epilog="Example: backroute prices show openai/gpt-4o --on 2024-09-01")
+class _Prices(click.Group):
+    """What can be asked of the price book; a model's name alone is told how."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command asked for, or an error that says which there are."""
+        from problems import BackrouteError
+
+        if args and args[0] not in self.commands:
+            fix = f"`backroute prices show {args[0]}` shows a model's; others: {', '.join(self.commands)}"
+            raise BackrouteError("prices", f"no command {args[0]!r}", fix=fix)
+        return super().resolve_command(ctx, args)
+
+
+@click.group("prices", cls=_Prices, epilog="Example: backroute prices show openai/gpt-4o --on 2024-09-01")
 def command() -> None:
     """The price book: what models cost, since when, by whose word."""
 

@@ -142,7 +142,7 @@ def expected(summary: Summary) -> str:
         money = amount(predicted["saving_usd"][name])
         if money is not None and not negligible(summary, money):
             said.append(f"{words} where routing {'saves' if money > 0 else 'adds'} {usd(abs(money))}")
-    if not said:
+    if all(each.startswith("unknown") for each in said):  # as the line on quality says already
         return ""
     told = any(part["basis"].endswith(("log", "outcomes")) for part in predicted["slices"])
     return f"{'; '.join(said)} ({'scores and public outcomes' if told else 'no scores or public outcomes tell'})"

@@ -265,3 +265,15 @@ def test_help_is_quick_because_it_imports_no_verb() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, cwd=ROOT)
     assert done.stderr.strip() == b"False"
+
+
+def test_a_model_where_a_command_of_prices_stands_is_told_how() -> None:
+    said = backroute("prices", "openai/gpt-4o")
+    assert said.exit_code == 2
+    assert "`backroute prices show openai/gpt-4o`" in said.stderr
+
+
+def test_check_with_its_arguments_the_wrong_way_round_says_so() -> None:
+    said = backroute("check", "june.jsonl", "rules.yaml")
+    assert said.exit_code == 2
+    assert "`backroute check rules.yaml june.jsonl`" in said.stderr
