@@ -78,7 +78,7 @@ class FastCounter:
         """Tokens of each text."""
         if self._size > HELD:
             self.forget()
-        if new := list(dict.fromkeys(text for text in texts if text not in self._held)):
+        if new := list(dict.fromkeys([text for text in texts if text not in self._held])):
             self._held.update(zip(new, self._count(new).tolist(), strict=True))
             self._size += sum(map(len, new)) + ENTRY * len(new)
         return np.fromiter(map(self._held.__getitem__, texts), np.int64, len(texts))

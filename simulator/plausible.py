@@ -17,6 +17,7 @@ from simulator.guessed import Guess, guessed_constant, same_count
 from simulator.logged import FALLBACK_MODEL
 from simulator.merge import merge_fields
 from simulator.models import Codes, ModelIndex
+from simulator.money import grouped
 from simulator.sample import Sample, id_hashes
 from workloads import INPUT_BUCKETS
 
@@ -98,12 +99,15 @@ class Doubts:
 
     def add(self, requests: pa.RecordBatch, outcomes: pa.RecordBatch, source: Codes) -> None:
         """Look at one batch; `source` are its models' codes in the index."""
+        sides = {side: stated_counts(outcomes, side) for side in ("input", "output")}
+        claims = {side: stated.claimed & with_text(requests, outcomes, side) for side, stated in sides.items()}
+        if not any(claimed.any() for claimed in claims.values()):
+            return
         hashes = id_hashes(requests["request_id"])
         for group, code, here in groups(requests, source):
             name = self._index.name(code)
-            for side in ("input", "output"):
-                stated = stated_counts(outcomes, side)
-                rows = here[(stated.claimed & with_text(requests, outcomes, side))[here]]
+            for side, stated in sides.items():
+                rows = here[claims[side][here]]
                 if not len(rows):
                     continue
                 held = self.sides.setdefault((group, side), Side())
@@ -196,12 +200,11 @@ def groups(requests: pa.RecordBatch, source: Codes) -> Iterator[tuple[Group, int
     """(model and provider as logged, code, row indices) of each pair in a batch."""
     models = requests["model"].fill_null("(no model)").dictionary_encode()
     hosts = requests["provider"].dictionary_encode()
-    model, host = np.asarray(models.indices), np.asarray(hosts.indices.fill_null(-1))
-    pairs, where = np.unique(np.stack([model, host]), axis=1, return_inverse=True)
-    for number, (m, h) in enumerate(pairs.T.tolist()):
-        rows = np.flatnonzero(where.reshape(-1) == number)
-        group = (models.dictionary[m].as_py(), hosts.dictionary[h].as_py() if h >= 0 else None)
-        yield group, int(source[rows[0]]), rows
+    model, host = np.asarray(models.indices, np.int64), np.asarray(hosts.indices.fill_null(-1), np.int64)
+    first, where = grouped(model * (len(hosts.dictionary) + 1) + host + 1)
+    for number, row in enumerate(first.tolist()):
+        group = (models.dictionary[model[row]].as_py(), hosts.dictionary[host[row]].as_py() if host[row] >= 0 else None)
+        yield group, int(source[row]), np.flatnonzero(where == number)
 
 
 def certain(
