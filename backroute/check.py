@@ -24,7 +24,7 @@ def command(rules: str, log: GivenLog, day: str | None, overlay: tuple[Path, ...
     from router import load_rules
     from simulator.check import check_rules
 
-    if any(path.suffix in (".yaml", ".yml") for path in log.paths):
+    if any(path.endswith((".yaml", ".yml")) for path in log.paths):
         what = f"a log is wanted where rules stand ({log.paths[0]})"
         raise BackrouteError("check", what, fix=f"give the rules first: `backroute check {log.paths[0]} {rules}`")
     book = PriceBook.load(overlay)

@@ -28,12 +28,12 @@ OUTPUTS = {"as logged, copied": "copied", "your own ratios": "by ratio"}
 @click.option(
     "--log",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=click.Path(),
     help="The log it replayed, to show what learned rules scored and the nearest examples.",
 )
 @PRICES
 @click.option("--format", "shape", type=click.Choice(["table", "json"]), default="table", help="How to print. [table]")
-def command(folder: Path, request_id: str, log: tuple[Path, ...], overlay: tuple[Path, ...], shape: str) -> None:
+def command(folder: Path, request_id: str, log: tuple[str, ...], overlay: tuple[Path, ...], shape: str) -> None:
     """Say of one request in FOLDER which rule fired and why, and show what each arm was charged, bucket by bucket."""
     from backroute.report import read_summary
     from pricing import PriceBook
@@ -79,7 +79,7 @@ def _outputs(summary: dict[str, Any]) -> str:
     return next((word for value in said for begins, word in OUTPUTS.items() if value.startswith(begins)), "predicted")
 
 
-def _scored(log: tuple[Path, ...], router: LLMRouter, request_id: str, book: PriceBook) -> None:
+def _scored(log: tuple[str, ...], router: LLMRouter, request_id: str, book: PriceBook) -> None:
     """What the rules' learned models say of the request, and what it is most like."""
     from backroute.logs import GivenLog
     from simulator.scored import scored_request

@@ -23,7 +23,7 @@ class GivenLog:
     """The files that a verb was given, and how they are to be read.
 
     Args:
-        paths: files, or "-" for standard input.
+        paths: files, URIs, or "-" for standard input.
         timezone: what times without a zone mean.
         log_format: a format's name, where recognising a record goes wrong.
         start: when a trace whose clock starts at 0 began.
@@ -32,7 +32,7 @@ class GivenLog:
         recount: count texts again where the logged counts cannot be true.
     """
 
-    paths: tuple[Path, ...]
+    paths: tuple[str, ...]
     timezone: str = "UTC"
     log_format: str | None = None
     start: str | None = None
@@ -58,10 +58,10 @@ class GivenLog:
         from simulator.profile import ProfileLog, is_profile
         from workloads import read_log
 
-        profile = next((path for path in self.paths if is_profile(path)), None)
+        profile = next((Path(path) for path in self.paths if is_profile(Path(path))), None)
         if profile is None:
             return read_log(
-                [str(path) for path in self.paths],
+                list(self.paths),
                 log_format=self.log_format,
                 timezone=self.timezone,
                 start=self.start,
@@ -85,12 +85,12 @@ def log_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def optional_log_options(command: Callable[..., None]) -> Callable[..., None]:
     """As `log_options`, for a verb that a log may be left out of: then it has no paths."""
-    return _log_options(command, click.argument("log", nargs=-1, type=click.Path(path_type=Path, allow_dash=True)))
+    return _log_options(command, click.argument("log", nargs=-1, type=click.Path(allow_dash=True)))
 
 
 def _log_options(command: Callable[..., None], argument: Callable[..., Any]) -> Callable[..., None]:
     @wraps(command)
-    def gathered(*arguments: Any, log: tuple[Path, ...], **options: Any) -> None:
+    def gathered(*arguments: Any, log: tuple[str, ...], **options: Any) -> None:
         reading = {each.name: options.pop(each.name) for each in fields(GivenLog) if each.name in options}
         command(*arguments, log=GivenLog(log, **reading), **options)
 

@@ -16,7 +16,8 @@ from rich.table import Table
 WIDTH = 80  # of what is not a terminal
 PROSE = {"run", "findings", "source", "model", "bucket", "from", "to"}
 
-LOG = click.argument("log", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
+# Texts and no Paths, which would make s3://bucket into s3:/bucket.
+LOG = click.argument("log", nargs=-1, required=True, type=click.Path(allow_dash=True))
 FORMAT = click.option(
     "--format", "shape", type=click.Choice(["table", "json", "csv"]), default="table", help="How to print. [table]"
 )

@@ -112,7 +112,7 @@ def command(
     book = PriceBook.load(overlay)
     source = log.open(book)
     # Other processes read for themselves, unseen from here.
-    with watched(source, log.paths) if engine == "local" and workers == 1 else nullcontext():
+    with watched(source, [Path(path) for path in log.paths]) if engine == "local" and workers == 1 else nullcontext():
         result = replay_to(
             source,
             rules=rules,

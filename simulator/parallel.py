@@ -32,7 +32,7 @@ from simulator.plausible import Doubts, Group, Side
 from simulator.prepared import Prepared
 from simulator.sample import id_hashes
 from workloads import BUCKETS, OUTCOME, REQUEST, Log
-from workloads.blocks import Block, BlockIds, read_block
+from workloads.blocks import Block, BlockIds, RowGroups, read_block
 
 BATCH_ROWS = 8_192
 
@@ -49,7 +49,7 @@ class Evidence:
 class ReadTask:
     """A block to be read and counted into a part."""
 
-    block: Block
+    block: Block | RowGroups
     part: str
     book: str  # a pickled price book's path
     share: int  # bytes of the log that each worker will have read
@@ -72,7 +72,13 @@ class ReplayTask:
 
 
 def replay_parts(
-    log: Log, blocks: list[Block], plan: Plan, engine: Engine | None, problems: ProblemLog, doubts: Doubts, folder: Path
+    log: Log,
+    blocks: list[Block | RowGroups],
+    plan: Plan,
+    engine: Engine | None,
+    problems: ProblemLog,
+    doubts: Doubts,
+    folder: Path,
 ) -> Iterator[Replayed]:
     """Read a log's blocks, then replay them: each part's sums and decisions, in the log's order.
 
@@ -97,7 +103,12 @@ def replay_parts(
 
 
 def _read(
-    log: Log, blocks: list[Block], book: PriceBook, engine: Engine | None, problems: ProblemLog, folder: Path
+    log: Log,
+    blocks: list[Block | RowGroups],
+    book: PriceBook,
+    engine: Engine | None,
+    problems: ProblemLog,
+    folder: Path,
 ) -> tuple[list[Path], Evidence]:
     gathering, evidence = log.gathering(problems), Evidence()
     index = ModelIndex(book)

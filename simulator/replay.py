@@ -137,7 +137,11 @@ def _replayed(run: Run, log: Log, engine: Engine | None, *, write: bool) -> Iter
     # State needs the whole log in order of time, and so one process.
     blocks = None if state else log.blocks()
     if engine is not None and not blocks:
-        why = "state needs it in order of time" if state else "only plain JSON lines are read in parts"
+        why = (
+            "state needs it in order of time"
+            if state
+            else "only plain JSON lines, and Parquet in row groups of up to 64 MiB, are read in parts"
+        )
         warn.warning("note: one process replays this log: %s", why)
     if engine is not None and not (blocks and engine.suits(len(blocks))):
         engine = None

@@ -1,4 +1,4 @@
-"""A file of lines in blocks that processes read apart from each other, as if one had read them all.
+"""A file of lines, or Parquet, in blocks that processes read apart from each other, as if one had read them all.
 
 Only lines that the fast reader knows can be read apart: a block with any other, or with an id met before, goes back to
 the one `Reading` of the log, which reads it in its turn. So rows, ids, problems and digest are those of `Log.batches`.
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,12 +17,15 @@ import pyarrow as pa
 from workloads.documents import is_document
 from workloads.formats.plain import read_plain
 from workloads.ids import Ids
-from workloads.sources import BYTE_ORDER_MARK, FileSource, no_lines
-from workloads.tables import is_table
+from workloads.records import as_json
+from workloads.remote import Place
+from workloads.sources import BYTE_ORDER_MARK, LONGEST_LINE, PARQUET, FileSource, no_lines
+from workloads.tables import TableError, is_table, parquet_file, parquet_rows
 from workloads.unpacked import UNPACKERS
 
 BLOCK_BYTES = 8 * 2**20
 HEAD = 2**20
+LARGEST_GROUP = 64 * 2**20  # bytes unpacked; a Parquet file with a larger row group is read by one process
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Block:
     """The lines of a file that begin from `start` on and before `end`, in bytes."""
 
     source: str
-    path: str
+    path: Place
     start: int
     end: int
 
@@ -42,7 +44,7 @@ class Block:
 
     def lines(self) -> Iterator[bytes]:
         """Each line without its end."""
-        with Path(self.path).open("rb") as file:
+        with self.path.open("rb") as file:
             if self.start:
                 file.seek(self.start - 1)
                 file.readline()  # the line that began before, or the rest of its end
@@ -58,6 +60,25 @@ class Block:
 
 
 @dataclass(frozen=True)
+class RowGroups:
+    """The row groups of a Parquet file from number `start` on and before `end`, of so many bytes unpacked."""
+
+    source: str
+    path: Place
+    start: int
+    end: int
+    size: int
+
+    def lines(self) -> Iterator[bytes]:
+        """Each row as a line of JSON, as `FileSource.lines` gives it.
+
+        Raises:
+            TableError: the file is broken.
+        """
+        return (as_json(row) for _, row in parquet_rows(self.path, range(self.start, self.end)))
+
+
+@dataclass(frozen=True)
 class BlockIds:
     """What a block's rows are known by: their lines' hashes together, and a key of each id and of each line."""
 
@@ -67,33 +88,58 @@ class BlockIds:
     lines: int
 
 
-def blocks_of(source: FileSource, size: int = BLOCK_BYTES) -> list[Block] | None:
-    """A file's blocks; None where it is no plain file of lines."""
-    with source.path.open("rb") as file:
-        head = file.read(HEAD)
+def blocks_of(source: FileSource, size: int = BLOCK_BYTES) -> list[Block | RowGroups] | None:
+    """A file's blocks; None where it is no plain file of lines, and no Parquet of row groups that memory holds."""
+    try:
+        with source.path.open("rb") as file:
+            head = file.read(HEAD)
+        length = source.path.stat().st_size
+    except OSError:  # which the source will say
+        return None
+    if head.startswith(PARQUET):
+        return _row_groups(source, size)
     plain = not any(head.startswith(magic) for magic, _ in UNPACKERS) and not no_lines(head[:4096], packed=False)
     text = head.removeprefix(BYTE_ORDER_MARK)
-    if not plain or head.startswith(b"PAR1") or is_table(text.decode("utf-8", "replace"), source.name):
+    if not plain or is_table(text.decode("utf-8", "replace"), source.name) or is_document(text):
         return None
-    if is_document(text):
-        return None
-    length = source.path.stat().st_size
     if not text.strip():  # what that means is for the source to say
         return None
-    return [Block(source.name, str(source.path), at, min(at + size, length)) for at in range(0, length, size)]
+    return [Block(source.name, source.path, at, min(at + size, length)) for at in range(0, length, size)]
 
 
-def read_block(block: Block) -> tuple[pa.RecordBatch, pa.RecordBatch, BlockIds] | None:
+def _row_groups(source: FileSource, size: int) -> list[Block | RowGroups] | None:
+    try:
+        with parquet_file(source.path) as file:
+            sizes = [file.metadata.row_group(number).total_byte_size for number in range(file.num_row_groups)]
+    except (OSError, pa.ArrowException, ValueError):
+        return None
+    if max(sizes, default=LARGEST_GROUP + 1) > LARGEST_GROUP:
+        return None
+    found, start, held = list[Block | RowGroups](), 0, 0
+    for number, more in enumerate(sizes, 1):
+        held += more
+        if held >= size or number == len(sizes):
+            found.append(RowGroups(source.name, source.path, start, number, held))
+            start, held = number, 0
+    return found
+
+
+def read_block(block: Block | RowGroups) -> tuple[pa.RecordBatch, pa.RecordBatch, BlockIds] | None:
     """The rows of a block, in columns as `Log.batches` has them, and their ids.
 
-    None where the log's own reading has to look at one of its lines.
+    None where the log's own reading has to look at one of its lines, or has to say that they cannot be read.
     """
     contents, count = [], 0
-    for content in block.lines():
-        count += 1
-        line = content.rstrip(b"\r")
-        if line and not line.isspace():
-            contents.append(line)
+    try:
+        for content in block.lines():
+            count += 1
+            if len(content) >= LONGEST_LINE:
+                return None
+            line = content.rstrip(b"\r")
+            if line and not line.isspace():
+                contents.append(line)
+    except (OSError, TableError):
+        return None
     plain = read_plain(contents)
     if len(plain.at) < len(contents):
         return None

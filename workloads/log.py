@@ -15,16 +15,18 @@ import pyarrow as pa
 
 from problems import BackrouteError, Problem, ProblemLog
 from problems.problem import shown
-from workloads.blocks import Block, BlockIds, blocks_of
+from workloads.blocks import Block, BlockIds, RowGroups, blocks_of
 from workloads.folders import log_files
 from workloads.formats import Format, chat, format_named
 from workloads.formats.mapping import load_mapping
 from workloads.formats.times import read_time
 from workloads.reading import Line, Reading
 from workloads.records import RecordSource, as_records
+from workloads.remote import Place
 from workloads.rows import Row, RowError
 from workloads.schema import OUTCOME, REQUEST
-from workloads.sources import FileSource, Source, open_source
+from workloads.sources import LONGEST_LINE, FileSource, Source, broken, open_source, too_long
+from workloads.tables import TableError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,9 +48,9 @@ def read_log(
     """A log to replay; nothing is read until it is used.
 
     Args:
-        source: a path (`-` for standard input; a folder; a pattern such as `logs/*.jsonl.gz`), several paths, a
-            DataFrame with a row per call, or a list of dicts. Files hold JSON lines, JSON, CSV or Parquet; gzip and
-            zstd are unpacked.
+        source: a path (`-` for standard input; a folder; a pattern such as `logs/*.jsonl.gz`), a URI (a file, a prefix
+            or a pattern: `s3://bucket/june/*.jsonl`), several of them, a DataFrame with a row per call, or a list of
+            dicts. Files hold JSON lines, JSON, CSV or Parquet; gzip and zstd are unpacked.
         log_format: a name in `workloads.formats.FORMATS`; recognised record by record when left out.
         timezone: what times without a zone mean, for example "Europe/Berlin".
         start: when a trace whose clock starts at 0 began: an ISO time, in `timezone` where it names no zone.
@@ -146,9 +148,9 @@ class Log:
             return object()
         return [(str(path), held.st_size, held.st_mtime_ns) for path, held in zip(paths, found, strict=True)]
 
-    def blocks(self) -> list[Block] | None:
-        """The log in blocks to be read apart from each other; None where it holds anything but plain files of lines."""
-        found: list[Block] = []
+    def blocks(self) -> list[Block | RowGroups] | None:
+        """The log in blocks to be read apart from each other; None where one process has to read all: `blocks_of`."""
+        found: list[Block | RowGroups] = []
         for source in self._sources if self._format is None else ():
             if not isinstance(source, FileSource) or (held := blocks_of(source)) is None:
                 return None
@@ -188,33 +190,41 @@ class Gathering:
     def __init__(self, log: Log, reading: Reading) -> None:
         self._log, self._reading = log, reading
         self._digest = blake2b(digest_size=16)
-        self._source, self._lines = "", 0
+        self._source: Place | None = None
+        self._lines, self._broken = 0, False
 
-    def take(self, block: Block, found: BlockIds) -> bool:
+    def take(self, block: Block | RowGroups, found: BlockIds) -> bool:
         """Take in a block's rows; False, and nothing done, where the block has to be read here."""
         self._begin(block)
-        if not self._reading.accept(found.keys.tolist(), found.contents.tolist(), chat.NAME):
+        if self._broken or not self._reading.accept(found.keys.tolist(), found.contents.tolist(), chat.NAME):
             return False
         self._digest.update(found.digests)
         self._lines += found.lines
         return True
 
-    def read(self, block: Block) -> tuple[pa.RecordBatch, pa.RecordBatch]:
-        """Read a block here."""
+    def read(self, block: Block | RowGroups) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+        """Read a block here; nothing of what follows in a file that is broken."""
         self._begin(block)
         lines: list[Line] = []
-        for held in block.lines():
-            self._lines += 1
-            content = held.rstrip(b"\r")
-            if content and not content.isspace():
-                lines.append(Line(block.source, self._lines, content, blake2b(content, digest_size=16).digest()))
+        try:
+            for held in block.lines() if not self._broken else ():
+                self._lines += 1
+                content = held.rstrip(b"\r")
+                if len(held) >= LONGEST_LINE:
+                    self._reading.problems.add(too_long(block.source, self._lines, len(held) + 1))
+                elif content and not content.isspace():
+                    lines.append(Line(block.source, self._lines, content, blake2b(content, digest_size=16).digest()))
+        except (OSError, TableError) as error:
+            self._broken = True
+            said = error.said if isinstance(error, TableError) else error.strerror or str(error)
+            self._reading.problems.add(broken(block.source, self._lines + 1, said))
         self._digest.update(b"".join([line.digest for line in lines]))
         return self._reading.batch(lines)
 
-    def _begin(self, block: Block) -> None:
+    def _begin(self, block: Block | RowGroups) -> None:
         if block.start == 0 and block.path != self._source:
             self._reading.next_file()
-            self._source, self._lines = block.path, 0
+            self._source, self._lines, self._broken = block.path, 0, False
 
     def end(self) -> None:
         """Tell the log what was read."""

@@ -15,6 +15,7 @@ from typing import IO, Protocol
 from problems import BackrouteError, Problem, ProblemLog
 from workloads.documents import TooLongError, is_document, split_values
 from workloads.records import as_json
+from workloads.remote import Place, Uri, buffered
 from workloads.tables import TableError, csv_rows, is_table, parquet_rows
 from workloads.unpacked import UNPACKERS, Unpacked
 
@@ -47,7 +48,7 @@ class Source(Protocol):
 class FileSource:
     """A file of lines; gzip and zstd are unpacked as they are read."""
 
-    path: Path
+    path: Place
     name: str
 
     def lines(self, problems: ProblemLog) -> Iterator[tuple[int, bytes]]:
@@ -57,7 +58,7 @@ class FileSource:
         """
         number, fault = 0, ""
         try:
-            with io.BufferedReader(io.FileIO(self.path), BUFFER) as file:
+            with buffered(self.path) as file:
                 begins = file.peek(4)
                 fresh = next((fresh for magic, fresh in UNPACKERS if begins.startswith(magic)), None)
                 packed = Unpacked(file, fresh) if fresh else None
@@ -75,8 +76,7 @@ class FileSource:
         except OSError as error:
             fault = error.strerror or str(error)
         if fault:
-            fix = "the lines before were read, those after are missing: fetch or pack the file again"
-            problems.add(self._problem(number + 1, fault, "broken_file", fix))
+            problems.add(broken(self.name, number + 1, fault))
         elif not number:
             said = (
                 "",
@@ -118,8 +118,7 @@ class FileSource:
             if number == 1:
                 line = line.removeprefix(BYTE_ORDER_MARK)
             if len(line) >= LONGEST_LINE and not line.endswith(b"\n"):
-                size = f"{len(line) + _skip_line(stream):,} bytes"
-                problems.add(self._problem(number, size, "line_too_long", "keep lines under 32 MiB"))
+                problems.add(too_long(self.name, number, len(line) + _skip_line(stream)))
                 yield number, b""
             else:
                 yield number, b"" if line.isspace() else line.rstrip(b"\r\n")
@@ -129,13 +128,27 @@ class FileSource:
         return Problem(self.name, line, "", value, effect, fix, kind)
 
 
-def open_source(source: str | Path) -> FileSource:
-    """A file by its path; `-` is standard input. What is no plain file is kept in a temporary one, to be read again.
+def too_long(name: str, line: int, size: int) -> Problem:
+    """A line of so many bytes, its end included, which is not held in memory."""
+    fix = "keep lines under 32 MiB"
+    return Problem(name, line, "", f"{size:,} bytes", "line set aside", fix, "line_too_long")
+
+
+def broken(name: str, line: int, fault: str) -> Problem:
+    """A file that can be read up to a line and no further."""
+    fix = "the lines before were read, those after are missing: fetch or pack the file again"
+    return Problem(name, line, "", fault, "line set aside", fix, "broken_file")
+
+
+def open_source(source: str | Path | Uri) -> FileSource:
+    """A file by its path or URI; `-` is standard input. What is no file is kept in a temporary one, to be read again.
 
     Raises:
         BackrouteError: no such file, a folder, or a file that cannot be opened.
     """
     name = str(source).encode("utf-8", "backslashreplace").decode()
+    if isinstance(source, Uri):
+        return FileSource(source, name)
     if name == "-":
         held = getattr(sys.stdin, "buffer", None)
         if held is None:

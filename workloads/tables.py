@@ -16,6 +16,7 @@ from workloads.formats import recognise
 from workloads.formats.cells import number
 from workloads.formats.chat import CAPS, FLAT
 from workloads.formats.envelope import LATENCY, TTFT
+from workloads.remote import Place, Uri
 
 DELIMITERS = ",\t;"
 COLUMN = re.compile(r"[\w .:#%()/|\[\]-]{1,64}")
@@ -83,20 +84,31 @@ def _delimiter(header: str) -> str:
     return max(DELIMITERS, key=header.count)
 
 
-def parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Row numbers, from 1, and rows, without their nulls.
+def parquet_file(path: Place) -> pq.ParquetFile:
+    """A Parquet file, opened.
+
+    Raises:
+        OSError, pa.ArrowException, ValueError: it cannot be read or is broken.
+    """
+    return pq.ParquetFile(path.arrow() if isinstance(path, Uri) else path)
+
+
+def parquet_rows(path: Place, groups: range | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Row numbers, from 1, and rows, without their nulls; of all row groups or some.
 
     Raises:
         TableError: the file is broken.
     """
     row = 0
     try:
-        with pq.ParquetFile(path) as file:
-            groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
-            longest = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
-            for batch in file.iter_batches(batch_size=max(1, min(PARQUET_ROWS, PARQUET_BYTES // max(longest, 1)))):
-                for cells in batch.to_pylist():
-                    row += 1
-                    yield row, {name: cell for name, cell in cells.items() if cell is not None}
+        with parquet_file(path) as file:
+            for number in range(file.num_row_groups) if groups is None else groups:
+                group = file.metadata.row_group(number)
+                longest = group.total_byte_size // max(group.num_rows, 1)
+                rows = max(1, min(PARQUET_ROWS, PARQUET_BYTES // max(longest, 1)))
+                for batch in file.iter_batches(batch_size=rows, row_groups=[number]):
+                    for cells in batch.to_pylist():
+                        row += 1
+                        yield row, {name: cell for name, cell in cells.items() if cell is not None}
     except (pa.ArrowException, OSError, ValueError) as error:
         raise TableError(str(error).splitlines()[0][:200] if str(error) else "broken", row + 1) from error

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pricing import PriceBook
@@ -21,6 +23,7 @@ from simulator import ReplayResult, Scenario, engines, parallel, replay
 from simulator.engines import Pool, engine_of
 from tests.simulator.conftest import call
 from tests.simulator.worker_tasks import Counted, always_dies, dies_once, told
+from tests.workloads.s3_server import KEY, s3_server
 from workloads import blocks, read_log
 
 MODELS = ("gpt-4o", "claude-3-haiku", "gpt-4o-2024-05-13", "nobody-knows-it")
@@ -52,7 +55,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "WORTH", 1)
 
 
-def replayed(path: Path, book: PriceBook, out: Path, **options: Any) -> ReplayResult:
+def replayed(path: Path | str, book: PriceBook, out: Path, **options: Any) -> ReplayResult:
     base = Scenario.always("openai/gpt-4o", book)
     return replay(read_log(path), base, Scenario("case", load_rules("case"), book), out=out, **options)[1]
 
@@ -93,6 +96,29 @@ def test_a_log_too_long_for_memory_is_replayed_in_parts_with_any_router(
     in_parts = replay(read_log(log_file), base, odd)[1].summary
     monkeypatch.undo()
     assert replay(read_log(log_file), base, odd)[1].summary == in_parts
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small_blocks")
+def test_lines_and_parquet_give_the_same_totals_from_disk_and_from_s3(
+    book: PriceBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes read parts of the files through pyarrow's own S3 client from a server on loopback."""
+    rows = [call(n, model=MODELS[n % 2]) for n in range(600)]
+    lines, table = tmp_path / "log.jsonl", tmp_path / "log.parquet"
+    lines.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    pq.write_table(pa.Table.from_pylist(rows), table, row_group_size=50)
+    alone = replayed(lines, book, tmp_path / "alone")
+    with s3_server() as s3:
+        for name, value in (("ENDPOINT_URL", s3.url), ("ACCESS_KEY_ID", KEY), ("SECRET_ACCESS_KEY", "s")):
+            monkeypatch.setenv(f"AWS_{name}", value)
+        s3.buckets["logs"] = {"june/1.jsonl": lines.read_bytes(), "june.parquet": table.read_bytes()}
+        for number, given in enumerate(("s3://logs/june/*.jsonl", "s3://logs/june.parquet", table)):
+            again = replayed(given, book, tmp_path / str(number), workers=2)
+            for part in ("baseline", "routed", "savings", "by_rule", "by_day"):
+                assert again.summary[part] == alone.summary[part]
+            assert again.requests().equals(alone.requests())
+        assert len({start for key, start, _ in s3.ranges if key == "june/1.jsonl"}) > 3
 
 
 def test_a_log_that_is_no_plain_file_is_read_in_one_process(book: PriceBook, tmp_path: Path) -> None:
