@@ -1,6 +1,6 @@
 """Usage times price: what one arm of a replay is charged, exactly."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,8 @@ from pricing.book import PriceBook
 from pricing.entries import BUCKETS
 from pricing.schedule import UNPRICED, Ints, Schedule
 from problems import BackrouteError
+
+Flags = NDArray[np.bool_]
 
 _INPUT = BUCKETS[:4]
 _ROWS_AT_ONCE = 1 << 15  # so that a block's columns stay in the processor's cache
@@ -62,46 +64,92 @@ def charge(
         BackrouteError: a charge leaves int64, that is, one request above $9.2 million.
     """
     schedule, pair = _schedule(book, models, tier, at)
-    counts = {bucket: _flat(usage[bucket]) for bucket in BUCKETS}
-    filled = {bucket: _numbers(column) for bucket, column in counts.items()}
-    used = {bucket: bool(filled[bucket].any()) for bucket in BUCKETS}
-    seconds = None if arrived_at is None or not schedule.needs_times else _seconds(_flat(arrived_at), schedule)
+    counts = [_flat(usage[bucket]) for bucket in BUCKETS]
+    seconds = None if arrived_at is None or not schedule.needs_times else schedule.seconds(_flat(arrived_at))
     undated = len(pair) if arrived_at is None else arrived_at.null_count
-    costs = {b: np.empty(len(pair), np.int64) if used[b] else np.zeros(len(pair), np.int64) for b in BUCKETS}
-    missing = {b: _null_mask(counts[b]) for b in BUCKETS}
-    unknown_input = _any_mask([missing[bucket] for bucket in _INPUT]) if schedule.by_size else None
-    unpriced = [bool((prices == UNPRICED).any()) for prices in schedule.prices]
-    dearest = [int(prices.max(initial=0)) for prices in schedule.prices]
-    total = np.zeros(len(pair), np.int64)
-    for part in _blocks(len(pair)):
+    costs = cost(schedule, pair, [_numbers(column) for column in counts], [_null_mask(c) for c in counts], seconds)
+    zeros = np.zeros(len(pair), np.int64)
+    columns = {
+        bucket: pa.array(zeros if pico is None else pico, mask=missing)
+        for bucket, pico, missing in zip(BUCKETS, costs.buckets, costs.missing, strict=True)
+    }
+    total = pa.array(costs.total, mask=costs.unpriced)
+    return Charges(pa.table(columns), total, undated if at.policy == "request" else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What requests cost, as arrays: int64 picodollars, and bool masks of what is not known; None for all zero.
+
+    Args:
+        buckets, missing: in BUCKETS' order; a bucket's picodollars say nothing where it is missing.
+        total: likewise says nothing where `unpriced`.
+        unpriced: some bucket is missing.
+    """
+
+    buckets: tuple[Ints | None, ...]
+    missing: tuple[Flags | None, ...]
+    total: Ints
+    unpriced: Flags | None
+
+
+def cost(
+    schedule: Schedule,
+    pair: NDArray[np.intp],
+    counts: Sequence[Ints],
+    missing: Sequence[Flags | None],
+    seconds: Ints | None,
+) -> Costs:
+    """`charge` on arrays.
+
+    Args:
+        schedule: the compiled prices.
+        pair: per request, which of the schedule's pairs.
+        counts: thousandths of a token by bucket, 0 where unknown.
+        missing: bool by bucket, the count is unknown; None where all are known.
+        seconds: see `Schedule.rows`.
+    """
+    rows = len(pair)
+    used = [bool(column.any()) for column in counts]
+    costs = [np.empty(rows, np.int64) if some else None for some in used]
+    unknown = list(missing)
+    unknown_input = _any_mask(missing[: len(_INPUT)]) if schedule.by_size else None
+    total = np.zeros(rows, np.int64)
+    for part in _blocks(rows):
         size: Ints | None = None
         if schedule.by_size:
-            size = np.add.reduce([filled[bucket][part] for bucket in _INPUT])
+            size = np.add.reduce([column[part] for column in counts[: len(_INPUT)]])
             size = size if unknown_input is None else np.where(unknown_input[part], -1, size)
         row = schedule.rows(pair[part], None if seconds is None else seconds[part], size)
         bound = 0
-        for index, bucket in enumerate(BUCKETS):
-            if not used[bucket]:
+        for bucket, into in enumerate(costs):
+            if into is None:
                 continue
-            count = filled[bucket][part]
-            price = schedule.prices[index].take(row)
-            if unpriced[index] and (without := (price == UNPRICED) & (count != 0)).any():
-                missing[bucket] = _marked(missing[bucket], part, without, len(pair))
+            count = counts[bucket][part]
+            price = schedule.prices[bucket].take(row)
+            if schedule.unpriced[bucket] and (without := (price == UNPRICED) & (count != 0)).any():
+                given, marked = missing[bucket], unknown[bucket]
+                if marked is None or marked is given:  # the caller's mask stays as it is
+                    marked = unknown[bucket] = np.zeros(rows, bool) if given is None else given.copy()
+                marked[part] |= without
                 price[without] = 0
-            cost = _times(count, price, dearest[index])
-            costs[bucket][part] = cost
-            bound += int(cost.max(initial=0))
+            pico = _times(count, price, schedule.dearest[bucket], whole=schedule.whole[bucket])
+            into[part] = pico
+            bound += int(pico.max(initial=0))
             if bound > _INT64_MAX:
-                _add_checked(total[part], cost)
-            total[part] += cost
-    everywhere = _any_mask(list(missing.values()))
-    columns = {bucket: pa.array(costs[bucket], mask=missing[bucket]) for bucket in BUCKETS}
-    return Charges(pa.table(columns), pa.array(total, mask=everywhere), undated if at.policy == "request" else 0)
+                _add_checked(total[part], pico)
+            total[part] += pico
+    return Costs(tuple(costs), tuple(unknown), total, _any_mask(unknown))
 
 
-def _times(count: Ints, price: Ints, dearest: int) -> Ints:
-    """Thousandths of a token times picodollars per token, rounded half-even to whole picodollars."""
+def _times(count: Ints, price: Ints, dearest: int, *, whole: bool) -> Ints:
+    """Thousandths of a token times picodollars per token, rounded half-even to whole picodollars.
+
+    `whole`: every price is a whole number of picodollars for a thousandth of a token, so that nothing is rounded.
+    """
     if int(count.max(initial=0)) * dearest <= _INT64_MAX:
+        if whole:
+            return count * (price // 1000)
         product = count * price
         cost = product // 1000
         rest = product - cost * 1000
@@ -147,8 +195,7 @@ def _schedule(
     names, code = _codes(models)
     tiers, tier_code = (["standard"], None) if tier is None else _codes(tier)
     pair = code if tier_code is None else code * len(tiers) + tier_code
-    pairs = [(book.resolve(name), served) for name in names for served in tiers]
-    return Schedule(book, pairs, at), pair
+    return Schedule.of(book, names, tiers, at), pair
 
 
 def _codes(column: pa.Array | pa.ChunkedArray) -> tuple[list[str | None], NDArray[np.intp]]:
@@ -158,13 +205,6 @@ def _codes(column: pa.Array | pa.ChunkedArray) -> tuple[list[str | None], NDArra
     values: list[str | None] = encoded.dictionary.to_pylist()
     codes = pc.fill_null(encoded.indices.cast(pa.int64()), len(values)).to_numpy()
     return [*values, None], codes.astype(np.intp, copy=False)
-
-
-def _seconds(arrived_at: pa.Array, schedule: Schedule) -> Ints:
-    """Seconds since 1970 in UTC; the book's own date at 00:00 where a request has no time."""
-    micros = arrived_at.cast(pa.timestamp("us", arrived_at.type.tz), safe=False).view(pa.int64())
-    filled: Ints = pc.fill_null(micros, schedule.book_seconds * 1_000_000).to_numpy()
-    return np.floor_divide(filled, 1_000_000)
 
 
 def _blocks(rows: int) -> Iterator[slice]:
@@ -182,17 +222,10 @@ def _numbers(column: pa.Array) -> Ints:
     return (pc.fill_null(column, 0) if column.null_count else column).to_numpy()  # type: ignore[no-any-return]
 
 
-def _null_mask(column: pa.Array) -> NDArray[np.bool_] | None:
+def _null_mask(column: pa.Array) -> Flags | None:
     return column.is_null().to_numpy(zero_copy_only=False) if column.null_count else None
 
 
-def _any_mask(masks: list[NDArray[np.bool_] | None]) -> NDArray[np.bool_] | None:
+def _any_mask(masks: Sequence[Flags | None]) -> Flags | None:
     known = [mask for mask in masks if mask is not None]
     return np.logical_or.reduce(known) if known else None
-
-
-def _marked(mask: NDArray[np.bool_] | None, part: slice, where: NDArray[np.bool_], rows: int) -> NDArray[np.bool_]:
-    """The mask with one block's rows added; a new one when there was none."""
-    marked = np.zeros(rows, bool) if mask is None else mask
-    marked[part] |= where
-    return marked

@@ -1,9 +1,12 @@
 """Price entries compiled to integer tables, so that finding each request's price is a few array look-ups."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from weakref import WeakKeyDictionary
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pricing.asof import AsOf
@@ -15,6 +18,7 @@ Ints = NDArray[np.int64]
 UNPRICED = -1  # in `Schedule.prices`
 _SECOND_BITS, _CLOCK_BITS, _TOKEN_BITS = 36, 17, 44  # 2,177 years, one day, 17 billion tokens in thousandths
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_COMPILED: "WeakKeyDictionary[PriceBook, dict[Hashable, Schedule]]" = WeakKeyDictionary()
 
 
 class Schedule:
@@ -63,11 +67,30 @@ class Schedule:
         self.by_day = len(day_keys) > len(pairs)
         self.by_clock = len(clock_keys) > len(day_keys)
         self.by_size = bool(self._tiered.any())
+        self.unpriced = [bool((bucket == UNPRICED).any()) for bucket in self.prices]
+        self.dearest = [int(bucket.max(initial=0)) for bucket in self.prices]
+        # Whole picodollars for a thousandth of a token: such charges need no rounding.
+        self.whole = [bool((bucket[bucket != UNPRICED] % 1000 == 0).all()) for bucket in self.prices]
+
+    @classmethod
+    def of(cls, book: PriceBook, models: Sequence[str | None], tiers: Sequence[str | None], at: AsOf) -> "Schedule":
+        """The schedule of every model, as anyone may spell it, under every tier, models first; compiled once."""
+        compiled = _COMPILED.setdefault(book, {})
+        key = (tuple(models), tuple(tiers), at)
+        if key not in compiled:
+            compiled[key] = cls(book, [(book.resolve(model), tier) for model in models for tier in tiers], at)
+        return compiled[key]
 
     @property
     def needs_times(self) -> bool:
         """Whether any pair's price depends on when the request arrived."""
         return self.by_day or self.by_clock
+
+    def seconds(self, arrived_at: pa.Array) -> Ints:
+        """Seconds since 1970 in UTC; the book's own date at 00:00 where a request has no time."""
+        micros = arrived_at.cast(pa.timestamp("us", arrived_at.type.tz), safe=False).view(pa.int64())
+        filled: Ints = pc.fill_null(micros, self.book_seconds * 1_000_000).to_numpy()
+        return np.floor_divide(filled, 1_000_000)
 
     def rows(self, pair: NDArray[np.intp], seconds: Ints | None, input_thousandths: Ints | None) -> NDArray[np.intp]:
         """The column of `prices` that holds each request's prices.

@@ -4,31 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pricing import AsOf, Capabilities, Charges, PriceBook, charge
+from pricing import AsOf, Capabilities, PriceBook
+from pricing.charge import cost
+from pricing.schedule import Schedule
 from router import Decisions, RoutingRule
+from simulator.bootstrap import row_keys
 from simulator.counted import CountedInput
-from simulator.counts import INPUTS, THOUSAND, UNKNOWN, Array, Counts
+from simulator.counts import INPUTS, REASONING, TEXT, THOUSAND, Array, Counts
 from simulator.memory import Memory
 from simulator.models import NO_MODEL, Codes, ModelIndex
 from simulator.money import picodollars
 from simulator.observed import task_codes
 from simulator.outputs import Outputs
-from simulator.own_counts import own_pairs
 from simulator.pairs import Pairs
-from simulator.rebase import Known, Moved
+from simulator.rebase import Known, rebased
 from simulator.scenario import Scenario
 from simulator.scores import scores
-from workloads import BUCKETS
 
 Value = TypeVar("Value")
 
-AS_LOGGED = -2  # in the place of a model: the logged tokens, or the logged model
+NANO = 1000  # picodollars of a nanodollar
 PASSED_THROUGH = "not routed"  # the rule that reports name for calls that are no chat
 
 
@@ -66,6 +68,35 @@ class Arm:
         """Bool per request: priced and feasible, so that it can be compared."""
         return np.asarray(self.priced & self.feasible)
 
+    @cached_property
+    def inputs(self) -> Array:
+        """Int64 picodollars of all input."""
+        return np.add.reduce([self.pico[:, bucket] for bucket in range(INPUTS)])  # type: ignore[no-any-return]
+
+    @cached_property
+    def outputs(self) -> Array:
+        """Int64 picodollars of all output."""
+        return np.asarray(self.pico[:, TEXT] + self.pico[:, REASONING])
+
+    @cached_property
+    def nano(self) -> tuple[Array | None, Array | None, Array | None]:
+        """Float64 whole nanodollars of input, output text and reasoning; None where none costs anything.
+
+        A call billed as a whole has no buckets: it counts with the input, and is as exact.
+        """
+        sides = self.total - self.outputs, self.pico[:, TEXT], self.pico[:, REASONING]
+        input_, text, reasoning = (np.rint(side / NANO) if side.any() else None for side in sides)
+        return input_, text, reasoning
+
+    @cached_property
+    def noise(self) -> Array | None:
+        """Float64 nanodollars: one standard deviation of a request's cost from its output length alone."""
+        if not self.request_sd.any():
+            return None
+        tokens = self.counts.milli[:, TEXT] / THOUSAND
+        price = np.divide(self.pico[:, TEXT], tokens, out=np.zeros(len(tokens)), where=tokens > 0)
+        return np.asarray(self.request_sd * price / NANO)
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -85,6 +116,7 @@ class Batch:
         score: int64 thousandths, how good the log says each answer was; -1 where it does not say.
         failed: bool, the call ended in an error.
         latency_ms, ttft_ms: float64, NaN where the log does not say.
+        key: uint64, the bootstrap's, of the session or else of the request.
         memory: keeps what is worked out of the batch; of its own, or of a whole log in memory.
         number: the batch's within that memory.
     """
@@ -103,12 +135,24 @@ class Batch:
     failed: Array
     latency_ms: Array
     ttft_ms: Array
+    key: Array
     memory: Memory = field(default_factory=Memory)
     number: int = 0
 
     def kept(self, key: tuple[Hashable, ...], make: Callable[[], Value]) -> Value:
         """What a key stands for in this batch, made the first time; see `Memory.get`."""
         return self.memory.get((self.number, *key), make)
+
+    @cached_property
+    def tiers(self) -> tuple[tuple[str | None, ...], Array]:
+        """The service tiers that occur, None last, and each request's place among them."""
+        return tier_codes(self.tier)
+
+    @cached_property
+    def apart(self) -> Array:
+        """Bool per request: audio or images made, which have rates of their own that no bucket tells."""
+        made = pc.is_in(self.requests["call_type"], pa.array(["audio", "image"]))
+        return np.asarray(made.to_numpy(zero_copy_only=False))
 
     @classmethod
     def of(
@@ -119,7 +163,7 @@ class Batch:
         return cls(
             requests,
             source,
-            logged,
+            logged.by_column(),
             inputs,
             pc.coalesce(outcomes["served_tier"], requests["service_tier"]),
             pc.not_equal(call_type, "chat").to_numpy(zero_copy_only=False),
@@ -131,16 +175,24 @@ class Batch:
             pc.fill_null(pc.equal(outcomes["status"], "error"), False).to_numpy(zero_copy_only=False),
             outcomes["latency_ms"].to_numpy(zero_copy_only=False),
             outcomes["ttft_ms"].to_numpy(zero_copy_only=False),
+            row_keys(requests["session_id"], requests["request_id"]),
         )
+
+
+def tier_codes(tier: pa.Array) -> tuple[tuple[str | None, ...], Array]:
+    """The service tiers of a column, None last, and each row's place among them."""
+    if tier.null_count == len(tier):
+        return (None,), np.zeros(len(tier), np.int64)
+    encoded = tier.dictionary_encode()
+    names: list[str] = encoded.dictionary.to_pylist()
+    return (*names, None), np.asarray(encoded.indices.fill_null(len(names))).astype(np.int64)
 
 
 def logged_arm(batch: Batch, index: ModelIndex, book: PriceBook, as_of: AsOf, counts: Counts | None = None) -> Arm:
     """The arm that happened, at the prices of `as_of`; with the logged counts, or what a simulated cache left."""
     counts = batch.logged if counts is None else counts
     rows = batch.requests.num_rows
-    charges = _charge(batch, batch.source, counts, index, book, as_of)
-    pico, total, priced = money(charges)
-    total, priced = _pass_through(batch, total, priced)
+    pico, total, priced = _billed(batch, batch.source, counts, index, book, as_of)
     ones, zeros = np.ones(rows, bool), np.zeros(rows, np.int32)
     rule = np.where(batch.passes, -2, 0).astype(np.int32)
     none = np.zeros(rows, np.int64)
@@ -177,96 +229,48 @@ def use(batch: Batch, choice: Choice, index: ModelIndex, outputs: Outputs, pairs
 
     Nothing is known of a request that no model was chosen for.
     """
-    rows = len(choice.model)
-    own = logged_pairs(batch, index, pairs)
-    milli, known = np.zeros_like(batch.logged.milli), np.zeros_like(batch.logged.known)
-    from_input, from_output = np.full(rows, UNKNOWN, np.int8), np.full(rows, UNKNOWN, np.int8)
-    pair, request_sd = np.zeros(rows, np.int32), np.zeros(rows)
-    for model in distinct(kinds := served_as(batch, choice.model)):
-        mine = kinds == model
-        if model == NO_MODEL:
-            continue
-        part = batch.logged
-        if model != AS_LOGGED:
-            moved = tokens_on(batch, model, mine, index, outputs)
-            part, codes = moved.counts, moved.pairs(mine, own, pairs)
-            if mine.all():
-                return Use(part, codes, moved.request_sd)
-            pair[mine], request_sd[mine] = codes, moved.request_sd[mine]
-        milli[mine], known[mine] = part.milli[mine], part.known[mine]
-        from_input[mine], from_output[mine] = part.input_provenance[mine], part.output_provenance[mine]
-    return Use(Counts(milli, known, from_input, from_output), pair, request_sd)
-
-
-def served_as(batch: Batch, model: Codes) -> Codes:
-    """Codes of the models of an arm, AS_LOGGED for calls that are no chat."""
-    return np.where(batch.passes, AS_LOGGED, model).astype(np.int32)
-
-
-def distinct(codes: Codes) -> list[int]:
-    """The codes that occur, -1 and AS_LOGGED included."""
-    return (np.flatnonzero(np.bincount(codes - AS_LOGGED)) + AS_LOGGED).tolist()
-
-
-def tokens_on(batch: Batch, model: int, rows: Array, index: ModelIndex, outputs: Outputs) -> Moved:
-    """The batch's tokens on one model, the rows of a mask at least; worked out once for all arms and replays."""
     known = Known(batch.logged, batch.source, batch.task, batch.inputs, batch.cap)
-    moved = batch.kept(("tokens", model, outputs.key), lambda: Moved.none(model, known))
-    moved.fill(rows, known, index, outputs)
-    return moved
-
-
-def logged_pairs(batch: Batch, index: ModelIndex, pairs: Pairs) -> Array:
-    """`own_pairs` of the batch."""
-
-    def make() -> tuple[Array, Pairs]:
-        local = Pairs()
-        return own_pairs(batch.logged, batch.source, index, local), local
-
-    codes, local = batch.kept(("own",), make)
-    return pairs.adopt(local, codes)
+    stays = batch.passes | index.same(batch.source, choice.model)
+    counts, pair, request_sd = rebased(known, choice.model, stays, index, outputs, pairs)
+    if batch.passes.any():
+        pair = np.where(batch.passes, 0, pair)
+    return Use(counts, pair, request_sd)
 
 
 def charged(
     batch: Batch, scenario: Scenario, choice: Choice, used: Use, index: ModelIndex, tier: pa.Array | None = None
 ) -> Arm:
     """The arm, charged at the scenario's prices; `tier` instead of the batch's own service tiers."""
-    charges = _charge(batch, choice.model, used.counts, index, scenario.book, scenario.as_of, tier)
-    pico, total, priced = money(charges)
-    total, priced = _pass_through(batch, total, priced)
-    decided = np.where(priced & (choice.rule >= 0), np.int64(getattr(scenario.router, "overhead_pico", 0)), 0)
-    return Arm(
-        choice.model,
-        choice.rule,
-        used.counts,
-        pico,
-        total + decided,
-        priced,
-        choice.feasible,
-        used.pair,
-        used.request_sd,
-        decided,
-        np.zeros(len(total), np.int64),
-    )
+    pico, total, priced = _billed(batch, choice.model, used.counts, index, scenario.book, scenario.as_of, tier)
+    overhead = np.zeros(len(total), np.int64)
+    if each := getattr(scenario.router, "overhead_pico", 0):
+        overhead[priced & (choice.rule >= 0)] = each
+        total = total + overhead
+    none = np.zeros(len(total), np.int64)
+    rule, model, feasible = choice.rule, choice.model, choice.feasible
+    return Arm(model, rule, used.counts, pico, total, priced, feasible, used.pair, used.request_sd, overhead, none)
 
 
-def folded_cost(batch: Batch, arm: Arm, model: Codes, index: ModelIndex, scenario: Scenario) -> tuple[Array, Array]:
-    """An arm's tokens without cache, at another model's standard-tier prices: (picodollars, priced).
+def folded_cost(
+    batch: Batch, counts: Counts, model: Codes, index: ModelIndex, scenario: Scenario
+) -> tuple[Array, Array]:
+    """Tokens without cache, at a model's standard-tier prices: (picodollars, priced).
 
     The waterfall's common ground: see CONTRACTS, Waterfall.
     """
-    charges = charge(
-        scenario.book,
-        index.column(model),
-        arm.counts.folded().table(),
-        at=scenario.as_of,
-        arrived_at=batch.requests["arrived_at"],
-    )
-    _, total, priced = money(charges)
-    return total, priced
+    none = np.zeros(len(model), np.int64)
+    columns = [counts.input_milli, none, none, none, counts.milli[:, TEXT], counts.milli[:, REASONING]]
+    known: list[Array | None] = [None] * len(columns)
+    if not counts.known.all():
+        known = [~counts.input_known, None, None, None, ~counts.known[:, TEXT], ~counts.known[:, REASONING]]
+    schedule = Schedule.of(scenario.book, (None, *index.names), (None,), scenario.as_of)
+    costs = cost(schedule, model.astype(np.intp) + 1, columns, known, _seconds(batch, schedule))
+    if costs.unpriced is None:
+        return costs.total, np.ones(len(model), bool)
+    return np.where(costs.unpriced, 0, costs.total), ~costs.unpriced
 
 
-def _charge(
+def _billed(
     batch: Batch,
     model: Codes,
     counts: Counts,
@@ -274,57 +278,60 @@ def _charge(
     book: PriceBook,
     as_of: AsOf,
     tier: pa.Array | None = None,
-) -> Charges:
-    arrived, served = batch.requests["arrived_at"], batch.tier if tier is None else tier
-    return charge(book, index.column(model), counts.table(), at=as_of, arrived_at=arrived, tier=served)
+) -> tuple[Array, Array, Array]:
+    """What tokens cost on some models, as `Arm` has it: picodollars per bucket and in total, and is it known."""
+    tiers, at = batch.tiers if tier is None else tier_codes(tier)
+    schedule = Schedule.of(book, (None, *index.names), tiers, as_of)
+    all_known = counts.known.all()
+    missing = [None if all_known or column.all() else ~column for column in counts.known.T]
+    pair = ((model.astype(np.int64) + 1) * len(tiers) + at).astype(np.intp, copy=False)
+    costs = cost(schedule, pair, list(counts.milli.T), missing, _seconds(batch, schedule))
+    pico = np.zeros(counts.milli.shape, np.int64, order="F")
+    for bucket, (column, unknown) in enumerate(zip(costs.buckets, costs.missing, strict=True)):
+        if column is not None:
+            pico[:, bucket] = column if unknown is None else np.where(unknown, 0, column)
+    if costs.unpriced is None:
+        total, priced = costs.total, np.ones(len(model), bool)
+    else:
+        total, priced = np.where(costs.unpriced, 0, costs.total), ~costs.unpriced
+    if batch.passes.any():
+        # What a provider billed for a call we do not price by its tokens is the best that is known of it.
+        whole = batch.passes & batch.recorded
+        total, priced = np.where(whole, batch.recorded_pico, total), (priced & ~batch.apart) | whole
+    return pico, total, priced
 
 
-def money(charges: Charges) -> tuple[Array, Array, Array]:
-    """Charges as `Arm` has them: picodollars per bucket and in total, and whether the total is known."""
-    pico = np.stack([_filled(charges.buckets[bucket]) for bucket in BUCKETS], axis=1)
-    return pico, _filled(charges.total), charges.total.is_valid().to_numpy(zero_copy_only=False)
-
-
-def _filled(column: pa.Array | pa.ChunkedArray) -> Array:
-    if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
-    return np.asarray(column.fill_null(0).to_numpy(zero_copy_only=False), np.int64)
-
-
-def _pass_through(batch: Batch, total: Array, priced: Array) -> tuple[Array, Array]:
-    # What a provider billed for a call we do not price by its tokens is the best that is known of it.
-    billed = batch.passes & batch.recorded
-    # Audio and images made have rates of their own, which no bucket tells.
-    apart = pc.is_in(batch.requests["call_type"], pa.array(["audio", "image"])).to_numpy(zero_copy_only=False)
-    return np.where(billed, batch.recorded_pico, total), (priced & ~apart) | billed
+def _seconds(batch: Batch, schedule: Schedule) -> Array | None:
+    return schedule.seconds(batch.requests["arrived_at"]) if schedule.needs_times else None
 
 
 def _serve(
     batch: Batch, rules: tuple[RoutingRule, ...], rule: Array, index: ModelIndex, book: PriceBook
 ) -> tuple[Codes, Array]:
     """The model that serves each request: the rule's, or the first of its fallbacks that can; and whether any can."""
-    target = np.full(len(rule), NO_MODEL, np.int32)
-    feasible = np.zeros(len(rule), bool)
-    for number, each in enumerate(rules):
-        rows = rule == number
-        if not rows.any():
-            continue
-        for name in (each.target, *each.fallback):
-            canonical = book.require(name, f"rule {each.name!r}")
-            can = can_serve(batch, canonical, book)
-            take = rows & ~feasible & can
-            target[take], feasible[take] = index.code(canonical), True
-        none = rows & ~feasible
-        target[none] = index.code(book.require(each.target, f"rule {each.name!r}"))
+    decided = rule >= 0
+    codes, feasible = np.full(len(rules), NO_MODEL, np.int32), decided.copy()
+    for number in np.flatnonzero(np.bincount(rule + 2, minlength=2)[2:]).tolist():
+        each = rules[number]
+        name = book.require(each.target, f"rule {each.name!r}")
+        codes[number] = index.code(name)
+        able = can_serve(batch, name, book)
+        if not able.all():
+            feasible &= (rule != number) | able
+    target = np.where(decided, codes[np.maximum(rule, 0)], NO_MODEL)
+    for number in np.unique(rule[decided & ~feasible]).tolist():
+        for fallback in rules[number].fallback:
+            name = book.require(fallback, f"rule {rules[number].name!r}")
+            take = (rule == number) & ~feasible & can_serve(batch, name, book)
+            target[take], feasible[take] = index.code(name), True
     return target, feasible
 
 
 def can_serve(batch: Batch, model: str, book: PriceBook) -> Array:
     """Bool per request: the model takes its length, tools, images, JSON mode and output cap, as far as it is known."""
-    result = np.ones(batch.requests.num_rows, bool)
-    for stands in obstacles(batch, model, book).values():
-        result &= ~stands
-    return result
+    able, stand = book.capabilities(model), obstacles(batch, model, book).values()
+    none = np.zeros(batch.requests.num_rows, bool)
+    return batch.kept(("able", able), lambda: np.asarray(~np.logical_or.reduce([none, *stand])))
 
 
 def obstacles(batch: Batch, model: str, book: PriceBook) -> dict[str, Array]:

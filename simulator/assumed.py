@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from simulator.arms import NANO
 from simulator.counts import ESTIMATED
-from simulator.fold import NANO, SIDES, Comparison
+from simulator.fold import SIDES, Comparison
 from simulator.interval import ESTIMATES, SIDE_NAMES, Interval
 from simulator.outputs import COPIED, COPY_LOG_SD, OWN_RATIO
 from simulator.result import Run

@@ -151,7 +151,7 @@ def _dearer(run: Run, number: int, comparison: Comparison) -> dict[str, Any]:
 
 def feasibility(run: Run, number: int, scale: Scale) -> list[dict[str, Any]]:
     """Requests that a rule's own model cannot serve, the commonest first."""
-    found = run.totals.fallbacks.get(number, {})
+    found = run.totals.scenarios[number].fallbacks
     return [
         {
             "rule": key.rule,

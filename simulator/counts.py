@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -45,23 +46,70 @@ class Counts:
             bucket: pa.array(self.milli[:, i] / THOUSAND, mask=~self.known[:, i]) for i, bucket in enumerate(BUCKETS)
         }
 
+    def by_column(self) -> Counts:
+        """The same, each bucket's tokens side by side in memory."""
+        milli, known = np.asfortranarray(self.milli), np.asfortranarray(self.known)
+        return Counts(milli, known, self.input_provenance, self.output_provenance)
+
     def folded(self) -> Counts:
         """The same input with every cache bucket counted as uncached: what a model without the cache would read."""
-        milli, known = self.milli.copy(), self.known.copy()
-        milli[:, 0] = self.milli[:, :INPUTS].sum(axis=1)
-        known[:, 0] = self.known[:, :INPUTS].all(axis=1)
+        milli, known = self.milli.copy(order="F"), self.known.copy(order="F")
+        milli[:, 0], known[:, 0] = self.input_milli, self.input_known
         milli[:, 1:INPUTS], known[:, 1:INPUTS] = 0, True
         return Counts(milli, known, self.input_provenance, self.output_provenance)
+
+    def moved(
+        self, rows: Array, unserved: Array, tokens: tuple[Array, Array, Array], provenance: tuple[Array, Array]
+    ) -> Counts:
+        """These counts with some rows on other models: caches folded, tokens given anew.
+
+        Args:
+            rows: which, by number.
+            unserved: bool, of these requests nothing is known.
+            tokens: int64 thousandths of input, output text and reasoning of `rows`.
+            provenance: of their input and output.
+        """
+        milli, known = self.milli.copy(order="F"), self.known.copy(order="F")
+        sides = self.input_provenance.copy(), self.output_provenance.copy()
+        if self.cached:
+            milli[rows, 1:INPUTS] = 0
+        if not known.all():
+            known[rows, 0], known[rows, 1:INPUTS] = self.input_known[rows], True
+        for bucket, column in zip((0, TEXT, REASONING), tokens, strict=True):
+            milli[rows, bucket] = column
+        for held, given in zip(sides, provenance, strict=True):
+            held[rows] = given
+        if unserved.any():
+            milli[unserved], known[unserved] = 0, False
+            sides[0][unserved], sides[1][unserved] = UNKNOWN, UNKNOWN
+        return Counts(milli, known, *sides)
+
+    def take(self, rows: Array) -> Counts:
+        """Those of some rows, in their order."""
+        milli, known = (np.stack([column[rows] for column in held.T]).T for held in (self.milli, self.known))
+        return Counts(milli, known, self.input_provenance[rows], self.output_provenance[rows])
+
+    @cached_property
+    def cached(self) -> bool:
+        """Whether any cache bucket is in use."""
+        return bool(self.milli[:, 1:INPUTS].any())
 
     @property
     def all_known(self) -> Array:
         """Bool per request: every bucket is known."""
         return np.asarray(self.known.all(axis=1))
 
-    @property
+    @cached_property
+    def input_known(self) -> Array:
+        """Bool per request: every bucket of input is known."""
+        return np.asarray(np.logical_and.reduce([self.known[:, bucket] for bucket in range(INPUTS)]))
+
+    @cached_property
     def input_milli(self) -> Array:
         """All input, thousandths of a token; counts unknown buckets as 0, so see `known`."""
-        return np.asarray(self.milli[:, :INPUTS].sum(axis=1))
+        if not self.cached:
+            return self.milli[:, 0].copy()
+        return np.add.reduce([self.milli[:, bucket] for bucket in range(INPUTS)])  # type: ignore[no-any-return]
 
     def provenance(self) -> pa.Array:
         """Per request, the weaker of the two sides' provenances; null where neither is known."""
@@ -69,12 +117,3 @@ class Counts:
         return pa.DictionaryArray.from_arrays(
             pa.array(worst, pa.int8(), mask=worst == UNKNOWN), pa.array(PROVENANCES)
         ).cast(pa.string())
-
-    def where(self, rows: Array, other: Counts) -> Counts:
-        """These counts, with the rows of a mask taken from another arm's."""
-        return Counts(
-            np.where(rows[:, None], other.milli, self.milli),
-            np.where(rows[:, None], other.known, self.known),
-            np.where(rows, other.input_provenance, self.input_provenance),
-            np.where(rows, other.output_provenance, self.output_provenance),
-        )

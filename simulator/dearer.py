@@ -37,8 +37,8 @@ class Dearer:
 
     def add(self, ids: pa.Array, baseline: Arm, routed: Arm, rows: Array, index: ModelIndex) -> None:
         """Add the rows of a mask."""
-        extra = np.where(rows, routed.total - baseline.total, 0)
-        dear = np.flatnonzero(extra > 0)
+        extra = routed.total - baseline.total
+        dear = np.flatnonzero(rows & (extra > 0))
         self.requests += len(dear)
         self.extra += exact_sum(extra[dear])
         if len(dear) > COSTLIEST:  # all that tie with the last stay, for their ids decide

@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulator.arms import Arm, Batch
-from simulator.counts import Array
+from simulator.distinct import Distinct
 from simulator.fallbacks import Fallback, FallbackSums
 from simulator.fold import Comparison
-from simulator.merge import merge_fields
+from simulator.merge import merge, merge_fields
 from simulator.models import NO_MODEL, ModelIndex
-from simulator.money import exact_sum
-from simulator.pairs import Pair, Spread
+from simulator.money import exact_sum, exact_sums
+from simulator.pairs import Pair, Spread, widest
 from simulator.reconcile import Reconciliation
 
 NO_NAME = "(no model)"
@@ -38,13 +38,13 @@ class LogFacts:
     models: Counter[str | None] = field(default_factory=Counter)  # as-logged picodollars by model
     unknown_models: Counter[str] = field(default_factory=Counter)  # requests by logged name
     passed_through: Counter[str] = field(default_factory=Counter)  # requests by call type
-    session_keys: Array = field(default_factory=lambda: np.zeros(0, np.uint64))  # distinct, sorted
+    session_keys: Distinct = field(default_factory=Distinct)
     formats: list[str] = field(default_factory=list)
     digest: str = ""
 
     @classmethod
-    def of(cls, batch: Batch, logged: Arm, keys: Array, index: ModelIndex) -> LogFacts:
-        """The facts of one batch that no arm but the log's own has a part in; `keys` are of `bootstrap.row_keys`."""
+    def of(cls, batch: Batch, logged: Arm, index: ModelIndex) -> LogFacts:
+        """The facts of one batch that no arm but the log's own has a part in."""
         self, requests = cls(), batch.requests
         self.rows = requests.num_rows
         arrived = requests["arrived_at"].cast(pa.int64())
@@ -52,33 +52,36 @@ class LogFacts:
         ends = pc.min_max(arrived).as_py()
         self.first_us, self.last_us = ends["min"], ends["max"]
         self.counted = int(batch.logged.all_known.sum())
-        self.logged_pico = exact_sum(logged.total[logged.priced])
-        for code in np.unique(logged.model[logged.priced]).tolist():
-            self.models[index.name(code)] += exact_sum(logged.total[logged.priced & (logged.model == code)])
+        self.charge(logged, index)
         unknown = requests["model"].filter(pa.array((batch.source == NO_MODEL) & ~batch.passes))
         for counted in unknown.value_counts().to_pylist():
             self.unknown_models[counted["values"] or NO_NAME] += counted["counts"]
         for counted in requests["call_type"].filter(pa.array(batch.passes)).value_counts().to_pylist():
             self.passed_through[counted["values"]] += counted["counts"]
-        with_session = requests["session_id"].is_valid().to_numpy(zero_copy_only=False)
-        self.session_keys = np.unique(keys[with_session])
+        self.session_keys.add(batch.key[requests["session_id"].is_valid().to_numpy(zero_copy_only=False)])
         return self
+
+    def charge(self, logged: Arm, index: ModelIndex) -> None:
+        """Set what the batch cost as logged."""
+        spent = np.where(logged.priced, logged.total, 0)
+        self.logged_pico = exact_sum(spent)
+        code = np.where(logged.priced, logged.model + 1, len(index.names) + 1)  # the last for what has no price
+        requests = np.bincount(code, minlength=len(index.names) + 2)[:-1]
+        sums = exact_sums(code, spent, len(index.names) + 2).tolist()
+        self.models = Counter({index.name(at - 1): sums[at] for at in np.flatnonzero(requests).tolist()})
 
     def decided(self, logged: Arm, arms: list[Arm]) -> None:
         """Set what depends on the arms."""
-        self.priced = int(np.all([logged.priced, *(arm.priced for arm in arms)], axis=0).sum())
+        self.priced = int(np.logical_and.reduce([logged.priced, *(arm.priced for arm in arms)]).sum())
         self.undecided = int((arms[-1].rule == -1).sum())
 
     def merge(self, more: LogFacts) -> None:
         """Add another part of the log."""
-        merge_fields(self, more, but=("first_us", "last_us", "session_keys", "formats", "digest"))
+        merge_fields(self, more, but=("first_us", "last_us", "formats", "digest"))
         known = [us for us in (self.first_us, more.first_us) if us is not None]
         self.first_us = min(known, default=None)
         known = [us for us in (self.last_us, more.last_us) if us is not None]
         self.last_us = max(known, default=None)
-        new = more.session_keys[~_among(more.session_keys, self.session_keys)]
-        self.session_keys = np.concatenate([self.session_keys, new])
-        self.session_keys.sort(kind="stable")  # two sorted runs, which it merges
 
     @property
     def sessions(self) -> int | None:
@@ -86,39 +89,43 @@ class LogFacts:
         return len(self.session_keys) or None
 
 
-def _among(keys: Array, held: Array) -> Array:
-    """Bool per key: it is one of those held, which are sorted."""
-    at = np.searchsorted(held, keys)
-    found = at < len(held)
-    found[found] = held[at[found]] == keys[found]
-    return np.asarray(found)
+@dataclass
+class Sums:
+    """What one scenario's arm comes to over a part of a log.
+
+    Args:
+        comparisons: against the first scenario, and against the log.
+        fallbacks: requests that a rule's own model cannot serve.
+        met: requests by pair of models and spread, in this arm and the log's.
+    """
+
+    comparisons: tuple[Comparison, Comparison] = field(default_factory=lambda: (Comparison(), Comparison()))
+    fallbacks: dict[Fallback, FallbackSums] = field(default_factory=dict)
+    met: Counter[tuple[Pair, Spread]] = field(default_factory=Counter)
 
 
 @dataclass
 class Partial:
-    """The sums of one part of a log under some scenarios; picklable, and the same for any order of merging.
+    """The sums of one part of a log under some scenarios; picklable, and the same for any order of merging."""
 
-    `comparisons` holds, per scenario, the one against the first scenario and the one against the log.
-    """
-
-    comparisons: list[tuple[Comparison, Comparison]]
+    scenarios: list[Sums]
     facts: LogFacts = field(default_factory=LogFacts)
     reconciliation: Reconciliation = field(default_factory=Reconciliation)
-    spreads: dict[Pair, Spread] = field(default_factory=dict)
     slow_rules: Counter[str] = field(default_factory=Counter)  # seconds in callable conditions, by rule
-    fallbacks: dict[int, dict[Fallback, FallbackSums]] = field(default_factory=dict)  # by scenario
     state: Counter[tuple[int, str]] = field(default_factory=Counter)  # see `Kernel._sums`, by scenario and name
 
     @classmethod
     def of(cls, scenarios: int) -> Partial:
         """Nothing summed yet."""
-        return cls([(Comparison(), Comparison()) for _ in range(scenarios)])
+        return cls([Sums() for _ in range(scenarios)])
 
     def merge(self, more: Partial) -> None:
         """Add another part; it must not be used afterwards."""
-        merge_fields(self, more, but=("comparisons", "spreads"))
-        for own, others in zip(self.comparisons, more.comparisons, strict=True):
-            for comparison, other in zip(own, others, strict=True):
-                merge_fields(comparison, other)
-        for pair, spread in more.spreads.items():
-            self.spreads[pair] = self.spreads.get(pair, spread).widest(spread)
+        merge_fields(self, more, but=("scenarios",))
+        for own, others in zip(self.scenarios, more.scenarios, strict=True):
+            merge(own, others)
+
+    @property
+    def spreads(self) -> dict[Pair, Spread]:
+        """How unsure each pair of models is."""
+        return widest(each for sums in self.scenarios for each in sums.met)

@@ -45,7 +45,7 @@ def fallbacks(batch: Batch, arm: Arm, scenario: Scenario, index: ModelIndex) -> 
                 continue
             rows = rows & ~here
             codes = np.full(len(here), index.code(name), np.int32)
-            meant, priced = folded_cost(batch, arm, codes, index, scenario)
+            meant, priced = folded_cost(batch, arm.counts, codes, index, scenario)
             for code in np.unique(np.where(arm.feasible, arm.model, -1)[here]).tolist():
                 part = here & (arm.feasible & (arm.model == code) if code >= 0 else ~arm.feasible)
                 known = part & arm.priced & priced & arm.feasible

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from pricing import PriceBook
+from simulator.money import grouped
 
 Codes = np.ndarray[Any, np.dtype[np.int32]]
 
@@ -40,12 +41,12 @@ class ModelIndex:
     def of_log(self, model: pa.Array, provider: pa.Array) -> Codes:
         """Codes of model names as a log has them, with the provider it states; -1 for those no price book knows."""
         models, providers = model.dictionary_encode(), provider.dictionary_encode()
-        at = np.asarray(models.indices.fill_null(-1)).astype(np.int64)
-        by = np.asarray(providers.indices.fill_null(-1)).astype(np.int64)
-        pairs, rows = np.unique(np.stack([at, by]), axis=1, return_inverse=True)
-        names, hosts = models.dictionary.to_pylist(), providers.dictionary.to_pylist()
-        codes = [self._of_pair(names[m] if m >= 0 else None, hosts[p] if p >= 0 else None) for m, p in pairs.T.tolist()]
-        return np.array(codes, np.int32)[rows.reshape(-1)]
+        names, hosts = [None, *models.dictionary.to_pylist()], [None, *providers.dictionary.to_pylist()]
+        at, by = (np.asarray(column.indices.fill_null(-1)).astype(np.int64) + 1 for column in (models, providers))
+        pair = at * len(hosts) + by
+        first, rows = grouped(pair)
+        codes = [self._of_pair(names[m], hosts[p]) for m, p in zip(at[first].tolist(), by[first].tolist(), strict=True)]
+        return np.asarray(np.array(codes, np.int32)[rows])
 
     def _of_pair(self, name: str | None, provider: str | None) -> int:
         if (name, provider) not in self._logged:
@@ -54,14 +55,18 @@ class ModelIndex:
 
     def same(self, sources: Codes, targets: Codes) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Bool per request: both are the same model, dated snapshots and aliases included."""
-        result = sources == targets
-        for source, target in np.unique(np.stack([sources, targets])[:, ~result], axis=1).T.tolist():
-            if (source, target) not in self._same:
-                known = source != NO_MODEL and target != NO_MODEL
-                self._same[source, target] = known and self.book.same_model(self.names[source], self.names[target])
-            if self._same[source, target]:
-                result |= (sources == source) & (targets == target)
-        return np.asarray(result & (sources != NO_MODEL))
+        many = len(self.names) + 1  # and none
+        pair = (sources.astype(np.int64) + 1) * many + (targets + 1)
+        known = np.zeros(many * many, bool)
+        for each in np.flatnonzero(np.bincount(pair, minlength=many * many)).tolist():
+            known[each] = self._same_pair(each // many - 1, each % many - 1)
+        return np.asarray(known[pair])
+
+    def _same_pair(self, source: int, target: int) -> bool:
+        if (source, target) not in self._same:
+            known = source != NO_MODEL and target != NO_MODEL
+            self._same[source, target] = known and self.book.same_model(self.names[source], self.names[target])
+        return self._same[source, target]
 
     def column(self, codes: Codes) -> pa.DictionaryArray:
         """The names of some codes, null for -1."""

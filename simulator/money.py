@@ -9,23 +9,40 @@ import pyarrow as pa
 
 PICO = 10**12
 Int64s = np.ndarray[Any, np.dtype[np.int64]]
+Ints = np.ndarray[Any, Any]  # int64, or Python integers as objects where int64 might not hold them
 _EXACT_ROWS = 2**21  # halves of 32 bits, so many at once, stay below float64's 2**53
 
 
 def exact_sum(values: Int64s) -> int:
     """The sum of int64 values as a Python integer, exact however large."""
+    if _largest(values) * len(values) < 2**63:
+        return int(values.sum())
     return int(np.sum(values >> 32, dtype=np.int64)) * 2**32 + int(np.sum(values & 0xFFFFFFFF, dtype=np.int64))
 
 
-def exact_sums(codes: np.ndarray[Any, Any], values: Int64s, groups: int) -> list[int]:
-    """The sum of int64 values of each group 0..groups-1 as Python integers, exact however large."""
-    sums = [0] * groups
-    # Halves of 32 bits add up exactly in float64, the fastest grouped sum there is, as long as they are few.
+def exact_sums(codes: np.ndarray[Any, Any], values: Int64s, groups: int) -> Ints:
+    """The sum of int64 values of each group 0..groups-1, exact however large."""
+    largest = _largest(values) * len(values)
+    # Integers add up exactly in float64, the fastest grouped sum there is, as long as they are small.
+    if largest < 2**53 or (largest < 2**63 and int(np.abs(values).sum()) < 2**53):
+        return np.bincount(codes, values, groups).astype(np.int64)
+    sums = np.zeros(groups, object)
     for start in range(0, len(values), _EXACT_ROWS):
         at, part = codes[start : start + _EXACT_ROWS], values[start : start + _EXACT_ROWS]
         high, low = np.bincount(at, part >> 32, groups), np.bincount(at, part & 0xFFFFFFFF, groups)
-        sums = [held + int(h) * 2**32 + int(lo) for held, h, lo in zip(sums, high, low, strict=True)]
-    return sums
+        sums += np.array([int(h) * 2**32 + int(lo) for h, lo in zip(high, low, strict=True)], object)
+    return sums if largest >= 2**63 else sums.astype(np.int64)
+
+
+def regrouped(codes: np.ndarray[Any, Any], sums: Ints, groups: int) -> list[int]:
+    """The sums of groups, summed again into fewer."""
+    held = np.zeros(groups, sums.dtype)
+    np.add.at(held, codes, sums)
+    return [int(each) for each in held.tolist()]
+
+
+def _largest(values: Int64s) -> int:
+    return max(int(values.max(initial=0)), -int(values.min(initial=0)))
 
 
 def grouped(keys: Int64s) -> tuple[Int64s, np.ndarray[Any, Any]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -52,22 +54,32 @@ class Spread:
 
 @dataclass
 class Pairs:
-    """Small integers for the pairs met in one process; code 0 is `SAME_MODEL`. Results name pairs, never codes."""
+    """Small integers for the pairs met in one process, each with one of its spreads; code 0 is `SAME_MODEL`.
+
+    Results name pairs, never codes.
+    """
 
     pairs: list[Pair] = field(default_factory=lambda: [SAME_MODEL])
-    spreads: dict[Pair, Spread] = field(default_factory=lambda: {SAME_MODEL: Spread()})
-    _codes: dict[Pair, int] = field(default_factory=lambda: {SAME_MODEL: 0})
+    spreads: list[Spread] = field(default_factory=lambda: [Spread()])
+    _codes: dict[tuple[Pair, Spread], int] = field(default_factory=lambda: {(SAME_MODEL, Spread()): 0})
 
     def code(self, pair: Pair, spread: Spread) -> int:
-        """The code of a pair; the widest spread it was met with is kept."""
-        code = self._codes.setdefault(pair, len(self.pairs))
+        """The code of a pair with a spread."""
+        code = self._codes.setdefault((pair, spread), len(self.pairs))
         if code == len(self.pairs):
             self.pairs.append(pair)
-        self.spreads[pair] = self.spreads.get(pair, spread).widest(spread)
+            self.spreads.append(spread)
         return code
 
-    def adopt(self, other: Pairs, codes: Array) -> Array:
-        """Another's codes as codes of these."""
-        if len(other.pairs) == 1:
-            return codes
-        return np.array([self.code(pair, other.spreads[pair]) for pair in other.pairs], np.int32)[codes]
+    def met(self, codes: Array) -> Counter[tuple[Pair, Spread]]:
+        """How often each pair and spread was met."""
+        counts = np.bincount(codes).tolist()
+        return Counter({(self.pairs[code], self.spreads[code]): many for code, many in enumerate(counts) if many})
+
+
+def widest(met: Iterable[tuple[Pair, Spread]]) -> dict[Pair, Spread]:
+    """The widest spread that each pair was met with."""
+    found: dict[Pair, Spread] = {}
+    for pair, spread in met:
+        found[pair] = found.get(pair, spread).widest(spread)
+    return found

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from simulator.counted import CountedInput
 from simulator.counterfactual import predict_reasoning
-from simulator.counts import ESTIMATED, INPUTS, REASONING, TEXT, THOUSAND, UNKNOWN, Array, Counts
+from simulator.counts import ESTIMATED, REASONING, TEXT, THOUSAND, UNKNOWN, Array, Counts
 from simulator.inputs import input_factor
-from simulator.models import Codes, ModelIndex
+from simulator.models import NO_MODEL, Codes, ModelIndex
+from simulator.money import grouped
 from simulator.observed import o200k_per_token
 from simulator.outputs import Outputs
+from simulator.own_counts import own_pairs
 from simulator.pairs import Pair, Pairs, Spread
 
 
@@ -35,115 +38,122 @@ class Known:
     cap: Array
 
 
-@dataclass(frozen=True)
-class Moved:
-    """A batch's tokens on one model, for those of its requests that were asked for so far.
+def rebased(
+    known: Known, target: Codes, stays: Array, index: ModelIndex, outputs: Outputs, pairs: Pairs
+) -> tuple[Counts, Array, Array]:
+    """The tokens of requests on the models that are to serve them.
 
-    The logged tokens exactly where the model is the same, else the expected ones. Caches of another model fold into
-    uncached input, which is recounted with the target's tokenizer. Output is what `Outputs` expects. Hidden reasoning
-    is 0 on a model that does not think, the logged one where both think, and a prior's where only the target does.
+    The logged tokens exactly where a request stays, none where no model serves it, else the expected ones: caches of
+    another model fold into uncached input, which is recounted with the target's tokenizer; output is what `Outputs`
+    expects; hidden reasoning is 0 on a model that does not think, the logged one where both think, and a prior's where
+    only the target does.
 
     Args:
-        target: the model's code.
-        done: bool, the row is filled in.
-        counts: expected tokens per request.
-        request_sd: float64 tokens, the spread of one request's output around its expectation.
-        group: int32, 0 where the model is the logged one, else one more than an index into `groups`.
-        textless: bool, the input was not recounted but scaled by a ratio, for want of its text.
-        groups: pairs, each with its spread where all texts are known, and where one is not.
+        known: the requests.
+        target: int32 codes of the models, -1 for none.
+        stays: bool, the logged tokens hold.
+        index, outputs, pairs: of the run.
+
+    Returns:
+        Expected tokens; int32 codes into `pairs`; and float64 tokens, the spread of one request's output around its
+        expectation.
+    """
+    pair, request_sd = own_pairs(known.logged, known.source, index, pairs), np.zeros(len(target))
+    if stays.all():
+        return known.logged, pair, request_sd
+    pair[~stays] = 0
+    rows = np.flatnonzero(~stays & (target != NO_MODEL))
+    tasks = int(known.task.max()) + 2  # and none
+    kind = ((known.source[rows].astype(np.int64) + 1) * len(index.names) + target[rows]) * tasks + known.task[rows] + 1
+    first, which = grouped(kind)
+    order = np.argsort(which.astype(np.int16) if len(first) < 2**15 else which, kind="stable")
+    moves, many = _Moves.of(rows[order], known), np.bincount(which)
+    ends = np.cumsum(many)
+    for row, start, end in zip(rows[first].tolist(), (ends - many).tolist(), ends.tolist(), strict=True):
+        source, task = int(known.source[row]), int(known.task[row])
+        moves.move(slice(start, end), source, int(target[row]), task, known, index, outputs, pairs)
+    pair[moves.rows], request_sd[moves.rows] = moves.pair, moves.request_sd
+    return moves.within(known.logged, ~stays & (target == NO_MODEL)), pair, request_sd
+
+
+@dataclass(frozen=True)
+class _Moves:
+    """Requests that move, those of one logged model, task and target side by side: their tokens before and after.
+
+    Args:
+        rows: which of the batch.
+        input, text, reasoning: int64 thousandths of a token: as logged, then as expected.
+        input_from, output_from: provenances.
+        cap: float64 output caps in tokens.
+        pair, request_sd: see `rebased`.
     """
 
-    target: int
-    done: Array
-    counts: Counts
+    rows: Array
+    input: Array
+    text: Array
+    reasoning: Array
+    input_from: Array
+    output_from: Array
+    cap: Array
+    pair: Array
     request_sd: Array
-    group: Array
-    textless: Array
-    groups: list[tuple[Pair, Spread, Spread]] = field(default_factory=list)
 
     @classmethod
-    def none(cls, target: int, known: Known) -> Moved:
-        """Nothing filled in yet."""
-        rows = len(known.source)
-        logged = known.logged
-        counts = Counts(
-            np.zeros_like(logged.milli), np.zeros_like(logged.known), np.full(rows, UNKNOWN, np.int8),
-            np.full(rows, UNKNOWN, np.int8),
-        )  # fmt: skip
-        zeros = np.zeros(rows, bool)
-        return cls(target, zeros, counts, np.zeros(rows), np.zeros(rows, np.int32), zeros.copy())
-
-    def fill(self, wanted: Array, known: Known, index: ModelIndex, outputs: Outputs) -> None:
-        """Fill in the rows of a mask."""
-        missing = np.flatnonzero(wanted & ~self.done)
-        if not len(missing):
-            return
-        same = index.same(known.source[missing], np.full(len(missing), self.target, np.int32))
-        self._put(missing[same], known.logged)
-        missing_here = missing[~same]
-        if len(missing_here):
-            self._put(missing_here, known.logged, folded=True)
-            groups = np.stack([known.source, known.task])[:, missing_here]
-            for source, task in np.unique(groups, axis=1).T.tolist():
-                self._move(
-                    missing_here[(groups == [[source], [task]]).all(axis=0)], source, task, known, index, outputs
-                )
-        self.done[missing] = True
-
-    def _put(self, rows: Array, counts: Counts, *, folded: bool = False) -> None:
-        part = Counts(
-            counts.milli[rows], counts.known[rows], counts.input_provenance[rows], counts.output_provenance[rows]
+    def of(cls, rows: Array, known: Known) -> _Moves:
+        logged, many = known.logged, len(rows)
+        return cls(
+            rows,
+            logged.input_milli[rows],
+            logged.milli[:, TEXT][rows],
+            logged.milli[:, REASONING][rows],
+            logged.input_provenance[rows],
+            logged.output_provenance[rows],
+            known.cap[rows],
+            np.empty(many, np.int32),
+            np.empty(many),
         )
-        part = part.folded() if folded else part
-        mine = self.counts
-        mine.milli[rows], mine.known[rows] = part.milli, part.known
-        mine.input_provenance[rows], mine.output_provenance[rows] = part.input_provenance, part.output_provenance
 
-    def _move(self, rows: Array, s: int, task: int, known: Known, index: ModelIndex, outputs: Outputs) -> None:
-        """Set some rows of one logged model and task."""
-        milli, mine = self.counts.milli, self.counts
-        source, name = index.name(s), index.names[self.target]
-        factor, input_sds, textless = input_factor(known.inputs, source, name, rows)
-        text = milli[rows, TEXT] / THOUSAND
-        prompt = milli[rows, :INPUTS].sum(axis=1) / THOUSAND
+    def move(
+        self,
+        at: slice,
+        s: int,
+        t: int,
+        task: int,
+        known: Known,
+        index: ModelIndex,
+        outputs: Outputs,
+        pairs: Pairs,
+    ) -> None:
+        """Set what one logged model's requests of one task will use on a target."""
+        source, name = index.name(s), index.names[t]
+        factor, input_sds, textless = input_factor(known.inputs, source, name, self.rows[at])
+        text, prompt = self.text[at] / THOUSAND, self.input[at] / THOUSAND
         to_o200k, of_o200k = o200k_per_token(source), 1 / o200k_per_token(name)
-        cap = known.cap[rows] * to_o200k
-        guess = outputs.predict(s, self.target, task, text * to_o200k, prompt * to_o200k, cap)
-        milli[rows, TEXT] = np.where(text > 0, np.rint(guess.tokens * of_o200k * THOUSAND), 0).astype(np.int64)
+        guess = outputs.predict(s, t, task, text * to_o200k, prompt * to_o200k, self.cap[at] * to_o200k)
+        self.text[at] = np.where(text > 0, np.rint(guess.tokens * of_o200k * THOUSAND), 0)
         # Rounded like the tokens: the last digits of a vectorised exponential depend on how long the batch is.
-        self.request_sd[rows] = np.where(text > 0, np.rint(guess.request_sd * of_o200k * THOUSAND) / THOUSAND, 0)
-        reasoning_sd = _think(milli, rows, known.logged, outputs, name, prompt)
-        milli[rows, 0] = np.rint(milli[rows, 0] * factor).astype(np.int64)
+        self.request_sd[at] = np.where(text > 0, np.rint(guess.request_sd * of_o200k * THOUSAND) / THOUSAND, 0)
+        reasoning_sd = self._think(at, outputs, name, prompt)
+        self.input[at] = np.rint(self.input[at] * factor)
         pair = Pair(source, name, task, guess.note)
-        certain, unsure = (Spread(sd, float(np.hypot(guess.log_sd, sd)), reasoning_sd) for sd in input_sds)
-        if (pair, certain, unsure) not in self.groups:
-            self.groups.append((pair, certain, unsure))
-        self.group[rows] = self.groups.index((pair, certain, unsure)) + 1
-        self.textless[rows] = textless
-        estimated = np.where(textless, input_sds[1] > 0, input_sds[0] > 0) & (mine.input_provenance[rows] != UNKNOWN)
-        mine.input_provenance[rows[estimated]] = ESTIMATED
-        said = mine.output_provenance[rows] != UNKNOWN
-        mine.output_provenance[rows[said]] = ESTIMATED
+        certain, wide = (pairs.code(pair, Spread(sd, math.hypot(guess.log_sd, sd), reasoning_sd)) for sd in input_sds)
+        self.pair[at] = np.where(textless, wide, certain)
+        estimated = np.where(textless, input_sds[1] > 0, input_sds[0] > 0) & (self.input_from[at] != UNKNOWN)
+        self.input_from[at][estimated] = ESTIMATED
+        self.output_from[at][self.output_from[at] != UNKNOWN] = ESTIMATED
 
-    def pairs(self, rows: Array, own: Array, pairs: Pairs) -> Array:
-        """Int32 codes into `pairs` of the rows of a mask; `own` has them for requests that stay on their model."""
-        group, codes = self.group[rows], np.zeros(len(self.groups) + 1, np.int32)
-        met = np.bincount(group, minlength=len(codes))
-        unsure = np.bincount(group, self.textless[rows], len(codes))
-        for at in np.flatnonzero(met[1:]).tolist():
-            pair, certain, wide = self.groups[at]
-            codes[at + 1] = pairs.code(pair, wide if unsure[at + 1] else certain)
-        return np.where(group == 0, own[rows], codes[group])
+    def _think(self, at: slice, outputs: Outputs, target: str, prompt: Array) -> float:
+        """Set the hidden reasoning tokens of some; returns the log deviation of their common factor."""
+        text = self.text[at] / THOUSAND
+        expected, log_sd = predict_reasoning(outputs.parameters, target, text, prompt)
+        if not log_sd:
+            self.reasoning[at] = 0
+            return 0.0
+        prior = np.where(text > 0, np.rint(expected * THOUSAND), 0).astype(np.int64)
+        self.reasoning[at] = np.where(self.reasoning[at] > 0, self.reasoning[at], prior)
+        return log_sd
 
-
-def _think(milli: Array, rows: Array, logged: Counts, outputs: Outputs, target: str, prompt: Array) -> float:
-    """Set the hidden reasoning tokens of some rows; returns the log deviation of their common factor."""
-    text = milli[rows, TEXT] / THOUSAND
-    expected, log_sd = predict_reasoning(outputs.parameters, target, text, prompt)
-    if not log_sd:
-        milli[rows, REASONING] = 0
-        return 0.0
-    thought = logged.milli[rows, REASONING]
-    prior = np.where(text > 0, np.rint(expected * THOUSAND), 0).astype(np.int64)
-    milli[rows, REASONING] = np.where(thought > 0, thought, prior)
-    return log_sd
+    def within(self, logged: Counts, unserved: Array) -> Counts:
+        """The batch's counts with these in their places, and nothing of the requests that no model serves."""
+        tokens, provenance = (self.input, self.text, self.reasoning), (self.input_from, self.output_from)
+        return logged.moved(self.rows, unserved, tokens, provenance)

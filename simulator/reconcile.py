@@ -195,7 +195,7 @@ def _by_day(
         -1,
     )[rows]
     distinct, where = np.unique(day, return_inverse=True)
-    parts = [exact_sums(where, money[rows], len(distinct)) for money in (recorded, again)]
+    parts = [exact_sums(where, money[rows], len(distinct)).tolist() for money in (recorded, again)]
     counts, agreeing = np.bincount(where, minlength=len(distinct)), np.bincount(where, agrees[rows], len(distinct))
     for i, key in enumerate(distinct.tolist()):
         yield (None if key < 0 else key), (int(counts[i]), parts[0][i], parts[1][i], int(agreeing[i]))

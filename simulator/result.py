@@ -51,7 +51,7 @@ class Run:
     @property
     def comparisons(self) -> list[tuple[Comparison, Comparison]]:
         """Per scenario: against the first scenario, and against the log."""
-        return self.totals.comparisons
+        return [sums.comparisons for sums in self.totals.scenarios]
 
     @property
     def reconciliation(self) -> Reconciliation:

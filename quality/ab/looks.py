@@ -67,7 +67,8 @@ def looks_of(units: Units, calls: pa.Table, level: float) -> Looks | None:
         midnight += DAY
     if reached is not None and reached not in ends:
         ends.append(reached)
-    at = tuple(end for end in ends if _fewest(units, end) >= FEWEST)
+    arms = [np.sort(units.first_seen[units.arm == arm]) for arm in range(len(units.arms))]
+    at = tuple(end for end in ends if min(_before(arm, end) for arm in arms) >= FEWEST)
     seen = tuple(_before(times, end) for end in at)
     shares = [count / units.horizon for count in seen]
     return Looks(
@@ -78,10 +79,6 @@ def looks_of(units: Units, calls: pa.Table, level: float) -> Looks | None:
         spent(np.array(shares), level),
         midnight if reached is None else None,
     )
-
-
-def _fewest(units: Units, end: datetime) -> int:
-    return min(_before(np.sort(units.first_seen[units.arm == arm]), end) for arm in range(len(units.arms)))
 
 
 def _before(times: np.ndarray[tuple[int], np.dtype[np.int64]], end: datetime) -> int:

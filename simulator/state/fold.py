@@ -285,7 +285,7 @@ class _Fold:
         """Turn to a budget's other model, or block, where it is known to be spent."""
         for then, cap, spent, payer in zip(self._then, self._caps, self._spent, call.payers, strict=True):
             if payer != NONE and call.chosen not in (then, NONE) and spent.get(payer, 0) >= cap:
-                call.chosen = then if then != NONE and call.able[then] else NONE
+                call.chosen = then if then != NONE and call.able[then] and not call.down[then] else NONE
                 call.reason = BUDGET
                 call.chain = []  # nothing else of the chain is paid for either
 

@@ -23,7 +23,7 @@ class Budget:
         usd: dollars per period and per value of `by`.
         per: "hour" or "day", in UTC, of the request's arrival.
         by: "all", "user", or a key of the request's meta such as "team".
-        then: the model that takes over, or "block".
+        then: the model that takes over, or "block"; what it cannot serve, or while it is down, is blocked.
     """
 
     usd: float

@@ -53,6 +53,14 @@ def test_a_budget_sees_spend_only_once_a_call_has_completed() -> None:
     assert found.reason.tolist() == [KEPT, KEPT, KEPT, BUDGET, BUDGET]
 
 
+def test_a_budgets_other_model_serves_nobody_while_it_is_down() -> None:
+    """$1 is spent at second 10; the cheap model is down from 15 to 25."""
+    away = (Outage("groq", 15 * SECOND, 25 * SECOND),)
+    found = guard(proposal([0, 20, 40]), Guards(budgets=(Budget(1.0, then=MODELS[CHEAP]),)), away)
+    assert found.chosen.tolist() == [STRONG, NONE, CHEAP]
+    assert found.reason.tolist() == [KEPT, BUDGET, BUDGET]
+
+
 def test_a_budget_begins_anew_each_day_and_is_each_payers_own() -> None:
     at = [0, 20, 40, 86_400, 86_420]
     one = guard(proposal(at), Guards(budgets=(Budget(1.0),)), ())
