@@ -1,4 +1,4 @@
-"""Completes requests live: on a provider's fault the rule's next model is asked, on a bad request none."""
+"""Completes requests live: on a provider's fault, or a model that is gone, the rule's next one is asked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from router.decision_log import DecisionLog
 from router.live_call import Call, Clock, Messages, now
 from router.live_decision import Decider
 from router.metrics import Metrics
-from router.providers import Provider, ProviderFault, provider
+from router.providers import BadRequest, Provider, ProviderFault, provider
 
 
 class Streaming:
@@ -87,7 +87,7 @@ class Live:
             for name, model in call.chain():
                 try:
                     return call.answered(self._providers[name].complete(model, messages, **call.options))
-                except ProviderFault as fault:
+                except (ProviderFault, BadRequest) as fault:
                     call.failed(fault)
             raise call.exhausted()
 
@@ -97,7 +97,7 @@ class Live:
             for name, model in call.chain():
                 try:
                     answer = await self._providers[name].acomplete(model, messages, **call.options)
-                except ProviderFault as fault:
+                except (ProviderFault, BadRequest) as fault:
                     call.failed(fault)
                 else:
                     return await asyncio.to_thread(call.answered, answer)
@@ -118,7 +118,7 @@ class Live:
                     with closing(self._providers[name].stream(model, messages, **call.options)) as items:
                         for item in items:
                             yield call.received(item)
-                except ProviderFault as fault:
+                except (ProviderFault, BadRequest) as fault:
                     call.failed(fault)
             if not call.logged:
                 raise call.exhausted()
@@ -130,7 +130,7 @@ class Live:
                     async with aclosing(self._providers[name].astream(model, messages, **call.options)) as items:
                         async for item in items:
                             yield call.received(item)
-                except ProviderFault as fault:
+                except (ProviderFault, BadRequest) as fault:
                     call.failed(fault)
             if not call.logged:
                 raise call.exhausted()

@@ -37,7 +37,7 @@ class Completes(ABC):
                 each model tried, 60 when left out; anything else goes into the request body, tools in OpenAI's form.
 
         Raises:
-            BadRequest: a provider refused the request or the key; no other is asked.
+            BadRequest: a provider refused the request or the key, and no other is asked; or none has its model.
             ProviderFault: every model of the rule's chain failed; this is the last one's fault.
             BackrouteError: none of them can serve the request, a key is missing, or an argument is wrong.
         """

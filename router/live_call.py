@@ -85,7 +85,7 @@ class Call:
         self.rule: Rule = self._chosen.rule
         self._begun = False  # text has been handed on, so no other model may start over
         self._passed: list[Passed] = []
-        self._faults: list[ProviderFault] = []
+        self._faults: list[ProviderFault | BadRequest] = []
         self._model = self.rule.target
         self._chosen_at = self._arrived_at
         self.logged = False
@@ -150,8 +150,14 @@ class Call:
         self._begun = True
         return item if isinstance(item, str) else self.answered(item)
 
-    def failed(self, fault: ProviderFault) -> None:
-        """The provider failed; the chain goes on."""
+    def failed(self, fault: ProviderFault | BadRequest) -> None:
+        """The provider failed, or does not have the model; the chain goes on.
+
+        Raises:
+            BadRequest: it refused the request, as any other would.
+        """
+        if fault.kind == "bad_request":
+            raise fault
         self._faults.append(fault)
         self._passed.append(Passed(self._model, fault.kind))
 
@@ -196,7 +202,7 @@ class Call:
             self.ended(_reason(error))
 
     def ended(self, reason: str) -> None:
-        """The end of a call without an answer: a fault's kind, bad_request, not_served or abandoned."""
+        """The end of a call without an answer: a fault's kind, bad_request, not_found, not_served or abandoned."""
         self._write(self._decision(), None, model=self._model.partition("/")[2], status="error", error=reason)
 
     def _decision(self) -> Decision:
@@ -213,10 +219,8 @@ class Call:
 
 
 def _reason(error: BaseException | None) -> str:
-    if isinstance(error, ProviderFault):
+    if isinstance(error, ProviderFault | BadRequest):
         return error.kind
-    if isinstance(error, BadRequest):
-        return "bad_request"
     return "not_served" if isinstance(error, BackrouteError) else "abandoned"
 
 

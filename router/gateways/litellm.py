@@ -48,12 +48,12 @@ FAULTS = {
     "APIConnectionError": "connection",
     "MidStreamFallbackError": "cut_short",
     "APIResponseValidationError": "malformed",
+    "NotFoundError": "not_found",
 }
 REFUSALS = (
     "BadRequestError",
     "AuthenticationError",
     "PermissionDeniedError",
-    "NotFoundError",
     "ContextWindowExceededError",
 )
 

@@ -145,6 +145,8 @@ class ProviderFault(BackrouteError):  # noqa: N818
 class BadRequest(BackrouteError):  # noqa: N818
     """The provider refused the request itself, or its key: never retried, never sent to another provider.
 
+    One exception: where its model is gone (404, 410), the rule's next model is asked.
+
     Args:
         provider: who refused.
         status: the HTTP status.
@@ -156,3 +158,8 @@ class BadRequest(BackrouteError):  # noqa: N818
         said = ", ".join(part for part in (f"HTTP {status}", detail) if part)
         fix = {401: "check the key in the environment", 404: "check the model's name"}.get(status, "mend the request")
         super().__init__(provider, f"the request was refused ({said})", fix=fix)
+
+    @property
+    def kind(self) -> str:
+        """In the decision log's words: bad_request, or not_found where the provider does not have the model."""
+        return "not_found" if self.status in (404, 410) else "bad_request"

@@ -57,6 +57,7 @@ def test_each_rule_reaches_its_own_provider(router: LLMRouter, mock: LLMockServe
         (Fail(429, retry_after=60, times=None, match=Match(provider="groq")), "rate_limit"),
         (Fail(500, times=None, match=Match(provider="groq")), "server"),
         (Delay(2, match=Match(provider="groq")), "timeout"),
+        (Fail(404, match=Match(provider="groq")), "not_found"),
     ],
 )
 def test_a_fault_falls_back_and_says_so(
@@ -70,7 +71,7 @@ def test_a_fault_falls_back_and_says_so(
     assert (line["model"], line["provider"], line["status"]) == ("gpt-4o", "openai", "ok")
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
+@pytest.mark.parametrize("status", [400, 401, 403, 422])
 def test_a_bad_request_stays_with_the_provider_that_refused_it(
     status: int, router: LLMRouter, mock: LLMockServer, log: Path
 ) -> None:
@@ -80,6 +81,13 @@ def test_a_bad_request_stays_with_the_provider_that_refused_it(
         router.complete(SHORT)
     assert len(mock.state.journal.records()) == 1
     assert lines(log)[0]["error"] == "bad_request"
+
+
+def test_a_model_that_no_provider_has_is_a_bad_request(router: LLMRouter, mock: LLMockServer, log: Path) -> None:
+    mock.state.scenarios.add(Fail(404, times=None))
+    with pytest.raises(BadRequest, match="check the model's name"):
+        router.complete(SHORT)
+    assert lines(log)[0]["error"] == "not_found"
 
 
 def test_all_providers_down_is_an_error_with_exit_code_4_and_a_line_in_the_log(
