@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -80,6 +81,12 @@ class Schedule:
         if key not in compiled:
             compiled[key] = cls(book, [(book.resolve(model), tier) for model in models for tier in tiers], at)
         return compiled[key]
+
+    @cached_property
+    def signature(self) -> Hashable:
+        """Equal for schedules of as many pairs at which everything costs the same."""
+        tables = (self.prices, self._days, self._clocks, self._sizes, self._first_row)
+        return (self.book_seconds if self.needs_times else None, *(table.tobytes() for table in tables))
 
     @property
     def needs_times(self) -> bool:

@@ -84,8 +84,11 @@ class Counts:
             sides[0][unserved], sides[1][unserved] = UNKNOWN, UNKNOWN
         return Counts(milli, known, *sides)
 
-    def take(self, rows: Array) -> Counts:
+    def take(self, rows: Array | slice) -> Counts:
         """Those of some rows, in their order."""
+        if isinstance(rows, slice):
+            sides = self.input_provenance[rows], self.output_provenance[rows]
+            return Counts(self.milli[rows], self.known[rows], *sides)
         milli, known = (np.stack([column[rows] for column in held.T]).T for held in (self.milli, self.known))
         return Counts(milli, known, self.input_provenance[rows], self.output_provenance[rows])
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
 
-from simulator.arms import Arm
 from simulator.counts import Array
 from simulator.models import ModelIndex
 from simulator.money import exact_sum
@@ -27,6 +26,22 @@ class Dear(NamedTuple):
     routed: int
 
 
+class Charged(Protocol):
+    """An arm, as far as it takes to say what is dearer: see `Arm`."""
+
+    @property
+    def rule(self) -> Array:
+        """Numbers of rules."""
+
+    @property
+    def model(self) -> Array:
+        """Codes of models."""
+
+    @property
+    def total(self) -> Array:
+        """Picodollars."""
+
+
 @dataclass
 class Dearer:
     """Of all requests compared, those that cost more routed; picodollars."""
@@ -35,7 +50,7 @@ class Dearer:
     extra: int = 0
     costliest: list[Dear] = field(default_factory=list)
 
-    def add(self, ids: pa.Array, baseline: Arm, routed: Arm, rows: Array, index: ModelIndex) -> None:
+    def add(self, ids: pa.Array, baseline: Charged, routed: Charged, rows: Array, index: ModelIndex) -> None:
         """Add the rows of a mask."""
         extra = routed.total - baseline.total
         dear = np.flatnonzero(rows & (extra > 0))

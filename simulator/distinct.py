@@ -23,19 +23,30 @@ class Distinct:
 
     def add(self, keys: Array) -> None:
         """Add some keys, which may repeat."""
-        self.waiting.append(np.unique(keys))
-        if sum(map(len, self.waiting)) > len(self.held):
-            self._settle()
+        self._add(_distinct(keys))
 
     def merge(self, more: Distinct) -> None:
         """Add another set."""
         for keys in (more.held, *more.waiting):
-            self.add(keys)
+            self._add(keys)
+
+    def _add(self, keys: Array) -> None:
+        self.waiting.append(keys)
+        if sum(map(len, self.waiting)) > len(self.held):
+            self._settle()
 
     def __len__(self) -> int:
         self._settle()
         return len(self.held)
 
     def _settle(self) -> None:
-        if self.waiting:
-            self.held, self.waiting = np.unique(np.concatenate([self.held, *self.waiting])), []
+        waiting, self.waiting = [keys for keys in self.waiting if len(keys)], []
+        if waiting:
+            alone = len(waiting) == 1 and not len(self.held)
+            self.held = waiting[0] if alone else _distinct(np.concatenate([self.held, *waiting]))
+
+
+def _distinct(keys: Array) -> Array:
+    """Sorted, each once; numpy's `unique` hashes, which takes ten times as long."""
+    held = np.sort(keys)
+    return held[np.concatenate([[True], held[1:] != held[:-1]])] if len(held) else held

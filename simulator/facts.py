@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +14,7 @@ from simulator.arms import Arm, Batch
 from simulator.distinct import Distinct
 from simulator.fallbacks import Fallback, FallbackSums
 from simulator.fold import Comparison
-from simulator.merge import merge, merge_fields
+from simulator.merge import merge, merge_fields, take_out
 from simulator.models import NO_MODEL, ModelIndex
 from simulator.money import exact_sum, exact_sums
 from simulator.pairs import Pair, Spread, widest
@@ -102,6 +103,19 @@ class Sums:
     comparisons: tuple[Comparison, Comparison] = field(default_factory=lambda: (Comparison(), Comparison()))
     fallbacks: dict[Fallback, FallbackSums] = field(default_factory=dict)
     met: Counter[tuple[Pair, Spread]] = field(default_factory=Counter)
+
+    def replace(self, gone: Sums, rules: Mapping[int, int], more: Sums) -> None:
+        """Take a part out, call the rules that are left by other numbers, and add another part.
+
+        `Comparison.dearer` has to be found anew afterwards.
+        """
+        take_out(self, gone)
+        for comparison in self.comparisons:
+            comparison.drop_empty()
+            comparison.renumber(rules)
+        self.fallbacks = {name: sums for name, sums in self.fallbacks.items() if sums.requests}
+        self.met = +self.met
+        merge(self, more)
 
 
 @dataclass

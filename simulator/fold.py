@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -44,6 +45,7 @@ class ArmSums:
     """
 
     by_pair: dict[Pair, Array] = field(default_factory=dict)
+    requests: Counter[Pair] = field(default_factory=Counter)
 
     @classmethod
     def of(cls, arm: Arm, rows: Array, buckets: Array, pairs: Sequence[Pair]) -> ArmSums:
@@ -58,14 +60,15 @@ class ArmSums:
                 held = np.bincount(cell, nano if all_rows else nano[rows], len(codes) * BUCKETS)
                 sums[:, side] = held.reshape(len(codes), BUCKETS)
         self = cls()
-        for code, held in zip(codes.tolist(), sums, strict=True):
+        for code, held, many in zip(codes.tolist(), sums, np.bincount(which).tolist(), strict=True):
             known = self.by_pair.get(pairs[code])
             self.by_pair[pairs[code]] = held if known is None else known + held
+            self.requests[pairs[code]] += many
         return self
 
     def copy(self) -> ArmSums:
         """The same sums, to be merged apart."""
-        return ArmSums(dict(self.by_pair))
+        return ArmSums(dict(self.by_pair), self.requests.copy())
 
     def total(self, pair: Pair, side: int) -> int:
         """Nanodollars of one side of a pair."""
@@ -94,6 +97,25 @@ class Comparison:
     covered_logged: int = 0
     dearer: Dearer = field(default_factory=Dearer)
     quality: QualitySums = field(default_factory=QualitySums)
+
+    def drop_empty(self) -> None:
+        """Forget slices that no request is left in."""
+        slices: list[dict[Any, Any]] = [self.by_rule, self.by_day, self.quality.slices]
+        for each in slices:
+            for name in [name for name, tally in each.items() if not tally.requests]:
+                del each[name]
+        sums: list[tuple[Counter[Any], dict[Any, Any]]] = [
+            (arm.requests, arm.by_pair) for arm in (self.baseline, self.routed)
+        ]
+        for requests, money in sums + [(self.model_requests[arm], self.model_usd[arm]) for arm in self.model_usd]:
+            for name in [name for name, many in requests.items() if not many]:
+                del requests[name], money[name]
+
+    def renumber(self, rules: Mapping[int, int]) -> None:
+        """Call the rules by other numbers."""
+        self.by_rule = {(rules[rule], model): tally for (rule, model), tally in self.by_rule.items()}
+        slices = self.quality.slices
+        self.quality.slices = {name._replace(rule=rules[name.rule]): sums for name, sums in slices.items()}
 
 
 @dataclass(frozen=True)

@@ -85,14 +85,17 @@ class Kernel:
         plan: scenarios, seed, observations.
         index: codes of model names, those that the batches use.
         changes: what state changes in the arms of the whole log, which this kernel then sees from its first row on.
+        pairs: codes of pairs of models, shared with kernels whose arms are compared with this one's.
     """
 
-    def __init__(self, plan: Plan, index: ModelIndex, changes: Changes | None = None) -> None:
-        self._plan, self._index, self._pairs = plan, index, Pairs()
+    def __init__(
+        self, plan: Plan, index: ModelIndex, changes: Changes | None = None, pairs: Pairs | None = None
+    ) -> None:
+        self._plan, self._index, self._pairs = plan, index, Pairs() if pairs is None else pairs
         self._changes, self._row = changes, 0
         said = [scenario.assumptions for scenario in plan.scenarios]
         loaded = {each.calibration: Parameters.load(each.calibration) for each in said}
-        self._outputs = [Outputs(each, plan.observed, loaded[each.calibration], index) for each in said]
+        self.outputs = [Outputs(each, plan.observed, loaded[each.calibration], index) for each in said]
 
     def __call__(self, batch: Batch) -> Replayed:
         """Replay one batch."""
@@ -129,11 +132,13 @@ class Kernel:
         return serve(batch, self._plan.scenarios[number], decisions, self._index)
 
     def arm(self, batch: Batch, number: int, choice: Choice, change: Change | None = None) -> Arm:
-        """What the models of a choice use and cost in one scenario."""
+        """What the models of a choice use and cost in one scenario; the arm that happened for LOGGED."""
+        if number == LOGGED:
+            return self.logged(batch, change)
         scenario, tier = self._plan.scenarios[number], None
         if change is not None:
             choice, tier = change.choice(choice), change.tiers(batch.tier)
-        used = use(batch, choice, self._index, self._outputs[number], self._pairs)
+        used = use(batch, choice, self._index, self.outputs[number], self._pairs)
         if change is None:
             return charged(batch, scenario, choice, used, self._index)
         return change.bill(charged(batch, scenario, choice, change.use(used), self._index, tier))

@@ -1,4 +1,7 @@
-"""Adds one partial result to another: whatever a pass over a log sums can be summed in parts, in any split."""
+"""Adds one partial result to another: whatever a pass over a log sums can be summed in parts, in any split.
+
+Since all sums are whole numbers, a part can be taken out again, too.
+"""
 
 from __future__ import annotations
 
@@ -35,3 +38,21 @@ def merge_fields(into: Any, other: Any, *, but: tuple[str, ...] = ()) -> None:
     for each in fields(into):
         if each.name not in but:
             setattr(into, each.name, merge(getattr(into, each.name), getattr(other, each.name)))
+
+
+def take_out(held: Sums, gone: Sums) -> Sums:
+    """The sum without a part that is in it; the opposite of `merge`, but for what has a `merge` of its own."""
+    into: Any = held
+    other: Any = gone
+    if is_dataclass(into):
+        for each in fields(into):
+            if not hasattr(value := getattr(into, each.name), "merge"):
+                setattr(into, each.name, take_out(value, getattr(other, each.name)))
+    elif isinstance(into, dict):
+        for key, value in other.items():
+            into[key] = take_out(into[key], value)
+    elif isinstance(into, tuple):
+        into = tuple(take_out(one, two) for one, two in zip(into, other, strict=True))
+    else:
+        into = into - other
+    return into  # type: ignore[no-any-return]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,9 +49,12 @@ class Outputs:
         self._said = said
         self._observed = observed
         self._index = index
-        # All that a prediction depends on besides the request; the fits keep the parameters, and so their id.
-        self.key = (said.output, tuple(sorted(said.output_ratio.items())), id(parameters), observed.token)
         self._fitted: dict[tuple[str | None, str, int], TaskModel] = observed.fitted(parameters)
+
+    def key(self, target: str) -> Hashable:
+        """All that a prediction for a target depends on besides the request; equal only while both are kept."""
+        ratio = self._said.output_ratio.get(target)
+        return ratio, self._said.output if ratio is None else None, id(self.parameters), self._observed.token
 
     def predict(self, source: int, target: int, task: int, text: Array, prompt: Array, cap: Array) -> Guess:
         """Expected output of one pair's requests of one task.

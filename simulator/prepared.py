@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from weakref import WeakKeyDictionary
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from problems import Problem, ProblemLog
 from simulator.arms import Batch
 from simulator.counted import CountedInput
 from simulator.counts import Array
+from simulator.incremental import Incremental
 from simulator.logged import logged_counts
 from simulator.memory import Memory
 from simulator.models import ModelIndex
@@ -63,7 +65,12 @@ class Prepared:
     @property
     def held(self) -> bool:
         """Whether the whole log is in memory, so that another replay need not read it."""
-        return self._held is not None
+        return bool(self._held)
+
+    @cached_property
+    def incremental(self) -> Incremental:
+        """Replays a log in memory from its last replay."""
+        return Incremental(list(self.batches()), self._index)
 
     def batches(self) -> Iterator[Batch]:
         """Every batch in the log's order; problems are noted the first time only."""

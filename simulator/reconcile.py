@@ -22,6 +22,7 @@ from simulator.sample import Sample, id_hashes
 from workloads import BUCKETS
 
 DAY_US = 86_400_000_000
+OF_ITS_DAY = AsOf.parse("request")
 FURTHEST = 10
 # A row agrees within a thousandth, or half of the sixth decimal, to which many logs round.
 AGREES_PART, AGREES_PICO = 1_000, 500_000
@@ -106,7 +107,7 @@ class Reconciliation:
     models: dict[str, Bill] = field(default_factory=dict)
     days: dict[int | None, Sums] = field(default_factory=dict)
     furthest: list[RowDrift] = field(default_factory=list)
-    as_of: AsOf = field(default_factory=lambda: AsOf.parse("request"))
+    as_of: AsOf = OF_ITS_DAY
 
     @property
     def drift_pct(self) -> float | None:

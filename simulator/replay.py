@@ -159,7 +159,10 @@ def _replayed(run: Run, log: Log, engine: Engine | None, *, write: bool) -> Iter
     if write or not prepared.held:
         yield from map(Kernel(plan, index, run.changes), prepared.batches())
     else:
-        yield from map(Kernel(replace(plan, write=False), index, run.changes), prepared.batches())
+        if run.changes is None:
+            yield Replayed(prepared.incremental(plan), {})
+        else:
+            yield from map(Kernel(replace(plan, write=False), index, run.changes), prepared.batches())
         again, changes = weakref.ref(run), run.changes
 
         def decisions() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pricing import AsOf, PriceBook
-from router import LLMRouter, Router, RoutingRule, length, load_rules, mentions, meta
+from router import LLMRouter, Router, RoutingRule, has_tools, length, mentions, meta
 from simulator import Scenario, memory, replay
 from simulator.scenario import Assumptions
 from tests.simulator.conftest import call
@@ -27,43 +28,76 @@ models:
 """
 
 
+GPT, SONNET, MINI = "openai/gpt-4o", "anthropic/claude-sonnet-4-5", "openai/gpt-4o-mini"
+LLAMA, FLASH, HAIKU = "groq/llama-3.1-8b-instant", "google/gemini-2.5-flash", "anthropic/claude-3-haiku"
+TARGETS = (GPT, SONNET, MINI, LLAMA, FLASH, HAIKU)
+
+
 class Setting(NamedTuple):
-    """What a notebook's cell may change between two replays."""
+    """What a notebook's cell may change between two replays; `rules` are names, and their targets by name."""
 
-    rules: str
-    baseline: str
-    dear: bool
-    as_of: str
-    output: Any
-    ratio: float | None
+    rules: tuple[str, ...]
+    targets: tuple[tuple[str, str], ...]
+    limit: int = 60
+    fallback: str | None = None
+    baseline: str = GPT
+    dear: tuple[bool, bool] = (False, False)  # of the baseline's prices, and the candidate's
+    as_of: str = "latest"
+    output: Any = "fitted"
+    ratio: float | None = None
 
 
-GPT, SONNET = "openai/gpt-4o", "anthropic/claude-sonnet-4-5"
-FIRST = Setting("short", GPT, False, "latest", "fitted", None)
+FIRST = Setting(("short",), (("short", LLAMA), ("default", FLASH)))
+WORDS = (("code", GPT), ("gold", LLAMA), ("default", FLASH))
 SETTINGS = [
     FIRST,
-    FIRST._replace(rules="shorter"),
-    FIRST._replace(rules="words"),
-    FIRST._replace(rules="case", baseline=SONNET),
-    FIRST._replace(dear=True),
+    FIRST._replace(limit=25),
+    FIRST._replace(rules=("code", "gold"), targets=WORDS),
+    FIRST._replace(baseline=SONNET),
+    FIRST._replace(dear=(False, True)),
+    FIRST._replace(dear=(True, True)),
     FIRST._replace(as_of="request"),
-    FIRST._replace(as_of="2026-01-01", dear=True),
+    FIRST._replace(as_of="2026-01-01", dear=(False, True)),
     FIRST._replace(output="as_logged"),
     FIRST._replace(ratio=1.5),
+    FIRST._replace(rules=("code", "short", "tools"), targets=(*WORDS, ("short", MINI), ("tools", HAIKU)), fallback=GPT),
+    FIRST._replace(rules=("tools", "short", "code"), targets=(*WORDS, ("short", MINI), ("tools", HAIKU)), fallback=GPT),
+    FIRST._replace(rules=("tools", "short"), targets=(*WORDS, ("short", HAIKU), ("tools", HAIKU)), fallback=SONNET),
 ]
+NAMES = ("short", "code", "gold", "tools")
 
 
-def router_of(name: str) -> Router:
-    """Rules that differ in a threshold, a word, their models."""
-    if name == "case":
-        return load_rules("case")
-    small, large = ("groq", "llama-3.1-8b-instant"), ("openai", "gpt-4o")
-    rules = {
-        "short": [RoutingRule("short", length() < 60, *small)],
-        "shorter": [RoutingRule("short", length() < 25, *small)],
-        "words": [RoutingRule("code", mentions("code"), *large), RoutingRule("gold", meta("tier") == "gold", *small)],
-    }[name]
-    return LLMRouter([*rules, RoutingRule("default", None, "google", "gemini-2.5-flash")], name=name)
+@st.composite
+def edits(draw: st.DrawFn) -> list[Setting]:
+    """A first setting, and others that each change a few of its parts."""
+    parts: dict[str, st.SearchStrategy[Any]] = {
+        "rules": st.lists(st.sampled_from(NAMES), unique=True).map(tuple),
+        "targets": st.tuples(*(st.tuples(st.just(name), st.sampled_from(TARGETS)) for name in (*NAMES, "default"))),
+        "limit": st.integers(0, 120),
+        "fallback": st.sampled_from([None, GPT, FLASH]),
+        "baseline": st.sampled_from(TARGETS),
+        "dear": st.tuples(st.booleans(), st.booleans()),
+        "as_of": st.sampled_from(["latest", "request", "2026-01-01"]),
+        "output": st.sampled_from(["fitted", "as_logged"]),
+        "ratio": st.sampled_from([None, 0.5, 1.5]),
+    }
+    setting = Setting(**{name: draw(part) for name, part in parts.items()})
+    made = [setting]
+    for _ in range(draw(st.integers(1, 4))):
+        changed = draw(st.lists(st.sampled_from(sorted(parts)), min_size=1, max_size=2, unique=True))
+        setting = setting._replace(**{name: draw(parts[name]) for name in changed})
+        made.append(setting)
+    return made
+
+
+def router_of(setting: Setting) -> Router:
+    """The rules of a setting."""
+    when = {"short": length() < setting.limit, "code": mentions("code"), "gold": meta("tier") == "gold",
+            "tools": has_tools()}  # fmt: skip
+    targets = dict(setting.targets)
+    fallback = () if setting.fallback is None else (setting.fallback,)
+    rules = [RoutingRule(name, when[name], *targets[name].split("/"), fallback=fallback) for name in setting.rules]
+    return LLMRouter([*rules, RoutingRule("default", None, *targets["default"].split("/"))], name="edited")
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +116,15 @@ def rows() -> list[dict[str, Any]]:
             fields["prompt"] = None
         if n % 13 == 0:
             fields["call_type"] = "embedding"
+        if n % 8 == 3:
+            fields["tools"] = [{"type": "function", "function": {"name": "look_up"}}]
+        if n % 9 == 4:
+            fields["usage"] = {
+                "prompt_tokens": 9_000,
+                "completion_tokens": 300,
+                "prompt_tokens_details": {"cached_tokens": 900},
+            }
+        fields["max_tokens"] = (None, 50, 100_000)[n % 3]
         made.append({k: v for k, v in call(n, **fields).items() if v is not None})
     return made
 
@@ -101,20 +144,21 @@ def fresh() -> dict[Setting, Any]:
 
 
 def said(log: Log, setting: Setting, books: tuple[PriceBook, PriceBook]) -> Any:
-    """The summary and all decisions of one replay; only the candidate's prices change, so that the log stays read."""
+    """The summary and all decisions of one replay."""
     as_of = AsOf.parse(setting.as_of)
-    ratio = {} if setting.ratio is None else {"google/gemini-2.5-flash": setting.ratio}
+    ratio = {} if setting.ratio is None else {FLASH: setting.ratio}
     assumed = Assumptions(setting.output, ratio)
-    base = Scenario.always(setting.baseline, books[0], as_of, Assumptions("fitted"))
-    routed = Scenario("routed", router_of(setting.rules), books[setting.dear], as_of, assumed)
-    _, after = replay(log, base, routed)
-    return after.summary, after.requests().to_dict("list").__repr__()
+    base = Scenario.always(setting.baseline, books[setting.dear[0]], as_of, Assumptions("fitted"))
+    routed = Scenario("routed", router_of(setting), books[setting.dear[1]], as_of, assumed)
+    before, after = replay(log, base, routed)
+    summaries = [json.dumps(each.summary, sort_keys=True) for each in (before, after)]
+    return *summaries, after.requests().to_dict("list").__repr__()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("most", [memory.MOST_BYTES, 20_000], ids=["all kept", "most forgotten"])
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(tried=st.lists(st.sampled_from(SETTINGS), min_size=2, max_size=4))
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(tried=edits())
 def test_a_replay_after_others_is_the_replay_of_a_fresh_log(
     tried: list[Setting],
     most: int,
@@ -135,7 +179,7 @@ def test_every_change_in_turn_gives_what_a_fresh_log_gives(
     rows: list[dict[str, Any]], books: tuple[PriceBook, PriceBook], fresh: dict[Setting, Any]
 ) -> None:
     log = read_log(rows)
-    for setting in (FIRST, *SETTINGS[1:3], *SETTINGS[4:6], SETTINGS[7], FIRST):
+    for setting in (*SETTINGS, FIRST):
         if setting not in fresh:
             fresh[setting] = said(read_log(rows), setting, books)
         assert said(log, setting, books) == fresh[setting]

@@ -1,0 +1,272 @@
+"""A log in memory replayed again: only requests that a change reaches are used, charged and added up anew.
+
+All sums are whole numbers. So those of requests whose model, rule or price changed are taken out as they were and put
+in as they are, and the result is a full replay's to the last digit. What cannot be taken out of a sum, the costliest of
+the requests made dearer, is found again in the totals that are kept of every request.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pricing import AsOf
+from pricing.schedule import Schedule
+from router import Decisions
+from simulator.arms import Arm, Batch, Choice
+from simulator.counts import Array
+from simulator.dearer import Dearer
+from simulator.facts import LogFacts, Partial, Sums
+from simulator.joined import Rows, joined, part
+from simulator.kernel import Folded, Kernel, Plan, decide
+from simulator.merge import merge
+from simulator.models import NO_MODEL, ModelIndex
+from simulator.pairs import Pairs
+from simulator.reconcile import OF_ITS_DAY, Reconciliation
+from simulator.scenario import Scenario
+from simulator.state.changes import LOGGED
+
+CHUNK_ROWS = 2**16  # so that a chunk's columns stay near the processor
+OTHER = -9  # in the place of a rule's number: no rule is the same
+
+
+@dataclass(frozen=True)
+class Column:
+    """One arm of a whole log: see `Arm`."""
+
+    rule: Array
+    model: Array
+    feasible: Array
+    total: Array
+    priced: Array
+
+    @classmethod
+    def of(cls, choice: Choice, before: Column | None) -> Column:
+        """Charged as before, if at all."""
+        rows = len(choice.rule)
+        total = np.zeros(rows, np.int64) if before is None else before.total.copy()
+        priced = np.zeros(rows, bool) if before is None else before.priced.copy()
+        return cls(choice.rule, choice.model, choice.feasible, total, priced)
+
+    @property
+    def usable(self) -> Array:
+        """See `Arm.usable`."""
+        return np.asarray(self.priced & self.feasible)
+
+    def at(self, rows: Rows) -> Choice:
+        """Who serves some rows."""
+        return Choice(self.rule[rows], self.model[rows], self.feasible[rows])
+
+    def put(self, rows: Rows, arm: Arm) -> None:
+        """Keep what some rows cost."""
+        self.total[rows], self.priced[rows] = arm.total, arm.priced
+
+
+@dataclass(frozen=True)
+class Done:
+    """A replay: what it rested on, and what it came to; `columns` by scenario, and LOGGED."""
+
+    plan: Plan
+    kernel: Kernel
+    columns: dict[int, Column]
+    sums: list[Sums]
+
+    def renumbered(self, plan: Plan, number: int) -> dict[int, int]:
+        """By the numbers of one scenario's rules, and of none, those of the same rules in another plan.
+
+        Two rules are the same where name, models, and what the models can do are.
+        """
+        old, new = (_rules(each.scenarios[number]) for each in (self.plan, plan))
+        return {-2: -2, -1: -1} | {rule: new[said] for said, rule in old.items() if said in new}
+
+
+class Incremental:
+    """Replays one log as often as wanted, each time from the last.
+
+    Args:
+        batches: the whole log, in its order.
+        index: codes of model names, those that the batches use.
+    """
+
+    def __init__(self, batches: Sequence[Batch], index: ModelIndex) -> None:
+        self._batches, self._index, self._pairs = batches, index, Pairs()
+        self._whole = joined(batches)
+        self._named = self._whole.requests["model"].is_valid().to_numpy(zero_copy_only=False)
+        self._last: Done | None = None
+        self._billed: tuple[list[Hashable], LogFacts, Reconciliation] | None = None
+
+    def __call__(self, plan: Plan) -> Partial:
+        """The sums of the whole log under a plan."""
+        kernel, last, numbers = Kernel(plan, self._index, pairs=self._pairs), self._last, range(len(plan.scenarios))
+        decided = [self._decided(scenario) for scenario in plan.scenarios]
+        choices = {number: kernel.choice(self._whole, number, each) for number, each in enumerate(decided)}
+        none = np.zeros(len(self._named), np.int32)
+        choices[LOGGED] = Choice(none, self._whole.source, np.ones(len(none), bool))
+        if last is not None and (len(last.sums) != len(numbers) or last.plan.observed is not plan.observed):
+            last = None
+        touched = None if last is None else self._touched(last, plan, kernel, choices)
+        if touched is None or 2 * int(touched.rows.sum()) > len(none):  # taking out and putting in would take longer
+            last, touched = None, Touched(np.ones(len(none), bool), list(choices), [*numbers])
+        columns = {
+            number: Column.of(choice, None if last is None else last.columns[number])
+            for number, choice in choices.items()
+        }
+        sums = self._replaced(last, plan, kernel, columns, touched)
+        facts, bill = self._facts(plan, kernel)
+        priced = np.logical_and.reduce([column.priced for column in columns.values()])
+        undecided = int((columns[numbers[-1]].rule == -1).sum())
+        facts = replace(facts, priced=int(priced.sum()), undecided=undecided)
+        self._last = Done(plan, kernel, columns, sums)
+        slow: Counter[str] = Counter()
+        for decisions in decided:
+            slow.update(decisions.seconds)
+        # A copy, for the caller to add to.
+        return pickle.loads(pickle.dumps(Partial(sums, facts, bill, slow)))  # type: ignore[no-any-return]
+
+    def _decided(self, scenario: Scenario) -> Decisions:
+        parts = [decide(batch, scenario.router) for batch in self._batches]
+        seconds: Counter[str] = Counter()
+        for each in parts:
+            seconds.update(each.seconds)
+        return Decisions(np.concatenate([each.chosen for each in parts]), seconds)
+
+    def _touched(self, last: Done, plan: Plan, kernel: Kernel, choices: dict[int, Choice]) -> Touched:
+        """What a plan changes in the last replay."""
+        source = self._whole.source
+        none = np.zeros(len(source), bool)
+        meant = [self._meant(plan.scenarios[number], choices[number]) for number in range(len(plan.scenarios))]
+        repriced = [self._repriced(old, new) for old, new in zip(last.plan.scenarios, plan.scenarios, strict=True)]
+        own = {LOGGED: none if repriced[0] is None else repriced[0][source + 1]}
+        for number, dear in enumerate(repriced):
+            before, now = last.columns[number], choices[number]
+            rules = last.renumbered(plan, number)
+            rule = np.full(len(last.plan.scenarios[number].router.rules) + 2, OTHER)
+            rule[np.array([*rules]) + 2] = [*rules.values()]
+            mine = (rule[before.rule + 2] != now.rule) | (before.model != now.model) | (before.feasible != now.feasible)
+            if dear is not None:  # of its model, or of the one that its rule meant
+                mine |= dear[now.model + 1] | dear[meant[number] + 1]
+            said = [
+                last.kernel.outputs[number].key(name) != kernel.outputs[number].key(name) for name in self._index.names
+            ]
+            if any(said):
+                mine |= np.array([False, *said])[now.model + 1] & ~self._index.same(source, now.model)
+            if _overhead(last.plan.scenarios[number]) != _overhead(plan.scenarios[number]):
+                mine = ~none
+            own[number] = mine
+        rows = {}
+        for number, dear in enumerate(repriced):
+            rows[number] = own[number] | own[0] | own[LOGGED]
+            if dear is not None:  # the waterfall goes by the candidate's prices
+                rows[number] |= dear[choices[0].model + 1] | dear[source + 1]
+        arms, slots = ([number for number, each in held.items() if each.any()] for held in (own, rows))
+        return Touched(np.logical_or.reduce(list(rows.values())), arms, slots)
+
+    def _meant(self, scenario: Scenario, choice: Choice) -> Array:
+        """The model of each request's rule, whether it serves it or not."""
+        named = [self._index.code(scenario.book.resolve(rule.target)) for rule in scenario.router.rules]
+        return np.asarray(np.array([NO_MODEL, NO_MODEL, *named])[choice.rule + 2])
+
+    def _repriced(self, old: Scenario, new: Scenario) -> Array | None:
+        """Bool per model code plus one: its price is not what it was; None where all are."""
+        if old.book is new.book and old.as_of == new.as_of:
+            return None
+        changed = [self._price(old, name) != self._price(new, name) for name in self._index.names]
+        return np.array([False, *changed]) if any(changed) else None
+
+    def _price(self, scenario: Scenario, model: str, as_of: AsOf | None = None) -> Hashable:
+        tiers = (*self._whole.tiers[0], None)
+        return Schedule.of(scenario.book, (model,), tiers, as_of or scenario.as_of).signature
+
+    def _replaced(
+        self, last: Done | None, plan: Plan, kernel: Kernel, columns: dict[int, Column], touched: Touched
+    ) -> list[Sums]:
+        """The last replay's sums, with what the touched requests came to replaced; keeps their totals in `columns`."""
+        gone, more = ([Sums() for _ in plan.scenarios] for _ in range(2))
+        for at in _chunks(touched.rows):
+            batch = part(self._whole, at)
+            by, folded = kernel.slices(batch), Folded(batch, self._index)
+            wanted = {LOGGED, 0, *touched.slots} if touched.slots else {}
+            arms = {number: kernel.arm(batch, number, columns[number].at(at)) for number in wanted}
+            for number, arm in arms.items():
+                columns[number].put(at, arm)
+            for number in touched.slots:
+                merge(more[number], kernel.sums(batch, number, arms[LOGGED], arms[0], arms[number], by, folded))
+            if last is not None:
+                were = last.columns
+                arms |= {n: last.kernel.arm(batch, n, were[n].at(at)) for n in touched.arms}
+                for number in touched.slots:
+                    found = last.kernel.sums(batch, number, arms[LOGGED], arms[0], arms[number], by, folded)
+                    merge(gone[number], found)
+        if last is None:
+            return more
+        sums: list[Sums] = pickle.loads(pickle.dumps(last.sums))
+        for number, held in enumerate(sums):
+            held.replace(gone[number], last.renumbered(plan, number), more[number])
+            for base, comparison in zip((0, LOGGED), held.comparisons, strict=True):
+                comparison.dearer = self._dearer(columns, base, number)
+        return sums
+
+    def _dearer(self, columns: dict[int, Column], base: int, number: int) -> Dearer:
+        before, routed, logged, found = columns[base], columns[number], columns[LOGGED], Dearer()
+        rows = before.usable & routed.usable & (logged.priced | ~self._named)
+        found.add(self._whole.requests["request_id"], before, routed, rows, self._index)
+        return found
+
+    def _facts(self, plan: Plan, kernel: Kernel) -> tuple[LogFacts, Reconciliation]:
+        """The log's own facts and bill, which change with the prices of its models alone."""
+        first = plan.scenarios[0]
+        names = [self._index.name(code) for code in np.unique(self._whole.source).tolist()]
+        key = [self._price(first, name, at) for name in names if name for at in (first.as_of, OF_ITS_DAY)]
+        if self._billed is None or self._billed[0] != key:
+            facts, bill = LogFacts(), Reconciliation()
+            for at in _chunks(np.ones(len(self._named), bool)):
+                batch = part(self._whole, at)
+                logged = kernel.logged(batch)
+                found = LogFacts.of(batch, logged, self._index)
+                found.compared_pico = found.logged_pico
+                merge(facts, found)
+                merge(bill, Reconciliation.of(batch, self._index, first.book))
+            self._billed = key, facts, bill
+        return self._billed[1:]
+
+
+@dataclass(frozen=True)
+class Touched:
+    """What a change reaches.
+
+    Args:
+        rows: bool, the requests whose sums may differ.
+        arms: scenarios, and LOGGED, in which a request is served, used or charged otherwise.
+        slots: scenarios whose sums may differ.
+    """
+
+    rows: Array
+    arms: list[int]
+    slots: list[int]
+
+
+def _rules(scenario: Scenario) -> dict[Hashable, int]:
+    """The numbers of a scenario's rules, by all that makes them what they are; none for two that are alike."""
+    book, found = scenario.book, dict[Hashable, list[int]]()
+    for number, rule in enumerate(scenario.router.rules):
+        models = [book.resolve(name) for name in (rule.target, *rule.fallback)]
+        able = tuple((name, name and book.capabilities(name)) for name in models)
+        found.setdefault((rule.name, able), []).append(number)
+    return {said: numbers[0] for said, numbers in found.items() if len(numbers) == 1}
+
+
+def _overhead(scenario: Scenario) -> int:
+    return int(getattr(scenario.router, "overhead_pico", 0))
+
+
+def _chunks(rows: Array) -> Iterator[Rows]:
+    """The rows of a mask, some at a time."""
+    if rows.all():
+        yield from (slice(start, min(start + CHUNK_ROWS, len(rows))) for start in range(0, len(rows), CHUNK_ROWS))
+        return
+    at = np.flatnonzero(rows)
+    yield from (at[start : start + CHUNK_ROWS] for start in range(0, len(at), CHUNK_ROWS))
