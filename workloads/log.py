@@ -20,10 +20,10 @@ from workloads.folders import log_files
 from workloads.formats import Format, chat, format_named
 from workloads.formats.mapping import load_mapping
 from workloads.formats.times import read_time
-from workloads.reading import Line, Reading
+from workloads.reading import Lines, Reading
 from workloads.records import RecordSource, as_records
 from workloads.remote import Place
-from workloads.rows import Row, RowError
+from workloads.rows import Columns, Row, RowError
 from workloads.schema import OUTCOME, REQUEST
 from workloads.sources import LONGEST_LINE, FileSource, Source, broken, open_source, too_long
 from workloads.tables import TableError
@@ -133,7 +133,7 @@ class Log:
         for source in self._sources:
             reading.next_file()
             for lines in _chunks(source, reading.problems, rows):
-                digest.update(b"".join([line.digest for line in lines]))
+                digest.update(b"".join(lines.digests))
                 requests, outcomes = reading.batch(lines)
                 for at in range(0, requests.num_rows, rows):  # a line may hold several rows
                     yield requests.slice(at, rows), outcomes.slice(at, rows)
@@ -205,21 +205,32 @@ class Gathering:
     def read(self, block: Block | RowGroups) -> tuple[pa.RecordBatch, pa.RecordBatch]:
         """Read a block here; nothing of what follows in a file that is broken."""
         self._begin(block)
-        lines: list[Line] = []
+        read, numbers, contents = list[Columns](), list[int](), list[bytes]()
+
+        def take() -> None:
+            lines = Lines(block.source, numbers.copy(), contents.copy())
+            self._digest.update(b"".join(lines.digests))
+            read.append(self._reading.batch(lines))
+            numbers.clear()
+            contents.clear()
+
         try:
             for held in block.lines() if not self._broken else ():
                 self._lines += 1
                 content = held.rstrip(b"\r")
                 if len(held) >= LONGEST_LINE:
+                    take()  # what was wrong before is told before
                     self._reading.problems.add(too_long(block.source, self._lines, len(held) + 1))
                 elif content and not content.isspace():
-                    lines.append(Line(block.source, self._lines, content, blake2b(content, digest_size=16).digest()))
+                    numbers.append(self._lines)
+                    contents.append(content)
         except (OSError, TableError) as error:
+            take()
             self._broken = True
             said = error.said if isinstance(error, TableError) else error.strerror or str(error)
             self._reading.problems.add(broken(block.source, self._lines + 1, said))
-        self._digest.update(b"".join([line.digest for line in lines]))
-        return self._reading.batch(lines)
+        take()
+        return pa.concat_batches([each for each, _ in read]), pa.concat_batches([each for _, each in read])
 
     def _begin(self, block: Block | RowGroups) -> None:
         if block.start == 0 and block.path != self._source:
@@ -254,18 +265,20 @@ class _Early(ProblemLog):
         self._told.clear()
 
 
-def _chunks(source: Source, problems: ProblemLog, rows: int) -> Iterator[list[Line]]:
+def _chunks(source: Source, problems: ProblemLog, rows: int) -> Iterator[Lines]:
     """A source's lines, so many at a time that a batch comes to `rows` and no more bytes than it may."""
-    waiting, size, early = list[Line](), 0, _Early()
+    numbers, contents, size, early = list[int](), list[bytes](), 0, _Early()
     for number, content in source.lines(early):
-        if waiting and (early or len(waiting) >= rows or size >= BATCH_BYTES):
-            yield waiting
-            waiting, size = [], 0
-        early.tell(problems)
-        waiting.append(Line(source.name, number, content, blake2b(content, digest_size=16).digest()))
+        if early or size >= BATCH_BYTES or len(numbers) >= rows:
+            if numbers:
+                yield Lines(source.name, numbers, contents)
+                numbers, contents, size = [], [], 0
+            early.tell(problems)
+        numbers.append(number)
+        contents.append(content)
         size += len(content)
-    if waiting:
-        yield waiting
+    if numbers:
+        yield Lines(source.name, numbers, contents)
     early.tell(problems)
 
 

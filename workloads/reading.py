@@ -39,6 +39,25 @@ class Line(NamedTuple):
     digest: bytes
 
 
+class Lines:
+    """Some lines of one source, with their numbers and hashes.
+
+    Args:
+        source: as the user named it.
+        numbers, contents: of each line.
+    """
+
+    def __init__(self, source: str, numbers: list[int], contents: list[bytes]) -> None:
+        self.source, self.numbers, self.contents = source, numbers, contents
+        self.digests = [blake2b(content, digest_size=16).digest() for content in contents]
+
+    def __len__(self) -> int:
+        return len(self.contents)
+
+    def __getitem__(self, place: int) -> Line:
+        return Line(self.source, self.numbers[place], self.contents[place], self.digests[place])
+
+
 class Reading:
     """One pass: where its problems go, and which ids and lines it has met.
 
@@ -72,7 +91,7 @@ class Reading:
             if (begin := getattr(reader, "next_file", None)) is not None:
                 begin()
 
-    def batch(self, lines: Sequence[Line]) -> Columns:
+    def batch(self, lines: Lines) -> Columns:
         """The rows of some lines, in their order, in columns of (requests, outcomes)."""
         place, first = 0, list[Row]()
         # The first row of a log says what it was recognised by, so the full reader reads it.
@@ -81,40 +100,40 @@ class Reading:
             place += 1
         if place == len(lines):
             return to_batches(first)
-        read = self._fast(lines[place:])
+        read = self._fast(lines, place)
         return _joined(to_batches(first), read) if first else read
 
-    def _fast(self, lines: Sequence[Line]) -> Columns:
-        """The rows of lines that are plain for the most part; the full reader reads the others, each in its turn."""
-        plain = read_plain([line.content for line in lines])
-        own = [lines[place] for place in plain.at.tolist()]
-        ids = Ids.of(plain.requests["request_id"], [line.digest for line in own])
-        others = np.setdiff1d(np.arange(len(lines)), plain.at, assume_unique=True)
+    def _fast(self, lines: Lines, first: int) -> Columns:
+        """The rows of lines, from number `first` on, that are plain for the most part; others by the full reader."""
+        plain = read_plain(lines.contents[first:])
+        at = (plain.at + first).tolist()
+        ids = Ids.of(plain.requests["request_id"], [lines.digests[place] for place in at])
+        others = np.setdiff1d(np.arange(first, len(lines)), at, assume_unique=True)
         rows, places, kept, begin = list[Row](), list[int](), list[int](), 0
-        for place, end in zip(others.tolist(), np.searchsorted(plain.at, others).tolist(), strict=True):
-            kept += self._new(own, ids, begin, end)
+        for place, end in zip(others.tolist(), np.searchsorted(at, others).tolist(), strict=True):
+            kept += self._new(lines, at, ids, begin, end)
             found = list(self._rows(lines[place]))
             rows += found
             places += [place] * len(found)
             begin = end
-        kept += self._new(own, ids, begin, len(own))
+        kept += self._new(lines, at, ids, begin, len(at))
         self.formats[chat.NAME] += len(kept)
         read = plain.named(ids)
-        if len(kept) < len(own):
+        if len(kept) < len(at):
             read = _take(read, kept)
         if not rows:
             return read
-        order = np.argsort(np.concatenate([plain.at[kept], places]), kind="stable")
+        order = np.argsort([at[number] for number in kept] + places, kind="stable")
         return _take(_joined(read, to_batches(rows)), order)
 
-    def _new(self, lines: Sequence[Line], ids: Ids, begin: int, end: int) -> list[int]:
-        """The numbers of those rows from `begin` on and before `end` that are to be kept."""
+    def _new(self, lines: Lines, at: list[int], ids: Ids, begin: int, end: int) -> list[int]:
+        """The numbers of those plain rows from `begin` on and before `end` that are to be kept; `at`: their lines."""
         keys, contents = ids.keys[begin:end].tolist(), ids.contents[begin:end].tolist()
         if self._met.take_in(keys, contents):
             return list(range(begin, end))
         kept = []
         for number, key, content in zip(range(begin, end), keys, contents, strict=True):
-            line, name = lines[number], ids.names[number].as_py()
+            line, name = lines[at[number]], ids.names[number].as_py()
             try:
                 if not self._met.is_new(name, key, content):
                     self._add(line, "id_reused", "request_id", name, *REUSED)
