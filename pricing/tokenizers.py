@@ -1,6 +1,6 @@
 """Exact tokenizers, offline: OpenAI's from vocabularies that ship here, Llama 3's where `llama-models` is installed."""
 
-import base64
+import binascii
 import gzip
 import importlib.util
 from collections.abc import Sequence
@@ -88,7 +88,7 @@ def _counter(tokenizer: str) -> FastCounter:
     packed = file.read_bytes()
     held = gzip.decompress(packed) if file.suffix == ".gz" else packed
     lines = (line.split() for line in held.splitlines() if line)
-    ranks = {base64.b64decode(token): int(rank) for token, rank in lines}
+    ranks = {binascii.a2b_base64(token): int(rank) for token, rank in lines}
     split = _SPLIT[tokenizer]
     reference = tiktoken.Encoding(tokenizer, pat_str=split, mergeable_ranks=ranks, special_tokens={})
     return FastCounter(reference, split, held)

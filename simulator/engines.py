@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -193,7 +194,7 @@ class Dask:
         except (OSError, ValueError) as error:
             fix = "start one: `dask scheduler`, then `dask worker ADDRESS` on each machine"
             raise BackrouteError("--scheduler", f"no Dask scheduler answers ({scheduler})", fix=fix) from error
-        self.workers = max(sum(self._client.nthreads().values()), 1)  # type: ignore[no-untyped-call]
+        self.workers = max(len(self._client.nthreads()), 1)  # type: ignore[no-untyped-call]
 
     def suits(self, tasks: int) -> bool:  # noqa: ARG002 - a cluster that was asked for is used
         """See `Engine.suits`."""
@@ -212,11 +213,21 @@ class Dask:
 
     def _ask(self, function: Callable[[Any], Any], left: deque[Any], asked: deque[Any]) -> None:
         while left and len(asked) < self.workers * AHEAD + DONE:
-            asked.append(self._client.submit(function, left.popleft(), pure=False))
+            asked.append(self._client.submit(_in_turn, function, left.popleft(), pure=False))
 
     def close(self) -> None:
         """See `Engine.close`."""
         self._client.close()
+
+
+_TURN = threading.Lock()
+
+
+def _in_turn(function: Callable[[Task], Result], task: Task) -> Result:
+    """One task after the other in a Dask worker of many threads: what a process keeps between tasks is not shared."""
+    with _TURN:
+        os.environ.setdefault("RAYON_NUM_THREADS", "1")
+        return function(task)
 
 
 def engine_of(name: str, workers: int, scheduler: str | None) -> Engine | None:

@@ -168,7 +168,8 @@ def dask_cluster(folder: Path) -> Iterator[tuple[str, list[subprocess.Popen[byte
         while not file.exists():
             time.sleep(0.05)
         # Without a nanny, which would start a killed worker again.
-        workers = [start("worker", *options, "--no-nanny", "--nthreads", "1", "--host", "127.0.0.1") for _ in range(2)]
+        options += ["--no-nanny", "--host", "127.0.0.1"]
+        workers = [start("worker", *options, "--nthreads", threads) for threads in ("1", "3")]
         held += workers
         address = json.loads(file.read_text("utf-8"))["address"]
         from distributed import Client
