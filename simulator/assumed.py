@@ -43,8 +43,8 @@ def assumptions(run: Run, number: int, against: Comparison, found: Interval) -> 
         ),
         (
             ESTIMATES,
-            "by a ratio of another tokenizer's, or as the log says",
-            "pricing/data/tokenizers.yaml; the log",
+            "the log's own estimates, or counts by a similar tokenizer where a model's own is not public",
+            "the log; pricing/data/tokenizers.yaml",
             against.logged_by_provenance[ESTIMATED],
         ),
     ]

@@ -18,7 +18,7 @@ DRAWS = 10  # token draws beside each bootstrap replicate
 
 SAMPLING = "which requests arrived (sessions resampled)"
 REQUESTS = "answer lengths of single requests"
-ESTIMATES = "token counts of the log, where estimated"
+ESTIMATES = "estimated token counts"
 SIDE_NAMES = ("input tokens on another model", "output tokens on another model", "hidden reasoning tokens")
 
 
