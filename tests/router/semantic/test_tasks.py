@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -5,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.task_data import PROMPTS, read_prompts
 from problems import BackrouteError
 from router import task
 from router.learned.linear import LinearModel
@@ -46,6 +48,18 @@ def test_our_utterances_are_of_every_class_and_never_said_twice() -> None:
     held = utterances()
     assert {label for _, label in held} == set(CLASSES)
     assert len({text for text, _ in held}) == len(held)
+
+
+@pytest.mark.skipif(not PROMPTS.exists(), reason="the shared data is not beside the checkout")
+def test_our_utterances_share_no_seven_words_in_a_row_with_the_labelled_prompts() -> None:
+    """Nor is a shorter one the whole of one: what is measured on those sources was not written from them."""
+
+    def runs(text: str) -> set[tuple[str, ...]]:
+        words = re.findall(r"\w+", text.lower())
+        return {tuple(words[at : at + 7]) for at in range(max(1, len(words) - 6))}
+
+    theirs = set().union(*(runs(each.text) for held in read_prompts().values() for each in held))
+    assert [text for text, _ in utterances() if runs(text) & theirs] == []
 
 
 def test_macro_f1_counts_every_class_the_same() -> None:
