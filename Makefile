@@ -37,7 +37,8 @@ bench-fidelity: .venv/installed
 bench-real: .venv/installed
 	$(BIN)/python -m benchmarks.real_logs
 
-# Routing that learns, on sources, domains and tasks left out; `make bench-routing ARGS=--quick` for under two minutes.
+# Routing that learns, on sources, domains and tasks left out; `make bench-routing ARGS=--quick` for under two minutes,
+# `ARGS="--only timing"` on a quiet machine for the times alone.
 bench-routing: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.routing $(ARGS)
 

@@ -1,6 +1,7 @@
 """How well routing learns, on sources, domains and tasks left out whole: `python -m benchmarks.routing [--quick]`.
 
-Every figure is on texts of a group that no training saw; timings are medians in this run, and ratios within it.
+Every figure is on texts of a group that no training saw; timings are medians in this run, and ratios within it. Only
+they want a quiet machine: `--only accuracy` and `--only timing` take the two apart.
 """
 
 from __future__ import annotations
@@ -38,8 +39,17 @@ Train = Callable[[list[str], list[str], list[str]], Scorer]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer texts a source; no training of embeddings")
-    quick = parser.parse_args().quick
+    parser.add_argument("--only", choices=("accuracy", "timing"), help="one of the two parts")
+    asked = parser.parse_args()
     prompts = read_prompts()
+    if asked.only != "timing":
+        accuracy(prompts, asked.quick)
+    if asked.only != "accuracy":
+        print("\n## Time\n")
+        speed(prompts)
+
+
+def accuracy(prompts: dict[str, list[Example]], quick: bool) -> None:
     most = 40 if quick else TEST_A_SOURCE
     print("## Task class, every source left out\n")
     left_out("core", prompts, most, lambda *held: train_tasks(*held, balanced=True))
@@ -55,8 +65,6 @@ def main() -> None:
     print("\n## Which of two models: APGR, 0.5 is mixing by lot; 90% interval over groups\n")
     mmlu(quick)
     zeroeval()
-    print("\n## Time\n")
-    speed(prompts)
 
 
 def left_out(name: str, prompts: dict[str, list[Example]], most: int, train: Train) -> None:
