@@ -97,7 +97,8 @@ def report(name: str, rows: Sequence[tuple[str, int, Array]]) -> None:
     sources = np.array([row[0] for row in rows])
     for source in dict.fromkeys(row[0] for row in rows):
         mine = sources == source
-        print(f"  {source:34s} {CLASSES[int(truth[mine][0])]:10s} {right[mine].mean():.2f} of {int(mine.sum())}")
+        tasks = ", ".join(CLASSES[each] for each in np.unique(truth[mine]).tolist())
+        print(f"  {source:34s} {tasks:21s} {right[mine].mean():.2f} of {int(mine.sum())}")
 
 
 def keywords(prompts: dict[str, list[Example]], most: int) -> None:
