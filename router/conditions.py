@@ -6,7 +6,7 @@ import math
 import numbers
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from typing import Any, NamedTuple
@@ -295,10 +295,9 @@ class Meta(Condition):
         """See `Condition.evaluate`; a request without meta, or without the key, does not match."""
         if (answers := features.answered(self)) is not None:
             return answers
-        return features.kept(self, lambda: features.meta_matches(self.key, self._matches))
+        return features.meta_matches(self.key, self._matches)
 
-    def _matches(self, meta: Mapping[str, Any]) -> bool:
-        held = meta.get(self.key)
+    def _matches(self, held: Any) -> bool:
         if self.value == "truthy":
             return bool(held)
         return bool(held == self.value) and isinstance(held, bool) == isinstance(self.value, bool)

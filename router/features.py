@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any, Protocol
 
 import msgspec
@@ -93,7 +93,6 @@ class Features:
         self._cost_model = cost_model
         self._book = book
         self._kept = kept
-        self._metas: dict[str, Mapping[str, Any]] = {}
         self._scores: dict[str, np.ndarray[Any, np.dtype[np.float64]]] = {}
         self._profiled = "length" in columns  # a log leaves it to be derived from its text
 
@@ -170,8 +169,8 @@ class Features:
         if name == "messages":
             return self._spelled_out()
         if name == "latency_budget_ms":  # the log reader finds it there, too
-            stated = [None if text is None else self._meta(text).get(name) for text in self._meta_texts]
-            return _column(name, stated)
+            codes, held = self._meta_values(name)
+            return _column(name, [held[code] for code in codes.tolist()])
         if name in FLAGS:
             return pa.array(np.zeros(self.rows, bool))
         return pa.nulls(self.rows, TYPES[name])
@@ -250,24 +249,41 @@ class Features:
             text = text.replace("\u212a", "k").replace("\u017f", "s")
         return text.encode().lower()  # type: ignore[no-any-return]
 
-    def meta_matches(self, key: str, matches: Callable[[Mapping[str, Any]], bool]) -> pa.BooleanArray:
-        """Where a test holds that needs the key. Each meta is parsed once, and only where the key may be in it."""
-        quoted = f'"{key}"'
-        said: dict[str | None, bool] = {None: False}
-        for text in self._meta_texts:
-            if text is not None and text not in said:
-                # Whoever wrote the JSON may have escaped any letter of the key.
-                said[text] = (quoted in text or "\\" in text) and matches(self._meta(text))
-        return pa.array(np.array([said[text] for text in self._meta_texts], bool))
+    def meta_matches(self, key: str, matches: Callable[[Any], bool]) -> pa.BooleanArray:
+        """Where the value of a key in the request's meta, None where it has none, passes a test: once per value."""
+        if self.rows == 1:  # a live request: Arrow and numpy would take longer
+            text = self["meta"][0].as_py()
+            value = parsed_meta(text).get(key) if text and _may_hold(text, key) else None
+            return pa.array([matches(value)], pa.bool_())
+        codes, held = self._meta_values(key)
+        return pa.array(np.array([matches(value) for value in held], bool)[codes])
 
-    @cached_property
-    def _meta_texts(self) -> list[str | None]:
-        return self["meta"].to_pylist()  # type: ignore[no-any-return]
+    def _meta_values(self, key: str) -> tuple[np.ndarray[Any, np.dtype[np.int32]], list[Any]]:
+        """The distinct values of a key, None first, and each request's place among them; made once for all rules."""
+        if self._kept is None:
+            return self._read_meta(key)
+        return self._kept(("meta", key), lambda: self._read_meta(key))  # type: ignore[no-any-return]
 
-    def _meta(self, text: str) -> Mapping[str, Any]:
-        if text not in self._metas:
-            self._metas[text] = parsed_meta(text)
-        return self._metas[text]
+    def _read_meta(self, key: str) -> tuple[np.ndarray[Any, np.dtype[np.int32]], list[Any]]:
+        encoded, written = self["meta"].dictionary_encode(), _reader(key)
+        texts = encoded.dictionary.to_pylist()
+        places: dict[bytes, int] = {b"": 0}
+        values: list[Any] = [None]
+        codes = np.zeros(len(texts) + 1, np.int32)  # the last for requests without meta
+        for at, text in enumerate(texts):
+            if not _may_hold(text, key):
+                continue
+            raw = written(text)
+            if raw not in places:
+                places[raw] = len(values)
+                values.append(msgspec.json.decode(raw))
+            codes[at] = places[raw]
+        return codes[np.asarray(encoded.indices.fill_null(len(texts)))], values
+
+
+def _may_hold(text: str, key: str) -> bool:
+    """Whether a JSON object may have a key; whoever wrote it may have escaped any letter."""
+    return f'"{key}"' in text or "\\" in text
 
 
 def parsed_meta(text: str) -> dict[str, Any]:
@@ -276,13 +292,28 @@ def parsed_meta(text: str) -> dict[str, Any]:
     Raises:
         BackrouteError: it is no JSON object.
     """
+    return _decoded(_MAPPING, text)  # type: ignore[no-any-return]
+
+
+_MAPPING = msgspec.json.Decoder(dict[str, Any])
+
+
+@lru_cache(maxsize=1024)
+def _reader(key: str) -> Callable[[str], bytes]:
+    """Gives the value of one key of a JSON object as it is written, and skips all others; b"" where it is missing."""
     try:
-        meta = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        meta = None
-    if not isinstance(meta, dict):
-        raise BackrouteError("meta", f"no JSON object ({shown(text)})", fix="give meta as a mapping")
-    return meta
+        held = msgspec.field(name=key, default=msgspec.Raw())
+        only = msgspec.json.Decoder(msgspec.defstruct("Only", [("held", msgspec.Raw, held)]))
+    except ValueError:  # a key that JSON has to escape
+        return lambda text: msgspec.json.encode(known[key]) if key in (known := parsed_meta(text)) else b""
+    return lambda text: bytes(_decoded(only, text).held)
+
+
+def _decoded(decoder: msgspec.json.Decoder[Any], text: str) -> Any:
+    try:
+        return decoder.decode(text)
+    except (msgspec.MsgspecError, RecursionError):
+        raise BackrouteError("meta", f"no JSON object ({shown(text)})", fix="give meta as a mapping") from None
 
 
 def _column(name: str, values: list[Any]) -> pa.Array:
