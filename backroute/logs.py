@@ -30,6 +30,7 @@ class GivenLog:
         mapping: a YAML file that says which column is which field.
         infer_sessions: link calls whose messages continue each other.
         recount: count texts again where the logged counts cannot be true.
+        no_cache: keep nothing of the log beside it, and remove what was kept.
     """
 
     paths: tuple[str, ...]
@@ -39,6 +40,7 @@ class GivenLog:
     mapping: Path | None = None
     infer_sessions: bool = False
     recount: bool = False
+    no_cache: bool = False
 
     def open(self, book: PriceBook) -> Log:
         """The log itself; to recount, it is read once to find what.
@@ -66,6 +68,7 @@ class GivenLog:
                 timezone=self.timezone,
                 start=self.start,
                 mapping=self.mapping,
+                cache=not self.no_cache,
             )
         if len(self.paths) > 1:
             raise BackrouteError(str(profile), "a profile is read alone", fix="profile all the files as one log")

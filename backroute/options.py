@@ -51,6 +51,9 @@ INFER_SESSIONS = click.option(
 RECOUNT = click.option(
     "--recount", is_flag=True, help="Count texts again where the logged counts cannot be true (reads the log twice)."
 )
+NO_CACHE = click.option(
+    "--no-cache", is_flag=True, help="Keep nothing of LOG in a folder .backroute beside it, and remove what was kept."
+)
 INVOICE = click.option(
     "--invoice-usd", type=click.FloatRange(min=0, min_open=True), help="What the provider charged, to compare with."
 )

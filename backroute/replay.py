@@ -16,6 +16,7 @@ from backroute.options import (
     INFER_SESSIONS,
     INVOICE,
     MAX_DRIFT,
+    NO_CACHE,
     OUTPUT_TOKENS,
     PRICES,
     RECOUNT,
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
 @MAX_DRIFT
 @RECOUNT
 @INFER_SESSIONS
+@NO_CACHE
 @click.option("--engine", type=click.Choice(["local", "dask"]), default="local", help="Where it runs. [local]")
 @click.option("--workers", type=click.IntRange(min=1), default=1, help="Processes, this one among them. [1]")
 @click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster that sees the log and --out.")

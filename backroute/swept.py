@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from backroute.logs import GivenLog, log_options
-from backroute.options import AS_OF, OUTCOMES, OUTPUT_TOKENS, PARAMETERS, PRICES
+from backroute.options import AS_OF, NO_CACHE, OUTCOMES, OUTPUT_TOKENS, PARAMETERS, PRICES
 
 if TYPE_CHECKING:
     from router import LLMRouter
@@ -71,6 +71,6 @@ def sweep_options(command: Callable[..., None]) -> Callable[..., None]:
         swept = GivenSweep(**{each.name: options.pop(each.name) for each in fields(GivenSweep)})
         command(*arguments, swept=swept, **options)
 
-    for option in (SEED, OUTPUT_TOKENS, PRICES, AS_OF, OUTCOMES, PARAMETERS, RULES):
+    for option in (NO_CACHE, SEED, OUTPUT_TOKENS, PRICES, AS_OF, OUTCOMES, PARAMETERS, RULES):
         gathered = option(gathered)
     return log_options(gathered)

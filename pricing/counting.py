@@ -1,7 +1,9 @@
 """How many tokens a model reads and writes: exact where its tokenizer is public, else an estimate with its error."""
 
+from __future__ import annotations
+
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 
 from pricing.tokenizers import count_texts, installed
 
+NOT_COUNTED = -1
 _DATA = Path(__file__).parent / "data" / "tokenizers.yaml"
 
 
@@ -86,8 +89,56 @@ class MessageCounts:
     """Input tokens of chat requests for any models; each text is counted once by each tokenizer that is asked for.
 
     Args:
-        messages: list<struct<role, name, text>> per request.
+        messages: gives list<struct<role, name, text>> per request, when a text has to be looked at.
+        requests: how many.
+        before: gives a column of `columns` by its name, where it was counted before.
     """
+
+    def __init__(
+        self,
+        messages: Callable[[], pa.Array | pa.ChunkedArray],
+        requests: int,
+        before: Callable[[str], NDArray[np.int64] | None] | None = None,
+    ) -> None:
+        self.messages, self._requests, self._before = messages, requests, before
+        # What was counted, by name: tokens of each request's texts by tokenizer, and of what is around them by format;
+        # NOT_COUNTED where no model asked for it.
+        self.columns: dict[str, NDArray[np.int64]] = {}
+        self._said: _Said | None = None
+
+    def count(self, model: str, rows: NDArray[np.int64] | None = None) -> TokenCount:
+        """See `count_messages`; of the requests of these numbers, or of all."""
+        rule = counting_rule(model)
+        at = np.arange(self._requests) if rows is None else rows
+        around = self._column(f"around {rule.tokenizer} {rule.chat}", lambda: self._parsed().around(rule))
+        unknown = self._column("unknown", lambda: self._parsed().unknown)
+        return _count(rule, self._text_tokens(rule.tokenizer, at), around[at], unknown[at] == 1)
+
+    def forget_texts(self) -> None:
+        """Ask for the messages again when a text has to be looked at."""
+        self._said = None
+
+    def _parsed(self) -> _Said:
+        if self._said is None:
+            self._said = _Said(self.messages())
+        return self._said
+
+    def _column(self, name: str, make: Callable[[], NDArray[np.int64]]) -> NDArray[np.int64]:
+        if name not in self.columns:
+            held = None if self._before is None else self._before(name)
+            self.columns[name] = make() if held is None else held
+        return self.columns[name]
+
+    def _text_tokens(self, tokenizer: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        sums = self._column(f"texts {tokenizer}", lambda: np.full(self._requests, NOT_COUNTED))
+        missing = rows[sums[rows] == NOT_COUNTED]
+        if len(missing):
+            sums[missing] = self._parsed().tokens(tokenizer, missing)
+        return sums[rows]
+
+
+class _Said:
+    """Messages taken apart."""
 
     def __init__(self, messages: pa.Array | pa.ChunkedArray) -> None:
         flat = messages.combine_chunks() if isinstance(messages, pa.ChunkedArray) else messages
@@ -96,51 +147,34 @@ class MessageCounts:
         self._role = role.dictionary_encode()
         self._request = pc.list_parent_indices(flat).to_numpy().astype(np.intp, copy=False)
         self._requests = len(flat)
-        self._unknown = self._summed(~_known(self._text)) > 0
-        self._unknown |= flat.is_null().to_numpy(zero_copy_only=False)
-        # By tokenizer: the tokens of each request's texts, and which of them were counted; by format: what is around.
-        self._texts: dict[str, tuple[NDArray[np.int64], NDArray[np.bool_]]] = {}
-        self._around: dict[tuple[str, ChatFormat], NDArray[np.int64]] = {}
+        unknown = (self._summed(~_known(self._text)) > 0) | flat.is_null().to_numpy(zero_copy_only=False)
+        self.unknown = unknown.astype(np.int64)
 
-    def count(self, model: str, rows: NDArray[np.int64] | None = None) -> TokenCount:
-        """See `count_messages`; of the requests of these numbers, or of all."""
-        rule = counting_rule(model)
-        at = np.arange(self._requests) if rows is None else rows
-        return _count(rule, self._text_tokens(rule.tokenizer, at), self._overhead(rule)[at], self._unknown[at])
+    def tokens(self, tokenizer: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Tokens of the texts of the requests of these numbers."""
+        wanted = np.zeros(self._requests, bool)
+        wanted[rows] = True
+        parts = np.flatnonzero(wanted[self._request])
+        texts = self._text if len(parts) == len(self._text) else self._text.take(pa.array(parts))
+        return self._summed(_counted(tokenizer, texts), self._request[parts])[rows]
 
-    def _text_tokens(self, tokenizer: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        if tokenizer not in self._texts:
-            self._texts[tokenizer] = np.zeros(self._requests, np.int64), np.zeros(self._requests, bool)
-        sums, done = self._texts[tokenizer]
-        missing = rows[~done[rows]]
-        if len(missing):
-            wanted = np.zeros(self._requests, bool)
-            wanted[missing] = True
-            parts = np.flatnonzero(wanted[self._request])
-            texts = self._text if len(parts) == len(self._text) else self._text.take(pa.array(parts))
-            counts = _counted(tokenizer, texts)
-            sums[missing] = self._summed(counts, self._request[parts])[missing]
-            done[missing] = True
-        return sums[rows]
-
-    def _overhead(self, rule: CountingRule) -> NDArray[np.int64]:
-        key, chat = (rule.tokenizer, rule.chat), rule.chat
-        if key not in self._around:
-            around = np.full(len(self._role), chat.per_message, np.int64)
-            if chat.counts_roles:
-                around += _counted(rule.tokenizer, self._role)
-            if chat.per_name and self._name.null_count < len(self._name):
-                # A name that repeats the role costs one token less, on all five recorded calls that have one.
-                repeated = pc.fill_null(pc.equal(self._name, self._role.dictionary_decode()), False)
-                named = chat.per_name + _counted(rule.tokenizer, self._name) - repeated.to_numpy(zero_copy_only=False)
-                around += np.where(_known(self._name), named, 0)
-            found = chat.per_request + self._summed(around)
-            if chat.without_system:
-                prompting = pc.is_in(self._role, pa.array(["system", "developer"]))
-                prompted = pc.fill_null(prompting, False).to_numpy(zero_copy_only=False)
-                found += chat.without_system * (self._summed(prompted) == 0)
-            self._around[key] = found
-        return self._around[key]
+    def around(self, rule: CountingRule) -> NDArray[np.int64]:
+        """Tokens that a chat format adds to each request's texts."""
+        chat = rule.chat
+        around = np.full(len(self._role), chat.per_message, np.int64)
+        if chat.counts_roles:
+            around += _counted(rule.tokenizer, self._role)
+        if chat.per_name and self._name.null_count < len(self._name):
+            # A name that repeats the role costs one token less, on all five recorded calls that have one.
+            repeated = pc.fill_null(pc.equal(self._name, self._role.dictionary_decode()), False)
+            named = chat.per_name + _counted(rule.tokenizer, self._name) - repeated.to_numpy(zero_copy_only=False)
+            around += np.where(_known(self._name), named, 0)
+        found = chat.per_request + self._summed(around)
+        if chat.without_system:
+            prompting = pc.is_in(self._role, pa.array(["system", "developer"]))
+            prompted = pc.fill_null(prompting, False).to_numpy(zero_copy_only=False)
+            found += chat.without_system * (self._summed(prompted) == 0)
+        return found
 
     def _summed(self, values: NDArray[Any], request: NDArray[np.intp] | None = None) -> NDArray[np.int64]:
         """Each request's sum over its messages; exact, since the floats of bincount hold integers up to 2⁵³."""
@@ -158,7 +192,7 @@ def count_messages(model: str, messages: pa.Array | pa.ChunkedArray) -> TokenCou
         model: the model whose tokenizer counts.
         messages: list<struct<role, name, text>> per request; a request with an unknown (null) text is unknown.
     """
-    return MessageCounts(messages).count(model)
+    return MessageCounts(lambda: messages, len(messages)).count(model)
 
 
 def count_output(model: str, completions: pa.Array | pa.ChunkedArray | Sequence[str | None]) -> TokenCount:

@@ -82,6 +82,10 @@ class ProblemLog:
             row = {name: getattr(problem, name) for name in Problem.__slots__} | {"original": text}
             self.sink.write(msgspec.json.encode(row).decode() + "\n")
 
+    def count(self, kind: str) -> None:
+        """Count one more of a kind that was told before, without telling it again."""
+        self.counts[kind] += 1
+
     def __len__(self) -> int:
         return sum(self.counts.values())
 

@@ -88,7 +88,9 @@ class Features:
         kept: Kept | None = None,
     ) -> None:
         self.rows = rows
-        self._columns = dict(columns)
+        self._given_columns: Any = columns
+        self._names = frozenset(columns)
+        self._columns: dict[str, pa.Array] = {}
         self._request: Mapping[str, Any] = {}
         self._cost_model = cost_model
         self._book = book
@@ -101,8 +103,11 @@ class Features:
         cls, requests: pa.RecordBatch, cost_model: str, book: PriceBook | None = None, kept: Kept | None = None
     ) -> Features:
         """The features of a record batch in `workloads.REQUEST`'s columns."""
-        columns = dict(zip(requests.schema.names, requests.columns, strict=True))
-        return cls(columns, requests.num_rows, cost_model, book, kept)
+        features = cls({}, requests.num_rows, cost_model, book, kept)
+        # Each is taken as it is asked for, since texts may have to be read from disk.
+        features._given_columns, features._names = requests, frozenset(requests.schema.names)
+        features._profiled = "length" in features._names
+        return features
 
     @classmethod
     def of_request(cls, request: Mapping[str, Any], cost_model: str, book: PriceBook | None = None) -> Features:
@@ -123,7 +128,9 @@ class Features:
         """One column, one value per request; null where the request does not state it or the log does not hold it."""
         column = self._columns.get(name)
         if column is None:
-            if name in self._request:
+            if name in self._names:
+                column = self._given_columns[name]
+            elif name in self._request:
                 column = self._given(name)
             elif self._kept is None or name == "estimated_cost_usd":  # which prices change
                 column = self._derived(name)
@@ -145,10 +152,10 @@ class Features:
         if not self._profiled:
             return None
         name = answer_column(condition)
-        if name not in self._columns:
+        if name not in self._names:
             what = f"it holds no answers to a condition of the rules ({name.removeprefix('when ')})"
             raise BackrouteError("profile", what, fix="make it again: `backroute profile LOG --rules` with these rules")
-        return self._columns[name]
+        return self[name]
 
     def _given(self, name: str) -> pa.Array:
         value = self._request[name]
@@ -229,10 +236,10 @@ class Features:
 
     def _profiled_scores(self, scorer: Scoring) -> np.ndarray[Any, np.dtype[np.float64]]:
         names = [score_column(scorer, output) for output in scorer.outputs]
-        if missing := [name for name in names if name not in self._columns]:
+        if missing := [name for name in names if name not in self._names]:
             what = f"it holds no scores of a model that the rules ask ({missing[0].removeprefix('score ')})"
             raise BackrouteError("profile", what, fix="make it again: `backroute profile LOG --rules` with these rules")
-        columns = [pc.fill_null(self._columns[name], float("nan")).to_numpy() for name in names]
+        columns = [pc.fill_null(self[name], float("nan")).to_numpy() for name in names]
         return np.stack(columns, axis=1)
 
     @cached_property

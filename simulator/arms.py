@@ -18,6 +18,7 @@ from router import Decisions, RoutingRule
 from simulator.bootstrap import row_keys
 from simulator.counted import CountedInput
 from simulator.counts import INPUTS, REASONING, TEXT, THOUSAND, Array, Counts
+from simulator.made import LASTING, Made
 from simulator.memory import Memory
 from simulator.models import NO_MODEL, Codes, ModelIndex
 from simulator.money import picodollars
@@ -117,6 +118,7 @@ class Batch:
         failed: bool, the call ended in an error.
         latency_ms, ttft_ms: float64, NaN where the log does not say.
         key: uint64, the bootstrap's, of the session or else of the request.
+        made: keeps on disk what is worked out of its texts, where the batch itself lies there.
         memory: keeps what is worked out of the batch; of its own, or of a whole log in memory.
         number: the batch's within that memory.
     """
@@ -136,12 +138,23 @@ class Batch:
     latency_ms: Array
     ttft_ms: Array
     key: Array
+    made: Made | None = None
     memory: Memory = field(default_factory=Memory)
     number: int = 0
 
     def kept(self, key: tuple[Hashable, ...], make: Callable[[], Value]) -> Value:
-        """What a key stands for in this batch, made the first time; see `Memory.get`."""
-        return self.memory.get((self.number, *key), make)
+        """What a key stands for in this batch, made the first time; see `Memory.get` and `Made.kept`."""
+        made = self.made
+        if made is None or key[0] not in LASTING:
+            return self.memory.get((self.number, *key), make)
+        return self.memory.get((self.number, *key), lambda: made.kept(key, make))
+
+    def keep(self) -> None:
+        """Keep on disk what was made of the batch's texts, where the batch lies there."""
+        if self.made is not None:
+            self.inputs.keep(self.made)
+            self.inputs.read_from(self.requests)
+            self.made.save()
 
     @cached_property
     def tiers(self) -> tuple[tuple[str | None, ...], Array]:
@@ -156,7 +169,13 @@ class Batch:
 
     @classmethod
     def of(
-        cls, requests: pa.RecordBatch, outcomes: pa.RecordBatch, source: Codes, logged: Counts, inputs: CountedInput
+        cls,
+        requests: pa.RecordBatch,
+        outcomes: pa.RecordBatch,
+        source: Codes,
+        logged: Counts,
+        inputs: CountedInput,
+        made: Made | None = None,
     ) -> Batch:
         """The batch, from its columns."""
         call_type = pc.fill_null(requests["call_type"], "chat")
@@ -176,6 +195,7 @@ class Batch:
             outcomes["latency_ms"].to_numpy(zero_copy_only=False),
             outcomes["ttft_ms"].to_numpy(zero_copy_only=False),
             row_keys(requests["session_id"], requests["request_id"]),
+            made,
         )
 
 

@@ -9,20 +9,28 @@ import msgspec
 import pyarrow as pa
 
 from pricing import CountingRule, MessageCounts, TokenCount, count_messages, count_output, counting_rule
+from pricing.counting import NOT_COUNTED
 from problems import BackrouteError
 from simulator.counts import Array
+from simulator.made import Made
 
 
 class CountedInput:
     """Input tokens of a batch's requests by any model's counting rule.
 
     Args:
-        messages: the texts, or a profile's counts of them: a struct with thousandths of a token by counting rule.
+        requests: arrival columns; messages are the texts, or a profile's counts of them: a struct with thousandths of a
+            token by counting rule.
+        made: what was counted before, where the batch lies on disk.
     """
 
-    def __init__(self, messages: pa.Array) -> None:
-        self._held = messages if pa.types.is_struct(messages.type) else None
-        self._counts = MessageCounts(messages) if self._held is None else None
+    def __init__(self, requests: pa.RecordBatch, made: Made | None = None) -> None:
+        texts = not pa.types.is_struct(requests.schema.field("messages").type)
+        self._held = None if texts else requests["messages"]
+        self._counts = MessageCounts(
+            lambda: requests["messages"], requests.num_rows, None if made is None else made.numbers
+        )
+        self._kept: dict[str, int] = {}
 
     def count(self, model: str, rows: Array) -> TokenCount:
         """The tokens of the requests of these numbers; see `pricing.count_messages`.
@@ -30,10 +38,22 @@ class CountedInput:
         Raises:
             BackrouteError: a profile that was made without this model's tokenizer.
         """
-        if self._counts is not None:
+        if self._held is None:
             return self._counts.count(model, rows)
-        assert self._held is not None
         return _from_profile(model, self._held.take(pa.array(rows)))
+
+    def keep(self, made: Made) -> None:
+        """Hand on the counts that were made since the last time."""
+        for name, column in self._counts.columns.items():
+            counted = int((column != NOT_COUNTED).sum())
+            if counted > self._kept.get(name, 0):
+                made.put(name, pa.array(column, mask=column == NOT_COUNTED))
+                self._kept[name] = counted
+
+    def read_from(self, requests: pa.RecordBatch) -> None:
+        """Look at these requests' texts, which are the same, when one has to be looked at, and hold none until then."""
+        self._counts.messages = lambda: requests["messages"]
+        self._counts.forget_texts()
 
 
 def counted_output(model: str, completions: pa.Array) -> TokenCount:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from simulator.arms import PASSED_THROUGH, Arm
 from simulator.models import ModelIndex
 from simulator.scenario import Scenario
 
+GROUP = 65_536  # rows
 ARMS = ("logged", "baseline", "routed")
 
 
@@ -25,6 +29,42 @@ def decision_rows(
         columns[f"{name}_feasible"] = pa.array(arm.feasible)
         columns[f"{name}_provenance"] = arm.counts.provenance()
     return pa.table(columns)
+
+
+class DecisionFile:
+    """Writes rows in groups of GROUP, however they come, so that equal decisions are equal files.
+
+    Args:
+        path: of the Parquet file.
+        schema: of its rows.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._writer = pq.ParquetWriter(path, schema, compression="zstd")
+        self._waiting: list[pa.Table] = []
+        self._rows = 0
+
+    def add(self, rows: pa.Table) -> None:
+        """Add the next rows."""
+        self._waiting.append(rows)
+        self._rows += rows.num_rows
+        if self._rows >= GROUP:
+            held = pa.concat_tables(self._waiting)
+            whole = held.num_rows // GROUP * GROUP
+            for first in range(0, whole, GROUP):
+                self._write(held.slice(first, GROUP))
+            self._waiting, self._rows = [held.slice(whole)], held.num_rows - whole
+
+    def _write(self, rows: pa.Table) -> None:
+        self._writer.write_table(rows.combine_chunks(), row_group_size=GROUP)
+
+    def __enter__(self) -> DecisionFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._rows:
+            self._write(pa.concat_tables(self._waiting))
+        self._writer.close()
 
 
 def rule_names(arm: Arm, scenario: Scenario) -> pa.Array:

@@ -53,6 +53,14 @@ class ModelIndex:
             self._logged[name, provider] = self.code(self.book.resolve(name, provider))
         return self._logged[name, provider]
 
+    def logged(self) -> list[tuple[str | None, str | None, str | None]]:
+        """Every model and provider as the log has them, with the canonical name; in the order they were met."""
+        return [(*said, self.name(code)) for said, code in self._logged.items()]
+
+    def resolve(self, name: str | None, provider: str | None) -> str | None:
+        """The canonical name of a model as a log has it, which from now on has a code."""
+        return self.name(self._of_pair(name, provider))
+
     def same(self, sources: Codes, targets: Codes) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Bool per request: both are the same model, dated snapshots and aliases included."""
         many = len(self.names) + 1  # and none

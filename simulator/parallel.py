@@ -1,40 +1,36 @@
-"""A replay in parts, on any engine or in this process: each is read by one worker, replayed by one, and sums merge.
+"""A replay on an engine: each block of the log is read by one worker, each part replayed by one, and sums merge.
 
-Parts are Arrow files in a folder that all workers see. Between the two steps stands what needs the whole log: ids met
-twice, and the samples of each model's answers that predictions are fitted on.
+Parts are files in a folder that all workers see: see `simulator.parts`. Between the two steps stands what needs the
+whole log: ids met twice, and the samples of each model's answers that predictions are fitted on.
 """
 
 from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import repeat
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from pricing import PriceBook
 from pricing.fast_counts import forecast
-from problems import ProblemLog
-from simulator.arms import Batch
-from simulator.counted import CountedInput
-from simulator.counts import Counts
 from simulator.engines import Engine
-from simulator.facts import Partial
+from simulator.kept import Found
 from simulator.kernel import Kernel, Plan, Replayed
 from simulator.merge import merge
 from simulator.models import ModelIndex
 from simulator.observed import Observed
+from simulator.parts import Part, without_texts, write_part
 from simulator.plausible import Doubts, Group, Side
 from simulator.prepared import Prepared
 from simulator.sample import id_hashes
-from workloads import BUCKETS, OUTCOME, REQUEST, Log
+from simulator.told import Told
+from workloads import Log
 from workloads.blocks import Block, BlockIds, RowGroups, read_block
 
-BATCH_ROWS = 8_192
+BATCH_ROWS = 32_768  # of short requests a block holds more
 
 
 @dataclass
@@ -47,161 +43,132 @@ class Evidence:
 
 @dataclass(frozen=True)
 class ReadTask:
-    """A block to be read and counted into a part."""
+    """A block to be read and counted into parts."""
 
     block: Block | RowGroups
-    part: str
+    folder: Path
+    stem: str  # of the parts
     book: str  # a pickled price book's path
     share: int  # bytes of the log that each worker will have read
 
 
 @dataclass(frozen=True)
-class Read:
-    """A block that a worker read into its part; without ids it has to be read in its turn."""
+class Written:
+    """A block in parts: those, bytes of their columns without texts, the models met in it, and what it shows."""
 
-    ids: BlockIds | None
+    parts: list[Part]
+    nbytes: int
+    models: list[tuple[str | None, str | None]]
     evidence: Evidence
+
+
+@dataclass(frozen=True)
+class Read:
+    """A block that a worker read; one whose lines it cannot read alone has to be read in its turn."""
+
+    ids: BlockIds
+    written: Written
 
 
 @dataclass(frozen=True)
 class ReplayTask:
     """A part to be replayed."""
 
-    part: str
+    part: Part
     plan: str  # a pickled plan's path
 
 
-def replay_parts(
+def read_blocks(
     log: Log,
     blocks: list[Block | RowGroups],
-    plan: Plan,
-    engine: Engine | None,
-    problems: ProblemLog,
-    doubts: Doubts,
+    engine: Engine,
+    pickles: Path,
+    index: ModelIndex,
     folder: Path,
-) -> Iterator[Replayed]:
-    """Read a log's blocks, then replay them: each part's sums and decisions, in the log's order.
+    told: Told,
+) -> Found:
+    """Read a log's blocks into parts in a folder; `pickles` is another, for what the workers need besides.
 
-    Without an engine this process does all of it, one part in memory at a time. What was read goes to `problems` and
-    `doubts`; `folder` holds the parts in between; whoever made it clears it.
+    Raises:
+        OSError: a folder cannot be written.
     """
-    parts, evidence = _read(log, blocks, plan.scenarios[0].book, engine, problems, folder)
-    doubts.sides = evidence.doubts
-    plan = replace(plan, observed=evidence.observed)
-    found: Iterator[Replayed | None]
-    if engine is None:  # nothing is pickled, which not every router can be
-        index = ModelIndex(plan.scenarios[0].book)
-        kernel = Kernel(plan, index)
-        found = (_replayed(part, kernel, index) for part in parts)
-    else:
-        held = folder / "plan.pickle"
-        held.write_bytes(pickle.dumps(plan))
-        found = engine.map(replay_part, [ReplayTask(str(part), str(held)) for part in parts])
-    for replayed in found:
-        if replayed is not None:
-            yield replayed
+    gathering, evidence, parts, nbytes = log.gathering(told), Evidence(), list[Part](), 0
+    book = pickles / "book.pickle"
+    book.write_bytes(pickle.dumps(index.book))
+    share = sum(block.size for block in blocks) // engine.workers
+    own = share if engine.here else blocks[0].size
 
-
-def _read(
-    log: Log,
-    blocks: list[Block | RowGroups],
-    book: PriceBook,
-    engine: Engine | None,
-    problems: ProblemLog,
-    folder: Path,
-) -> tuple[list[Path], Evidence]:
-    gathering, evidence = log.gathering(problems), Evidence()
-    index = ModelIndex(book)
-    parts = [folder / f"part-{number:06}.arrow" for number in range(len(blocks))]
-
-    share = sum(block.size for block in blocks) // (1 if engine is None else engine.workers)
-    own = share if engine is None or engine.here else blocks[0].size
+    def take(written: Written) -> None:
+        nonlocal nbytes
+        merge(evidence, written.evidence)
+        parts.extend(written.parts)
+        nbytes += written.nbytes
+        for model, provider in written.models:
+            index.resolve(model, provider)
 
     def read_here(number: int) -> None:
         forecast.reads(blocks[number].size, of=own)
-        requests, outcomes = gathering.read(blocks[number])
-        merge(evidence, write_part(parts[number], requests, outcomes, index))
+        take(write_block(folder, f"{number:06}", *gathering.read(blocks[number]), index))
 
-    found: Iterator[Read | None] = repeat(None)
-    if engine is not None:  # which begins while this process reads the first block
-        held = folder / "book.pickle"
-        held.write_bytes(pickle.dumps(book))
-        files = zip(blocks[1:], parts[1:], strict=True)
-        found = engine.map(read_part, [ReadTask(block, str(part), str(held), share) for block, part in files])
+    tasks = [ReadTask(block, folder, f"{n:06}", str(book), share) for n, block in enumerate(blocks[1:], 1)]
+    found = engine.map(read_part, tasks)  # which begins while this process reads the first block
     read_here(0)  # it says what the log was recognised by
-    for number, read in zip(range(1, len(blocks)), found, strict=False):
-        if read is not None and read.ids is not None and gathering.take(blocks[number], read.ids):
-            merge(evidence, read.evidence)
+    for number, read in enumerate(found, 1):
+        if read is not None and gathering.take(blocks[number], read.ids):
+            take(read.written)
         else:
             read_here(number)
     gathering.end()
-    return parts, evidence
+    doubts = Doubts(index.book, index)
+    doubts.sides = evidence.doubts
+    return Found(parts, nbytes, evidence.observed, doubts.found(), told)
 
 
-def read_part(task: ReadTask) -> Read:
-    """What a worker does first: read a block, count its tokens, write the part."""
+def read_part(task: ReadTask) -> Read | None:
+    """What a worker does first: read a block, count its tokens, write its parts."""
     forecast.reads(task.block.size, of=task.share)
     found = read_block(task.block)
     if found is None:
-        return Read(None, Evidence())
-    requests, outcomes, ids = found
-    return Read(ids, write_part(Path(task.part), requests, outcomes, ModelIndex(_pickled(task.book))))
-
-
-def write_part(part: Path, requests: pa.RecordBatch, outcomes: pa.RecordBatch, index: ModelIndex) -> Evidence:
-    """Write a part, whole or not at all, and observe it."""
-    observed, doubts = Observed(), Doubts(index.book, index)
-    columns = dict(zip(requests.schema.names, requests.columns, strict=True))
-    columns |= dict(zip(outcomes.schema.names, outcomes.columns, strict=True))
-    batch = Prepared.batch(requests, outcomes, index)
-    observed.add(batch.logged, batch.source, batch.task, batch.cap, id_hashes(requests["request_id"]), index)
-    doubts.add(requests, outcomes, batch.source)
-    for at, bucket in enumerate(BUCKETS):
-        columns[f"milli_{bucket}"] = pa.array(batch.logged.milli[:, at], mask=~batch.logged.known[:, at])
-    columns["from_input"], columns["from_output"] = batch.logged.input_provenance, batch.logged.output_provenance
-    table = pa.table(columns)
-    beginning = part.with_suffix(".tmp")
-    with pa.OSFile(str(beginning), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table, max_chunksize=BATCH_ROWS)
-    beginning.replace(part)
-    return Evidence(observed, doubts.sides)
-
-
-def part_batches(part: Path, index: ModelIndex) -> Iterator[Batch]:
-    """The batches of a part as the kernel takes them."""
-    with pa.memory_map(str(part)) as source:
-        reader = pa.ipc.open_file(source)
-        for number in range(reader.num_record_batches):
-            held = reader.get_batch(number)
-            requests, outcomes = held.select(REQUEST.names), held.select(OUTCOME.names)
-            counts = [held[f"milli_{bucket}"] for bucket in BUCKETS]
-            known = [column.is_valid().to_numpy(zero_copy_only=False) for column in counts]
-            logged = Counts(
-                np.stack([column.fill_null(0).to_numpy() for column in counts], axis=1),
-                np.stack(known, axis=1),
-                held["from_input"].to_numpy(),
-                held["from_output"].to_numpy(),
-            )
-            source_codes = index.of_log(requests["model"], requests["provider"])
-            yield Batch.of(requests, outcomes, source_codes, logged, CountedInput(requests["messages"]))
-
-
-def replay_part(task: ReplayTask) -> Replayed | None:
-    """What a worker does second: replay a part; None where it holds no rows."""
-    return _replayed(Path(task.part), *_kernel(task.plan))
-
-
-def _replayed(part: Path, kernel: Kernel, index: ModelIndex) -> Replayed | None:
-    totals: Partial | None = None
-    decisions: dict[int, list[pa.Table]] = {}
-    for batch in part_batches(part, index):
-        replayed = kernel(batch)
-        totals = replayed.partial if totals is None else merge(totals, replayed.partial)
-        for number, rows in replayed.decisions.items():
-            decisions.setdefault(number, []).append(rows)
-    if totals is None:
         return None
-    return Replayed(totals, {number: pa.concat_tables(rows) for number, rows in decisions.items()})
+    requests, outcomes, ids = found
+    return Read(ids, write_block(task.folder, task.stem, requests, outcomes, ModelIndex(_pickled(task.book))))
+
+
+def write_block(
+    folder: Path, stem: str, requests: pa.RecordBatch, outcomes: pa.RecordBatch, index: ModelIndex
+) -> Written:
+    """Write a block's rows in parts, and observe them."""
+    observed, doubts = Observed(), Doubts(index.book, index)
+    parts, nbytes = list[Part](), 0
+    for first in range(0, requests.num_rows, BATCH_ROWS):
+        some, their = requests.slice(first, BATCH_ROWS), outcomes.slice(first, BATCH_ROWS)
+        batch = Prepared.batch(some, their, index)
+        observed.add(batch.logged, batch.source, batch.task, batch.cap, id_hashes(some["request_id"]), index)
+        doubts.add(some, their, batch.source)
+        parts.append(write_part(folder, f"{stem}-{len(parts)}", batch, their))
+        nbytes += without_texts(some).nbytes
+    models = [(model, provider) for model, provider, _ in index.logged()]
+    return Written(parts, nbytes, models, Evidence(observed, doubts.sides))
+
+
+def replay_parts(parts: list[Part], plan: Plan, engine: Engine, pickles: Path) -> Iterator[Replayed]:
+    """Replay the parts of a log: each one's sums and decisions, in the log's order.
+
+    Raises:
+        DamagedError: a part is not what was written.
+    """
+    held = pickles / "plan.pickle"
+    held.write_bytes(pickle.dumps(plan))
+    yield from engine.map(replay_part, [ReplayTask(part, str(held)) for part in parts])
+
+
+def replay_part(task: ReplayTask) -> Replayed:
+    """What a worker does second: replay a part."""
+    kernel, index = _kernel(task.plan)
+    batch = task.part.batch(index)
+    replayed = kernel(batch)
+    batch.keep()
+    return replayed
 
 
 @lru_cache(maxsize=1)

@@ -1,142 +1,214 @@
-"""A log read, counted and observed once, and its batches handed out as often as wanted."""
+"""A log read, counted and observed once, and its batches handed out as often as wanted, from memory or from disk."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from weakref import WeakKeyDictionary
+from pathlib import Path
+from typing import TypeVar
+from weakref import WeakKeyDictionary, finalize
 
 import pyarrow as pa
 
 from pricing import PriceBook
-from problems import Problem, ProblemLog
+from pricing.fast_counts import forecast
+from problems import BackrouteError, ProblemLog
 from simulator.arms import Batch
 from simulator.counted import CountedInput
-from simulator.counts import Array
+from simulator.holding import Holding
 from simulator.incremental import Incremental
+from simulator.kept import Found, keep, restore, version
 from simulator.logged import logged_counts
 from simulator.memory import Memory
 from simulator.models import ModelIndex
 from simulator.observed import Observed
 from simulator.plausible import Doubts
 from simulator.sample import id_hashes
+from simulator.told import Told
 from workloads import Log
+from workloads.checked import DamagedError
+from workloads.store import Store, discard, store_of
 
-HELD_BYTES = 256 * 2**20  # of batches kept in memory between the two passes; a larger log is read again
+Value = TypeVar("Value")
+# Reads a log into parts in a folder, taking in its models and telling its problems.
+Reader = Callable[[ModelIndex, Path, Told], Found]
+
+HELD_BYTES = 256 * 2**20  # of a log's batches in memory; their texts are the first to go
+
+warn = logging.getLogger("backroute")
 
 
 class Prepared:
-    """What the arms need of a log: its batches with their tokens, and samples of each model's answers.
-
-    Its counts are held against their texts on the way, so that a replay can say where they cannot be true.
+    """What the arms need of a log.
 
     Args:
-        log: the log.
+        found: what its reading came to.
+        held: its batches, where memory holds them; their texts may be on disk.
         index: the run's model names.
-        problems: where rows that cannot be read go, once.
-        observe: whether an arm predicts from the log's own answers, which takes a pass of its own before the first
-            batch can be handed out.
+        lasting: whether all of it lasts as long as the log, so that it can be used again.
     """
 
-    def __init__(self, log: Log, index: ModelIndex, problems: ProblemLog, *, observe: bool) -> None:
-        self._log, self._index, self._problems = log, index, problems
-        self._held: list[Batch] | None = None
-        self.observed = Observed()
-        self.doubts = Doubts(index.book, index)
-        self._looked = False
-        if observe:
-            self._observe()
-
-    def _observe(self) -> None:
-        held: list[Batch] | None = []
-        size = 0
-        for batch in self._read(self._problems):
-            keys: Array = id_hashes(batch.requests["request_id"])
-            self.observed.add(batch.logged, batch.source, batch.task, batch.cap, keys, self._index)
-            size += batch.requests.nbytes
-            held = held if held is not None and size < HELD_BYTES else None
-            if held is not None:
-                held.append(batch)
+    def __init__(self, found: Found, held: list[Batch] | None, index: ModelIndex, *, lasting: bool) -> None:
         memory = Memory()
         self._held = None if held is None else [replace(each, memory=memory, number=n) for n, each in enumerate(held)]
-        self._problems = ProblemLog()
+        self.parts, self.observed, self.doubts, self.told = found.parts, found.observed, found.doubts, found.told
+        self._index, self.lasting = index, lasting
 
     @property
     def held(self) -> bool:
-        """Whether the whole log is in memory, so that another replay need not read it."""
+        """Whether another pass reads nothing but the texts it asks for."""
         return bool(self._held)
 
     @cached_property
     def incremental(self) -> Incremental:
-        """Replays a log in memory from its last replay."""
+        """Replays a log in memory from its last replay; see `keep`."""
         return Incremental(list(self.batches()), self._index)
 
-    def batches(self) -> Iterator[Batch]:
-        """Every batch in the log's order; problems are noted the first time only."""
-        problems, self._problems = self._problems, ProblemLog()
-        return iter(self._held) if self._held is not None else self._read(problems)
+    def keep(self) -> None:
+        """Keep on disk what a replay made of the texts of a log in memory."""
+        for batch in self._held or ():
+            batch.keep()
 
-    def _read(self, problems: ProblemLog) -> Iterator[Batch]:
-        first, self._looked = not self._looked, True
-        for requests, outcomes in self._log.batches(problems=problems):
-            batch = self.batch(requests, outcomes, self._index)
-            if first:
-                self.doubts.add(requests, outcomes, batch.source)
+    def batches(self) -> Iterator[Batch]:
+        """Every batch in the log's order; what a pass makes of its texts is kept where the batch lies on disk.
+
+        Raises:
+            DamagedError: what is on disk is not what was written.
+        """
+        for batch in self._held if self._held is not None else (part.batch(self._index) for part in self.parts):
             yield batch
+            batch.keep()
 
     @staticmethod
     def batch(requests: pa.RecordBatch, outcomes: pa.RecordBatch, index: ModelIndex) -> Batch:
         """One batch as the kernel takes it: its models known, its tokens counted."""
         source = index.of_log(requests["model"], requests["provider"])
-        inputs = CountedInput(requests["messages"])
+        inputs = CountedInput(requests)
         logged = logged_counts(requests, outcomes, inputs, source, index)
         return Batch.of(requests, outcomes, source, logged, inputs)
 
 
 @dataclass(frozen=True)
 class _Again:
-    """A log in memory after a replay, and what it was read with."""
+    """A log after a replay, and what it was read with."""
 
     stamp: object
     prepared: Prepared
     index: ModelIndex
-    problems: list[tuple[Problem, bytes | str]]
 
 
 _AGAIN: WeakKeyDictionary[Log, _Again] = WeakKeyDictionary()
-MOST_PROBLEMS = 10_000  # kept to be told again; a log with more is read again
 
 
-class _Recording(ProblemLog):
-    """Hands problems on, and keeps them to be told again."""
+def prepare(
+    log: Log,
+    book: PriceBook,
+    problems: ProblemLog,
+    temporary: Path,
+    reader: Reader | None = None,
+    *,
+    beside: bool = True,
+) -> tuple[Prepared, ModelIndex]:
+    """A log ready for the kernel: from memory or from beside the log where it was read before, else read now.
 
-    def __init__(self, to: ProblemLog) -> None:
-        super().__init__()
-        self._to = to
-        self.told: list[tuple[Problem, bytes | str]] = []
+    What is in memory is as long as the `Log` is, what lies beside the log longer. It is read again where a file has
+    changed since, and from memory not with another price book.
 
-    def add(self, problem: Problem, original: bytes | str = "") -> None:
-        """See `ProblemLog.add`."""
-        self._to.add(problem, original)
-        if len(self.told) <= MOST_PROBLEMS:
-            self.told.append((problem, original))
+    Args:
+        log: the log.
+        book: knows its models.
+        problems: where rows that cannot be read go; told again where nothing is read.
+        temporary: a folder for what memory does not hold and nobody keeps.
+        reader: reads the log on other processes; this one does where left out.
+        beside: whether what is read may be kept beside the log.
 
-
-def prepare(log: Log, book: PriceBook, problems: ProblemLog, *, observe: bool) -> tuple[Prepared, ModelIndex]:
-    """A log ready for the kernel, from memory where the same `Log` was replayed before.
-
-    A log that was observed and is small enough keeps its batches, their tokens and the recounts made of them, as long
-    as the `Log` itself is kept. It is read again where a file has changed since, or with another price book.
+    Raises:
+        DamagedError: see `unless_damaged`.
     """
     stamp = (book.digest, log.stamp())
     again = _AGAIN.get(log)
     if again is not None and again.stamp == stamp:
-        for problem, original in again.problems:
-            problems.add(problem, original)
+        again.prepared.told.again(problems)
         return again.prepared, again.index
-    index, recording = ModelIndex(book), _Recording(problems)
-    prepared = Prepared(log, index, recording, observe=observe)
-    if prepared.held and len(recording.told) <= MOST_PROBLEMS and log.stamp() == stamp[1]:
-        _AGAIN[log] = _Again(stamp, prepared, index, recording.told)
+    index, store = ModelIndex(book), store_of(log, version()) if beside else None
+    prepared = None if store is None else _restored(store, log, index, problems)
+    if prepared is None:
+        index = ModelIndex(book)
+        prepared = _read(log, index, problems, store, temporary, reader)
+    if prepared.lasting and log.stamp() == stamp[1]:
+        _AGAIN[log] = _Again(stamp, prepared, index)
     return prepared, index
+
+
+def unless_damaged(log: Log, run: Callable[[], Value]) -> Value:
+    """Do something with a log, and once more from the beginning where what was kept of it turns out to be damaged."""
+    try:
+        return run()
+    except DamagedError as error:
+        warn.warning("note: what was kept of the log is damaged, and the log is read again (%s)", error)
+        _AGAIN.pop(log, None)
+        if (store := store_of(log, version())) is not None:
+            store.remove()
+    try:
+        return run()
+    except DamagedError as error:
+        raise BackrouteError("what is kept of the log", str(error), fix="pass --no-cache") from error
+
+
+def _restored(store: Store, log: Log, index: ModelIndex, problems: ProblemLog) -> Prepared | None:
+    reading = store.find()
+    found = None if reading is None else restore(reading, log, index)
+    if found is None:
+        if reading is not None:
+            discard(reading.folder)
+        return None
+    held = [part.batch(index) for part in found.parts] if found.nbytes <= HELD_BYTES else None
+    found.told.again(problems)
+    return Prepared(found, held, index, lasting=True)
+
+
+def _read(
+    log: Log, index: ModelIndex, problems: ProblemLog, store: Store | None, temporary: Path, reader: Reader | None
+) -> Prepared:
+    begun = None if store is None else store.begin()
+    told = Told(problems, begun)
+    held: list[Batch] | None = None
+    try:
+        if reader is not None:
+            found = reader(index, begun or temporary, told)
+        else:
+            found, held = _read_here(log, index, told, Holding(begun, temporary, HELD_BYTES))
+        if begun is None or store is None:
+            return Prepared(found, held, index, lasting=not found.parts and told.whole)
+        if keep(store, begun, found, log, index):
+            return Prepared(found, held, index, lasting=True)
+    except OSError as error:
+        what = f"cannot be written ({begun or temporary}: {error.strerror or error})"
+        raise BackrouteError("what is read of the log", what, fix="make room there, or pass --no-cache") from error
+    except BaseException:
+        if begun is not None:
+            discard(begun)
+        raise
+    # The log changed while it was read, or is too large to be kept: it is there for this replay alone.
+    prepared = Prepared(found, held, index, lasting=False)
+    finalize(prepared, discard, begun)
+    return prepared
+
+
+def _read_here(log: Log, index: ModelIndex, told: Told, holding: Holding) -> tuple[Found, list[Batch] | None]:
+    observed, doubts = Observed(), Doubts(index.book, index)
+    size = sum(file.stat().st_size for file in log.files())
+    try:
+        for requests, outcomes in log.batches(problems=told):
+            forecast.reads(requests.nbytes + outcomes.nbytes, of=size)
+            batch = Prepared.batch(requests, outcomes, index)
+            keys = id_hashes(requests["request_id"])
+            observed.add(batch.logged, batch.source, batch.task, batch.cap, keys, index)
+            doubts.add(requests, outcomes, batch.source)
+            holding.add(batch, outcomes)
+        parts, held = holding.end()
+    finally:
+        holding.stop()
+    return Found(parts, holding.nbytes, observed, doubts.found(), told), held

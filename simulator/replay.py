@@ -6,24 +6,25 @@ import logging
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from problems import BackrouteError, ProblemLog
-from simulator.engines import Engine, engine_of
+from simulator.decisions import DecisionFile
+from simulator.engines import Dask, Engine, engine_of
 from simulator.facts import Partial
 from simulator.kernel import Kernel, Plan, Replayed
 from simulator.models import ModelIndex
-from simulator.parallel import replay_parts
-from simulator.plausible import Doubts
-from simulator.prepared import HELD_BYTES, prepare
+from simulator.parallel import read_blocks, replay_parts
+from simulator.prepared import Prepared, prepare, unless_damaged
 from simulator.result import ReplayResult, Run
 from simulator.scenario import Scenario
 from simulator.state.simulate import simulate
 from workloads import Log
+from workloads.checked import DamagedError
 
 warn = logging.getLogger("backroute")
 
@@ -64,10 +65,20 @@ def replay(
     _agree(scenarios, sample_rate)
     folder = out or Path(tempfile.mkdtemp(prefix="backroute-"))
     folder.mkdir(parents=True, exist_ok=True)
-    run = Run(scenarios, seed, sample_rate, folder, Partial.of(len(scenarios)))
+
+    def run_once() -> Run:
+        run = Run(scenarios, seed, sample_rate, folder, Partial.of(len(scenarios)))
+        _pass(run, log, engine_of(engine, workers, scheduler), write=out is not None)
+        return run
+
+    try:
+        run = unless_damaged(log, run_once)
+    except BaseException:
+        if out is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
     if out is None:
         weakref.finalize(run, shutil.rmtree, folder, ignore_errors=True)
-    _pass(run, log, engine_of(engine, workers, scheduler), write=out is not None)
     return tuple(ReplayResult(run, number) for number in range(len(scenarios)))
 
 
@@ -113,18 +124,15 @@ def _pass(run: Run, log: Log, engine: Engine | None, *, write: bool) -> None:
 
 def _write(run: Run, parts: Iterator[Replayed], *, add: bool = True) -> None:
     """Write the decisions of every part, and add its sums to the run's."""
-    writers: dict[int, pq.ParquetWriter] = {}
-    try:
+    with ExitStack() as open_files:
+        files: dict[int, DecisionFile] = {}
         for replayed in parts:
             if add:
                 run.totals.merge(replayed.partial)
             for number, rows in replayed.decisions.items():
-                if number not in writers:
-                    writers[number] = pq.ParquetWriter(run.decisions_path(number), rows.schema, compression="zstd")
-                writers[number].write_table(rows)
-    finally:
-        for writer in writers.values():
-            writer.close()
+                if number not in files:
+                    files[number] = open_files.enter_context(DecisionFile(run.decisions_path(number), rows.schema))
+                files[number].add(rows)
 
 
 def _replayed(run: Run, log: Log, engine: Engine | None, *, write: bool) -> Iterator[Replayed]:
@@ -132,10 +140,10 @@ def _replayed(run: Run, log: Log, engine: Engine | None, *, write: bool) -> Iter
 
     Without `write`, the decisions of a log in memory wait until somebody wants them.
     """
-    plan, index = Plan(run.scenarios, run.seed), ModelIndex(run.scenarios[0].book)
+    plan = Plan(run.scenarios, run.seed)
     state = any(scenario.state for scenario in run.scenarios)
     # State needs the whole log in order of time, and so one process.
-    blocks = None if state else log.blocks()
+    blocks = log.blocks() if engine is not None and not state else None
     if engine is not None and not blocks:
         why = (
             "state needs it in order of time"
@@ -145,29 +153,39 @@ def _replayed(run: Run, log: Log, engine: Engine | None, *, write: bool) -> Iter
         warn.warning("note: one process replays this log: %s", why)
     if engine is not None and not (blocks and engine.suits(len(blocks))):
         engine = None
-    # A log that memory would not hold is read and counted once, too: into parts, by this process alone.
-    if blocks and (engine is not None or sum(block.size for block in blocks) > HELD_BYTES):
-        with tempfile.TemporaryDirectory(prefix=".parts-", dir=run.folder) as parts:
-            doubts = Doubts(index.book, index)
-            yield from replay_parts(log, blocks, plan, engine, run.problems, doubts, Path(parts))
-            run.doubts = doubts.found()
-        return
-    observe = any(scenario.assumptions.output == "fitted" for scenario in run.scenarios)
-    prepared, index = prepare(log, index.book, run.problems, observe=observe)
-    run.changes = simulate(prepared, run.scenarios, index, run.seed) if state else None
-    plan = replace(plan, observed=prepared.observed)
-    if write or not prepared.held:
-        yield from map(Kernel(plan, index, run.changes), prepared.batches())
-    else:
-        if run.changes is None:
-            yield Replayed(prepared.incremental(plan), {})
+    with tempfile.TemporaryDirectory(prefix=".parts-", dir=run.folder) as held:
+        temporary = Path(held)
+        reader = partial(read_blocks, log, blocks, engine, temporary) if engine is not None and blocks else None
+        # The workers of a cluster may not be allowed to write, or see, what lies beside the log.
+        beside = not isinstance(engine, Dask)
+        prepared, index = prepare(log, plan.scenarios[0].book, run.problems, temporary, reader, beside=beside)
+        run.doubts = prepared.doubts
+        run.changes = simulate(prepared, run.scenarios, index, run.seed) if state else None
+        plan = replace(plan, observed=prepared.observed)
+        if engine is not None and not prepared.held:
+            yield from replay_parts(prepared.parts, plan, engine, temporary)
+        elif write or not (prepared.held and prepared.lasting):
+            yield from map(Kernel(plan, index, run.changes), prepared.batches())
         else:
-            yield from map(Kernel(replace(plan, write=False), index, run.changes), prepared.batches())
-        again, changes = weakref.ref(run), run.changes
+            if run.changes is None:
+                yield Replayed(prepared.incremental(plan), {})
+                prepared.keep()
+            else:
+                yield from map(Kernel(replace(plan, write=False), index, run.changes), prepared.batches())
+            run.write_decisions = _later(run, plan, index, prepared)
 
-        def decisions() -> None:
-            if (known := again()) is not None:  # which asks, and so is there
-                _write(known, map(Kernel(plan, index, changes), prepared.batches()), add=False)
 
-        run.write_decisions = decisions
-    run.doubts = prepared.doubts.found()
+def _later(run: Run, plan: Plan, index: ModelIndex, prepared: Prepared) -> Callable[[], None]:
+    """Writes the decisions of a run, which it does not keep alive."""
+    again, changes = weakref.ref(run), run.changes
+
+    def decisions() -> None:
+        if (known := again()) is None:  # which asks, and so is there
+            return
+        try:
+            _write(known, map(Kernel(plan, index, changes), prepared.batches()), add=False)
+        except DamagedError as error:
+            what = f"what was kept of the log is damaged or gone ({error})"
+            raise BackrouteError("decisions", what, fix="replay again") from error
+
+    return decisions

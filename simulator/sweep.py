@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from problems import BackrouteError, ProblemLog
 from router import Decisions, LLMRouter
@@ -22,7 +25,7 @@ from simulator.models import ModelIndex
 from simulator.money import exact_sum
 from simulator.outputs import Outputs
 from simulator.pairs import Pairs
-from simulator.prepared import prepare
+from simulator.prepared import prepare, unless_damaged
 from simulator.scenario import Scenario
 from workloads import Log
 
@@ -169,8 +172,21 @@ def sweep(
         BackrouteError: a path that leads to no number, a model no price book knows, a log with nothing to compare.
     """
     tried = list(settings(router, parameters))
+    with tempfile.TemporaryDirectory(prefix="backroute-") as temporary:
+        return unless_damaged(log, lambda: _swept(log, router, tried, template, quality, seed, Path(temporary)))
+
+
+def _swept(
+    log: Log,
+    router: LLMRouter,
+    tried: Sequence[tuple[dict[str, float], LLMRouter]],
+    template: Scenario,
+    quality: KnownQuality | None,
+    seed: int,
+    temporary: Path,
+) -> Sweep:
     scenario = Scenario(router.name, router, template.book, template.as_of, template.assumptions)
-    prepared, index = prepare(log, template.book, ProblemLog(), observe=template.assumptions.output == "fitted")
+    prepared, index = prepare(log, template.book, ProblemLog(), temporary)
     outputs = Outputs(scenario.assumptions, prepared.observed, Parameters.load(scenario.assumptions.calibration), index)
     names = list(dict.fromkeys(rule.target for rule in router.rules))
     points = [Point(_named(values), values, (Sums(seed), Sums(seed))) for values, _ in tried]
@@ -184,7 +200,8 @@ def sweep(
         rows_used = np.flatnonzero(~batch.passes & np.all([arm.usable for arm in arms], axis=0) & (chosen >= 0).all(0))
         if not len(rows_used):
             continue
-        requests = batch.requests.take(rows_used)
+        taken = pa.array(rows_used)
+        requests = {name: batch.requests[name].take(taken) for name in ("request_id", "session_id")}
         ids = requests["request_id"].to_pylist()
         cost = np.stack([arm.total[rows_used] for arm in arms])
         undecided = cost - np.stack([arm.overhead[rows_used] for arm in arms])  # one model for all decides nothing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -45,6 +46,10 @@ class Amended(Log):
     def blocks(self) -> None:
         """None: the change may remember what it has seen, so it needs the log in one reading."""
         return
+
+    def files(self) -> list[Path]:
+        """None: a reading of the files is not what the change makes of it."""
+        return []
 
     def _learn(self) -> None:
         self.formats, self.recognised, self.digest = self.amends.formats, self.amends.recognised, self.amends.digest

@@ -44,6 +44,7 @@ def read_log(
     timezone: str = "UTC",
     start: str | datetime | None = None,
     mapping: str | Path | Mapping[str, str] | None = None,
+    cache: bool = True,
 ) -> Log:
     """A log to replay; nothing is read until it is used.
 
@@ -55,6 +56,8 @@ def read_log(
         timezone: what times without a zone mean, for example "Europe/Berlin".
         start: when a trace whose clock starts at 0 began: an ISO time, in `timezone` where it names no zone.
         mapping: a mapping file, or its content: see `workloads.formats.mapping`.
+        cache: whether a replay may keep what it read in a folder `.backroute` beside the log; if not, it also removes
+            what was kept.
 
     Raises:
         BackrouteError: a file that is not there, an unknown format or time zone, a bad mapping or start.
@@ -79,7 +82,9 @@ def read_log(
             named = ", ".join(str(other) for other in others)
             said = ("", shown(named), "not read", "name them to read them", "other_files")
             notes.append(Problem(str(part), 0, *said, set_aside=False))
-    return Log(sources, chosen, zone, began, notes)
+    log = Log(sources, chosen, zone, began, notes)
+    log.cache = cache
+    return log
 
 
 def _start(start: str | datetime, zone: tzinfo) -> int:
@@ -95,6 +100,8 @@ def _start(start: str | datetime, zone: tzinfo) -> int:
 
 class Log:
     """What `read_log` returns. After `batches` has run to its end, `formats` and `digest` speak of what was read."""
+
+    cache = True  # what is read may be kept beside the log: see `workloads.store`
 
     def __init__(
         self,
@@ -116,7 +123,7 @@ class Log:
     @property
     def name(self) -> str:
         """The sources as the user named them."""
-        return ", ".join(source.name for source in self._sources)
+        return ", ".join(self.names())
 
     def batches(self, *, problems: ProblemLog | None = None, rows: int = BATCH_ROWS) -> Batches:
         """(requests, outcomes) in the columns of `workloads.REQUEST` and `workloads.OUTCOME`, row by row the same call.
@@ -140,13 +147,28 @@ class Log:
         self.formats, self.recognised, self.digest = reading.formats, reading.recognised, digest.hexdigest()
 
     def stamp(self) -> object:
-        """Changes when a file of the log does: the files' sizes and times."""
+        """Changes when a file of the log does: the files' sizes, and times of their contents and of their inodes."""
         paths = [source.path for source in self._sources if isinstance(source, FileSource)]
         try:
             found = [path.stat() for path in paths]
         except OSError:  # gone since: not the log that was read
             return object()
-        return [(str(path), held.st_size, held.st_mtime_ns) for path, held in zip(paths, found, strict=True)]
+        return [(held.st_size, held.st_mtime_ns, getattr(held, "st_ctime_ns", 0)) for held in found]
+
+    def files(self) -> list[Path]:
+        """The files on this machine that hold the log; none where a part of it lies elsewhere, or does not last."""
+        lasting = [each.path for each in self._sources if isinstance(each, FileSource) and each.lasting]
+        found = [path for path in lasting if isinstance(path, Path)]
+        return found if len(found) == len(self._sources) else []
+
+    def reading(self) -> list[Any]:
+        """All that a reading of the files depends on besides what is in them, as JSON can hold it."""
+        chosen = self._format and [self._format.NAME, getattr(self._format, "fields", None)]
+        return [chosen, str(self._zone), self._start, [str(note) for note in self._notes]]
+
+    def names(self) -> list[str]:
+        """The sources, each as the user named it."""
+        return [source.name for source in self._sources]
 
     def blocks(self) -> list[Block | RowGroups] | None:
         """The log in blocks to be read apart from each other; None where one process has to read all: `blocks_of`."""

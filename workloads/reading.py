@@ -226,7 +226,7 @@ class Reading:
         """Count a record that is no call; the first of a kind in each file is noted with its place."""
         kind = f"not_a_call: {found.kind}"
         if (kind, line.source) in self._noted:
-            self.problems.counts[kind] += 1
+            self.problems.count(kind)
             return
         self._noted.add((kind, line.source))
         self._add(line, kind, "", found.why, "no row of its own", "nothing to do")

@@ -46,10 +46,11 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class FileSource:
-    """A file of lines; gzip and zstd are unpacked as they are read."""
+    """A file of lines; gzip and zstd are unpacked as they are read. What is not `lasting` goes with this process."""
 
     path: Place
     name: str
+    lasting: bool = True
 
     def lines(self, problems: ProblemLog) -> Iterator[tuple[int, bytes]]:
         """See `Source.lines`: lines as they are, values of a JSON document, rows of a table as lines of JSON.
@@ -153,12 +154,12 @@ def open_source(source: str | Path | Uri) -> FileSource:
         held = getattr(sys.stdin, "buffer", None)
         if held is None:
             raise BackrouteError("standard input", "nothing is connected to it", fix="give a file by its path")
-        return FileSource(_spool(held), "standard input")
+        return FileSource(_spool(held), "standard input", lasting=False)
     path = Path(source)
     try:
         with path.open("rb") as file:
             # A pipe, such as a shell's <(zcat june.gz), can be read only once.
-            return FileSource(path if path.is_file() else _spool(file), name)
+            return FileSource(path, name) if path.is_file() else FileSource(_spool(file), name, lasting=False)
     except FileNotFoundError as error:
         raise BackrouteError(name, "no such file", fix="check the path; `backroute demo` needs none") from error
     except (OSError, ValueError) as error:

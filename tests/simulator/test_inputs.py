@@ -7,8 +7,9 @@ from simulator.inputs import input_factor
 from workloads import MESSAGE
 
 TEXTS = ["hello world", "def f(x):\n    return x ** 2\n" * 20]
-MESSAGES = pa.array([[{"role": "user", "name": None, "text": text}] for text in TEXTS], pa.list_(MESSAGE))
-NO_TEXT = pa.nulls(2, pa.list_(MESSAGE))
+SAID = pa.array([[{"role": "user", "name": None, "text": text}] for text in TEXTS], pa.list_(MESSAGE))
+MESSAGES = pa.record_batch({"messages": SAID})
+NO_TEXT = pa.record_batch({"messages": pa.nulls(2, pa.list_(MESSAGE))})
 BOTH = np.arange(2)
 
 
@@ -23,7 +24,7 @@ def test_text_is_recounted_and_the_providers_overhead_cancels() -> None:
     from pricing import count_messages
 
     factor, _, textless = input_factor(CountedInput(MESSAGES), "openai/gpt-4o", "openai/gpt-4", BOTH)
-    before, after = (count_messages(name, MESSAGES).tokens.to_pylist() for name in ("openai/gpt-4o", "openai/gpt-4"))
+    before, after = (count_messages(name, SAID).tokens.to_pylist() for name in ("openai/gpt-4o", "openai/gpt-4"))
     assert factor.tolist() == [b / a for a, b in zip(before, after, strict=True)]
     assert not textless.any()
 

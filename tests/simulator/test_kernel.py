@@ -15,7 +15,7 @@ from simulator.facts import Partial
 from simulator.kernel import Kernel, Plan
 from simulator.merge import merge
 from simulator.models import ModelIndex
-from simulator.prepared import Prepared
+from simulator.prepared import Prepared, prepare
 from simulator.result import Run
 from simulator.summary import summarise
 from tests.simulator.conftest import call
@@ -31,7 +31,7 @@ def partials(book: PriceBook, tmp_path_factory: pytest.TempPathFactory) -> tuple
         [call(n, model=MODELS[n % 4], prompt=("code " * n) or "hi", cost=0.01 * (n % 5)) for n in range(100)]
     )
     scenarios = (Scenario.always("openai/gpt-4o", book), Scenario("case", load_rules("case"), book))
-    observed = Prepared(log, ModelIndex(book), ProblemLog(), observe=True).observed
+    observed = prepare(log, book, ProblemLog(), tmp_path_factory.mktemp("parts"))[0].observed
     plan = pickle.loads(pickle.dumps(Plan(scenarios, 0, observed)))
     made = []
     for requests, outcomes in log.batches(rows=7):

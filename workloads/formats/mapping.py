@@ -64,11 +64,11 @@ class Mapped:
 
     def __init__(self, fields: Mapping[str, str]) -> None:
         self.NAME = "mapping file"
-        self._fields = fields
+        self.fields = fields
 
     def detect(self, record: Record) -> str | None:
         """Why this record is what the mapping is for; None when it has none of the columns."""
-        found = [column for column in self._fields if column[:1] != CONSTANT and _at(record, column) is not None]
+        found = [column for column in self.fields if column[:1] != CONSTANT and _at(record, column) is not None]
         return f"it has the mapped columns {', '.join(found[:4])}" if found else None
 
     def read(self, record: Record, zone: tzinfo) -> Row:
@@ -79,7 +79,7 @@ class Mapped:
         """
         ours: dict[str, Any] = {}
         meta: dict[str, Any] = {}
-        for column, field in self._fields.items():
+        for column, field in self.fields.items():
             value = _at(record, column)
             if value is None or value == "":
                 continue
