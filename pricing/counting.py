@@ -110,9 +110,10 @@ class MessageCounts:
         """See `count_messages`; of the requests of these numbers, or of all."""
         rule = counting_rule(model)
         at = np.arange(self._requests) if rows is None else rows
+        tokens = self._text_tokens(rule.tokenizer, at)
         around = self._column(f"around {rule.tokenizer} {rule.chat}", lambda: self._parsed().around(rule))
         unknown = self._column("unknown", lambda: self._parsed().unknown)
-        return _count(rule, self._text_tokens(rule.tokenizer, at), around[at], unknown[at] == 1)
+        return _count(rule, tokens, around[at], unknown[at] == 1)
 
     def forget_texts(self) -> None:
         """Ask for the messages again when a text has to be looked at."""

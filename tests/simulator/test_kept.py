@@ -167,6 +167,7 @@ ROW = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.one_of(ROW.map(json.dumps), TEXT), max_size=12))
 def test_whatever_a_log_holds_it_is_kept_as_it_is_read(
@@ -526,8 +527,10 @@ def test_a_folder_of_logs_does_not_hold_what_is_kept_of_it(
 def test_workers_use_what_one_process_kept_and_the_other_way_round(
     path: Path, book: PriceBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from simulator import engines
     from workloads import blocks
 
+    monkeypatch.setattr(engines, "WORTH", 1)
     monkeypatch.setattr(blocks.blocks_of, "__defaults__", (4_000,))
     rules = load_rules("case")
     fresh = replayed(path, book, tmp_path / "fresh", rules, cache=False)
