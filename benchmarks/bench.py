@@ -37,7 +37,7 @@ from benchmarks.texts import WORDS, write_log
 from pricing import BUCKETS, AsOf, PriceBook, charge
 from pricing.tokenizers import _counter
 from router import LLMRouter, RoutingRule, length, load_rules, mentions
-from simulator import ReplayResult, Scenario, replay
+from simulator import Assumptions, ReplayResult, Scenario, replay
 from workloads import read_log
 
 ROOT = Path(__file__).parents[1]
@@ -76,10 +76,11 @@ class Bench:
         rows: of the main logs.
         times: each comparison is made.
         peers: the peers' Python, or None.
+        again: rows of the log that is replayed again in one process.
     """
 
-    def __init__(self, folder: Path, rows: int, times: int, peers: str | None) -> None:
-        self.folder, self.rows, self.times, self.peers = folder, rows, times, peers
+    def __init__(self, folder: Path, rows: int, times: int, peers: str | None, again: int = 100_000) -> None:
+        self.folder, self.rows, self.times, self.peers, self.again = folder, rows, times, peers, again
         self.book = PriceBook.load()
         self.base = Scenario.always("openai/gpt-4o", self.book)
         self.case = Scenario("case", load_rules("case", book=self.book), self.book)
@@ -197,30 +198,59 @@ class Bench:
         return float(took), float(peak)
 
     def second(self) -> list[Line]:
-        """The same log again in the same process: another threshold, and another keyword against a bare scan."""
-        log = read_log(self.folder / "large.jsonl")
+        """The same log again in the same process, summary included: one change of each kind a person makes."""
+        log = read_log(write_log(self.folder / "again.jsonl", self.again, counted=True))
         prompts = pa.concat_arrays([requests["prompt"] for requests, _ in log.batches()])
+        code, short = ("anthropic", "claude-sonnet-4-5"), ("groq", "llama-3.1-8b-instant")
 
-        def again(limit: int, words: tuple[str, ...]) -> float:
-            rules = [
-                RoutingRule("code", mentions(*words), "anthropic", "claude-sonnet-4-5"),
-                RoutingRule("short", length() < limit, "groq", "llama-3.1-8b-instant"),
-                RoutingRule("default", None, "openai", "gpt-4o-mini"),
-            ]
-            scenario = Scenario("again", LLMRouter(rules, name="again"), self.book)
-            return seconds(lambda: replay(log, self.base, scenario)[1].summary)
+        def again(
+            limit: int = 200,
+            words: tuple[str, ...] = KEYWORDS,
+            *,
+            turned: bool = False,
+            short: tuple[str, str] = short,
+            book: PriceBook = self.book,
+            ratio: float | None = None,
+        ) -> float:
+            rules = [RoutingRule("code", mentions(*words), *code), RoutingRule("short", length() < limit, *short)]
+            rules = [*(rules[::-1] if turned else rules), RoutingRule("default", None, "openai", "gpt-4o-mini")]
+            assumed = Assumptions(output_ratio={} if ratio is None else {"/".join(short): ratio})
+            base = Scenario.always("openai/gpt-4o", book)
+            scenario = Scenario("again", LLMRouter(rules, name="again"), book, assumptions=assumed)
+            return seconds(lambda: replay(log, base, scenario)[1].summary)
 
-        again(100, KEYWORDS)
-        threshold = [again(200 + 10 * n, KEYWORDS) for n in range(self.times)]
+        again(100)
+        tries = range(1, self.times + 1)
+        found = {"threshold": [again(200 + 10 * n) for n in tries]}
+        again()
+        found["order"] = [again(turned=bool(n % 2)) for n in tries]
+        again()
+        found["model of a rule"] = [again(short=(short, ("openai", "gpt-4.1-nano"))[n % 2]) for n in tries]
+        again()
+        found["assumption"] = [again(ratio=1 + n / 10) for n in tries]
+        again()
+        found["price"] = [again(book=self._dearer(n)) for n in tries]
+        again()
         values = []
-        for number in range(self.times):
+        for n in tries:
             bare = seconds(lambda: pc.match_substring_regex(prompts, "|".join(KEYWORDS), ignore_case=True))
-            values.append(again(200, (*KEYWORDS, WORDS[number])) / bare)
-        per_million = [value * 1_000_000 / self.rows for value in threshold]
-        return [
-            Line("second pass, new threshold, s per million", "itself", "0.3", per_million),
-            Line("second pass, new keyword", "bare keyword scan (RE2)", "at most 1.5", values),
-        ]
+            values.append(again(words=(*KEYWORDS, WORDS[n])) / bare)
+        what = f"second pass of {self.again:,}, new"
+        lines = [Line(f"{what} {name}, s", "itself", "0.3 at 1,000,000", took) for name, took in found.items()]
+        return [*lines, Line(f"{what} keyword", "bare keyword scan (RE2)", "at most 1.5", values)]
+
+    def _dearer(self, number: int) -> PriceBook:
+        """A book in which one of the second pass's models has another price."""
+        path = self.folder / f"prices-{number}.yaml"
+        price = {
+            "effective_from": "2020-01-01",
+            "source": "https://example.com",
+            "input_usd_per_mtok": number / 10,
+            "output_usd_per_mtok": 1,
+        }
+        said = {"as_of": "2026-11-23", "models": {"groq/llama-3.1-8b-instant": {"prices": [price]}}}
+        path.write_text(json.dumps(said), "utf-8")  # which is YAML, too
+        return PriceBook.load([path])
 
     def pricing(self) -> list[Line]:
         """Pricing alone against calc_price, row by row, and against a numpy multiply of the same columns."""
@@ -288,14 +318,14 @@ class Bench:
 def main() -> None:
     """Measure, print the table, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="20,000 requests, twice each")
+    parser.add_argument("--quick", action="store_true", help="20,000 requests, twice each; 100,000 for the second pass")
     parser.add_argument("--peers", help="the peers' Python")
     parser.add_argument("--json", type=Path, help="write figures, machine and versions here")
     options = parser.parse_args()
-    rows, times = (20_000, 2) if options.quick else (200_000, 5)
+    rows, times, again = (20_000, 2, 100_000) if options.quick else (200_000, 5, 1_000_000)
     print("| what | against | bar | median (least to greatest) | |\n|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory(prefix="backroute-bench-") as folder:
-        lines = Bench(Path(folder), rows, times, options.peers).lines()
+        lines = Bench(Path(folder), rows, times, options.peers, again).lines()
     machine = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": platform.platform(),

@@ -45,11 +45,13 @@ class Column:
     priced: Array
 
     @classmethod
-    def of(cls, choice: Choice, before: Column | None) -> Column:
+    def of(cls, choice: Choice, before: Column | None, *, changes: bool) -> Column:
         """Charged as before, if at all."""
-        rows = len(choice.rule)
-        total = np.zeros(rows, np.int64) if before is None else before.total.copy()
-        priced = np.zeros(rows, bool) if before is None else before.priced.copy()
+        total, priced = (None, None) if before is None else (before.total, before.priced)
+        if total is None or priced is None:
+            total, priced = np.zeros(len(choice.rule), np.int64), np.zeros(len(choice.rule), bool)
+        elif changes:
+            total, priced = total.copy(), priced.copy()
         return cls(choice.rule, choice.model, choice.feasible, total, priced)
 
     @property
@@ -95,6 +97,7 @@ class Incremental:
     def __init__(self, batches: Sequence[Batch], index: ModelIndex) -> None:
         self._batches, self._index, self._pairs = batches, index, Pairs()
         self._whole = joined(batches)
+        self._models = [name for code in np.unique(self._whole.source).tolist() if (name := index.name(code))]
         self._named = self._whole.requests["model"].is_valid().to_numpy(zero_copy_only=False)
         self._last: Done | None = None
         self._billed: tuple[list[Hashable], LogFacts, Reconciliation] | None = None
@@ -108,11 +111,11 @@ class Incremental:
         choices[LOGGED] = Choice(none, self._whole.source, np.ones(len(none), bool))
         if last is not None and (len(last.sums) != len(numbers) or last.plan.observed is not plan.observed):
             last = None
-        touched = None if last is None else self._touched(last, plan, kernel, choices)
-        if touched is None or 2 * int(touched.rows.sum()) > len(none):  # taking out and putting in would take longer
-            last, touched = None, Touched(np.ones(len(none), bool), list(choices), [*numbers])
+        touched = Touched(~none.astype(bool), list(choices), [*numbers])
+        if last is not None:
+            touched = self._touched(last, plan, kernel, choices)
         columns = {
-            number: Column.of(choice, None if last is None else last.columns[number])
+            number: Column.of(choice, last.columns[number] if last else None, changes=number in touched.arms)
             for number, choice in choices.items()
         }
         sums = self._replaced(last, plan, kernel, columns, touched)
@@ -186,7 +189,9 @@ class Incremental:
     ) -> list[Sums]:
         """The last replay's sums, with what the touched requests came to replaced; keeps their totals in `columns`."""
         gone, more = ([Sums() for _ in plan.scenarios] for _ in range(2))
-        for at in _chunks(touched.rows):
+        # To take most of a log out and put it in again takes longer than to add all of it up.
+        anew = last is None or 2 * int(touched.rows.sum()) > len(touched.rows)
+        for at in _chunks(np.ones_like(touched.rows) if anew else touched.rows):
             batch = part(self._whole, at)
             by, folded = kernel.slices(batch), Folded(batch, self._index)
             wanted = {LOGGED, 0, *touched.slots} if touched.slots else {}
@@ -195,7 +200,7 @@ class Incremental:
                 columns[number].put(at, arm)
             for number in touched.slots:
                 merge(more[number], kernel.sums(batch, number, arms[LOGGED], arms[0], arms[number], by, folded))
-            if last is not None:
+            if last is not None and not anew:
                 were = last.columns
                 arms |= {n: last.kernel.arm(batch, n, were[n].at(at)) for n in touched.arms}
                 for number in touched.slots:
@@ -205,7 +210,13 @@ class Incremental:
             return more
         sums: list[Sums] = pickle.loads(pickle.dumps(last.sums))
         for number, held in enumerate(sums):
-            held.replace(gone[number], last.renumbered(plan, number), more[number])
+            rules = last.renumbered(plan, number)
+            if anew and number in touched.slots:
+                sums[number] = more[number]
+                continue
+            if number not in touched.slots and all(old == new for old, new in rules.items()):
+                continue
+            held.replace(gone[number], rules, more[number])
             for base, comparison in zip((0, LOGGED), held.comparisons, strict=True):
                 comparison.dearer = self._dearer(columns, base, number)
         return sums
@@ -219,8 +230,7 @@ class Incremental:
     def _facts(self, plan: Plan, kernel: Kernel) -> tuple[LogFacts, Reconciliation]:
         """The log's own facts and bill, which change with the prices of its models alone."""
         first = plan.scenarios[0]
-        names = [self._index.name(code) for code in np.unique(self._whole.source).tolist()]
-        key = [self._price(first, name, at) for name in names if name for at in (first.as_of, OF_ITS_DAY)]
+        key = [self._price(first, name, at) for name in self._models for at in (first.as_of, OF_ITS_DAY)]
         if self._billed is None or self._billed[0] != key:
             facts, bill = LogFacts(), Reconciliation()
             for at in _chunks(np.ones(len(self._named), bool)):
