@@ -98,10 +98,14 @@ class Kernel:
         self.outputs = [Outputs(each, plan.observed, loaded[each.calibration], index) for each in said]
 
     def __call__(self, batch: Batch) -> Replayed:
-        """Replay one batch."""
-        scenarios = self._plan.scenarios
+        """Replay the batch that follows in the log."""
         changes = {} if self._changes is None else self._changes.at(self._row, batch.requests.num_rows)
         self._row += batch.requests.num_rows
+        return self.replay(batch, changes)
+
+    def replay(self, batch: Batch, changes: Mapping[int, Change]) -> Replayed:
+        """Replay one batch; `changes` is what state changes in its arms, by scenario number."""
+        scenarios = self._plan.scenarios
         decided = [decide(batch, scenario.router) for scenario in scenarios]
         logged = self.logged(batch, changes.get(LOGGED))
         arms = [

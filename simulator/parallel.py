@@ -1,17 +1,19 @@
 """A replay on an engine: each block of the log is read by one worker, each part replayed by one, and sums merge.
 
-Parts are files in a folder that all workers see: see `simulator.parts`. Between the two steps stands what needs the
-whole log: ids met twice, and the samples of each model's answers that predictions are fitted on.
+Parts are files in a folder that all workers see: see `simulator.parts`. Between the steps stands what needs the whole
+log: ids met twice, the samples of each model's answers that predictions are fitted on, and state, which is folded in
+order of time by one process over the few numbers a request that workers gathered.
 """
 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from pricing import PriceBook
@@ -26,6 +28,8 @@ from simulator.parts import Part, without_texts, write_part
 from simulator.plausible import Doubts, Group, Side
 from simulator.prepared import Prepared
 from simulator.sample import id_hashes
+from simulator.state.changes import Change, Changes
+from simulator.state.pieces import Gather, Piece, codes_of
 from simulator.told import Told
 from workloads import Log
 from workloads.blocks import Block, BlockIds, RowGroups, read_block
@@ -72,10 +76,12 @@ class Read:
 
 @dataclass(frozen=True)
 class ReplayTask:
-    """A part to be replayed."""
+    """A part to be gathered, or to be replayed with what state changes in it."""
 
     part: Part
     plan: str  # a pickled plan's path
+    changes: Mapping[int, Change] = field(default_factory=dict)
+    names: Sequence[str] = ()  # of the models in `changes`
 
 
 def read_blocks(
@@ -151,24 +157,73 @@ def write_block(
     return Written(parts, nbytes, models, Evidence(observed, doubts.sides))
 
 
-def replay_parts(parts: list[Part], plan: Plan, engine: Engine, pickles: Path) -> Iterator[Replayed]:
-    """Replay the parts of a log: each one's sums and decisions, in the log's order.
+class Parts:
+    """The parts of a log under some scenarios, worked on by an engine.
 
-    Raises:
-        DamagedError: a part is not what was written.
+    Args:
+        parts: in the log's order.
+        plan: with the observations of the whole log.
+        engine: does the work.
+        pickles: a folder for what the workers need besides.
+        index: of the run's model names, for what state has to say of them.
     """
-    held = pickles / "plan.pickle"
-    held.write_bytes(pickle.dumps(plan))
-    yield from engine.map(replay_part, [ReplayTask(part, str(held)) for part in parts])
+
+    def __init__(self, parts: list[Part], plan: Plan, engine: Engine, pickles: Path, index: ModelIndex) -> None:
+        self._parts, self._engine, self._index = parts, engine, index
+        self._plan = str(pickles / "plan.pickle")
+        self._rows: list[int] = []
+        Path(self._plan).write_bytes(pickle.dumps(plan))
+
+    def gathered(self) -> Iterator[Piece]:
+        """What state needs of each part, in the log's order.
+
+        Raises:
+            DamagedError: a part is not what was written.
+        """
+        for piece in self._engine.map(gather_part, [ReplayTask(part, self._plan) for part in self._parts]):
+            self._rows.append(piece.rows)
+            yield piece
+
+    def replayed(self, changes: Changes | None) -> Iterator[Replayed]:
+        """Each part's sums and decisions, in the log's order; `changes` only after all was gathered.
+
+        Raises:
+            DamagedError: a part is not what was written.
+        """
+        tasks = [ReplayTask(part, self._plan) for part in self._parts]
+        if changes is not None:
+            starts = np.cumsum([0, *self._rows]).tolist()
+            tasks = [
+                replace(task, changes=changes.at(start, rows), names=self._index.names)
+                for task, start, rows in zip(tasks, starts, self._rows, strict=False)
+            ]
+        yield from self._engine.map(replay_part, tasks)
+
+
+def gather_part(task: ReplayTask) -> Piece:
+    """What a worker does where there is state: gather what that needs of a part."""
+    gather, index = _gather(task.plan)
+    batch = task.part.batch(index)
+    piece = gather(batch)
+    batch.keep()
+    return piece
 
 
 def replay_part(task: ReplayTask) -> Replayed:
-    """What a worker does second: replay a part."""
+    """What a worker does last: replay a part."""
     kernel, index = _kernel(task.plan)
     batch = task.part.batch(index)
-    replayed = kernel(batch)
+    codes = codes_of(task.names, index)
+    replayed = kernel.replay(batch, {number: change.recoded(codes) for number, change in task.changes.items()})
     batch.keep()
     return replayed
+
+
+@lru_cache(maxsize=1)
+def _gather(plan: str) -> tuple[Gather, ModelIndex]:
+    held: Plan = pickle.loads(Path(plan).read_bytes())
+    index = ModelIndex(held.scenarios[0].book)
+    return Gather(held.scenarios, held.observed, index), index
 
 
 @lru_cache(maxsize=1)

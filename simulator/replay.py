@@ -18,10 +18,11 @@ from simulator.engines import Dask, Engine, engine_of
 from simulator.facts import Partial
 from simulator.kernel import Kernel, Plan, Replayed
 from simulator.models import ModelIndex
-from simulator.parallel import read_blocks, replay_parts
+from simulator.parallel import Parts, read_blocks
 from simulator.prepared import Prepared, prepare, unless_damaged
 from simulator.result import ReplayResult, Run
 from simulator.scenario import Scenario
+from simulator.state.pieces import Gather
 from simulator.state.simulate import simulate
 from workloads import Log
 from workloads.checked import DamagedError
@@ -142,14 +143,9 @@ def _replayed(run: Run, log: Log, engine: Engine | None, *, write: bool) -> Iter
     """
     plan = Plan(run.scenarios, run.seed)
     state = any(scenario.state for scenario in run.scenarios)
-    # State needs the whole log in order of time, and so one process.
-    blocks = log.blocks() if engine is not None and not state else None
+    blocks = log.blocks() if engine is not None else None
     if engine is not None and not blocks:
-        why = (
-            "state needs it in order of time"
-            if state
-            else "only plain JSON lines, and Parquet in row groups of up to 64 MiB, are read in parts"
-        )
+        why = "only plain JSON lines, and Parquet in row groups of up to 64 MiB, are read in parts"
         warn.warning("note: one process replays this log: %s", why)
     if engine is not None and not (blocks and engine.suits(len(blocks))):
         engine = None
@@ -160,10 +156,16 @@ def _replayed(run: Run, log: Log, engine: Engine | None, *, write: bool) -> Iter
         beside = not isinstance(engine, Dask)
         prepared, index = prepare(log, plan.scenarios[0].book, run.problems, temporary, reader, beside=beside)
         run.doubts = prepared.doubts
-        run.changes = simulate(prepared, run.scenarios, index, run.seed) if state else None
         plan = replace(plan, observed=prepared.observed)
+        parts = None
         if engine is not None and not prepared.held:
-            yield from replay_parts(prepared.parts, plan, engine, temporary)
+            parts = Parts(prepared.parts, plan, engine, temporary, index)
+        if state:
+            gather = Gather(run.scenarios, prepared.observed, index)
+            pieces = map(gather, prepared.batches()) if parts is None else parts.gathered()
+            run.changes = simulate(pieces, run.scenarios, index, run.seed)
+        if parts is not None:
+            yield from parts.replayed(run.changes)
         elif write or not (prepared.held and prepared.lasting):
             yield from map(Kernel(plan, index, run.changes), prepared.batches())
         else:

@@ -53,8 +53,10 @@ class Candidates:
         first = -1 if state.cascade is None else models.index(also[-1])
         return cls(models, chains, first)
 
-    def add(self, batch: Batch, scenario: Scenario, rule: Array, index: ModelIndex, outputs: Outputs) -> None:
-        """Use and charge one batch on every model."""
+    def tables(
+        self, batch: Batch, scenario: Scenario, rule: Array, index: ModelIndex, outputs: Outputs
+    ) -> tuple[Array, ...]:
+        """One batch used and charged on every model, to be added."""
         tables: list[list[Array]] = [[], [], [], [], []]
         for model in self.models:
             code = np.full(len(rule), index.code(model), np.int32)
@@ -67,9 +69,13 @@ class Candidates:
                        used.counts.input_milli, used.counts.milli[:, INPUTS:].sum(axis=1))  # fmt: skip
             for table, column in zip(tables, columns, strict=True):
                 table.append(column)
+        return tuple(np.stack(table, axis=1) for table in tables)
+
+    def add(self, tables: tuple[Array, ...]) -> None:
+        """Take what `tables` gave of the part of the log that follows."""
         parts = (self.able, self.cost, self.input_cost, self.input_milli, self.output_milli)
         for part, table in zip(parts, tables, strict=True):
-            part.append(np.stack(table, axis=1))
+            part.append(table)
 
     def join(self) -> None:
         """Make each table one array."""

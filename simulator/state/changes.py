@@ -49,6 +49,10 @@ class Change:
         cut: dict[str, Any] = {n: part[rows] if isinstance(part, np.ndarray) else part for n, part in parts.items()}
         return Change(**cut)
 
+    def recoded(self, codes: Array) -> Change:
+        """The change with its models as the codes of another index: its own as indices into `codes`."""
+        return self if self.model is None else replace(self, model=codes[self.model])
+
     def cached(self, cached: Cached, passes: Array, *, long: bool) -> Change:
         """The change with a prompt cache; calls that are no chat have none."""
         lives = np.full(len(passes), long)

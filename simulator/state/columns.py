@@ -20,6 +20,10 @@ from simulator.state.latency import Pace, Paces, fitted
 READ = 1  # the place of cache_read among the buckets
 WROTE = (2, 3)
 UNTIMED = np.iinfo(np.int64).min
+ARRAYS = (
+    *("at_us", "session", "user", "model", "input_milli", "output_milli", "read_milli", "marked", "measured"),
+    *("passes", "failed", "latency_ms", "ttft_ms", "patience_us"),
+)
 ENOUGH_CALLS = 30  # of a provider, before its share of failed calls is believed
 
 
@@ -55,7 +59,8 @@ class LogColumns:
         requests, logged = batch.requests, batch.logged
         # Copied, since a column may be a part of the whole batch's memory.
         self.ids.append(requests["request_id"].take(pa.array(np.arange(len(requests)))))
-        self.at_us.append(self._times(requests["arrived_at"]))
+        arrived = requests["arrived_at"].cast(pa.int64())
+        self.at_us.append(np.asarray(pc.fill_null(arrived, UNTIMED).to_numpy(), np.int64))
         self.session.append(hashed(requests["session_id"]))
         self.user.append(hashed(requests["user_id"]))
         for key in self.wanted:
@@ -73,21 +78,22 @@ class LogColumns:
         patience = pc.fill_null(requests["latency_budget_ms"], -0.001).to_numpy()
         self.patience_us.append(np.rint(patience * 1000).astype(np.int64))
 
-    def _times(self, arrived: pa.Array) -> Array:
-        micros = arrived.cast(pa.int64())
-        before = self.at_us[-1][-1] if self.at_us and len(self.at_us[-1]) else UNTIMED
-        # A request without a time came when the one before it in the log did, the first ones when the next did.
-        filled = pc.fill_null(pc.fill_null_forward(micros), int(before))
-        return np.asarray(filled.to_numpy(zero_copy_only=False), np.int64)
+    def extend(self, more: LogColumns) -> None:
+        """Take the columns of the part of the log that follows."""
+        for name in ("ids", *ARRAYS):
+            getattr(self, name).extend(getattr(more, name))
+        for key, said in more.said.items():
+            self.said.setdefault(key, []).extend(said)
 
     def join(self) -> None:
         """Make each column one array."""
         self.ids = pa.chunked_array(self.ids)
-        for name in ("at_us", "session", "user", "model", "input_milli", "output_milli", "read_milli",
-                     "marked", "measured", "passes", "failed", "latency_ms", "ttft_ms", "patience_us"):  # fmt: skip
+        for name in ARRAYS:
             setattr(self, name, np.concatenate(getattr(self, name)))
-        known = self.at_us[self.at_us != UNTIMED]
-        self.at_us = np.where(self.at_us == UNTIMED, known[0] if len(known) else 0, self.at_us)
+        # A request without a time came when the one before it in the log did, the first ones when the next did.
+        known = np.flatnonzero(self.at_us != UNTIMED)
+        before = np.searchsorted(known, np.arange(len(self.at_us)), side="right") - 1
+        self.at_us = self.at_us[known[np.maximum(before, 0)]] if len(known) else np.zeros_like(self.at_us)
 
     def __len__(self) -> int:
         return len(self.at_us)

@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from simulator.arms import Batch, serve, use
-from simulator.counterfactual import Parameters
-from simulator.counts import INPUTS, Array
+from simulator.counts import Array
 from simulator.models import ModelIndex
-from simulator.outputs import Outputs
-from simulator.pairs import Pairs
-from simulator.prepared import Prepared
 from simulator.scenario import Scenario
 from simulator.state import caching
 from simulator.state.amend import Amended, Proposed, amend, unamended
 from simulator.state.caching import Caches
-from simulator.state.candidates import Candidates
 from simulator.state.changes import LOGGED, Change, Changes
 from simulator.state.columns import LogColumns
 from simulator.state.latency import Paces
 from simulator.state.named import check_names
-from simulator.state.prefixes import Nodes
+from simulator.state.pieces import Piece, candidates_of
 from simulator.state.prompt_cache import Cached
-from simulator.state.settings import State
 from simulator.state.store import PrefixStore
 from simulator.state.tiers import can_wait, has_tier
 from simulator.state.waiting import latencies, paces_said
 
 
-def simulate(prepared: Prepared, scenarios: Sequence[Scenario], index: ModelIndex, seed: int) -> Changes:
-    """Run all state of some scenarios over a log; the log's batches are read once here.
+def simulate(pieces: Iterable[Piece], scenarios: Sequence[Scenario], index: ModelIndex, seed: int) -> Changes:
+    """Run all state of some scenarios over a log.
 
     Args:
-        prepared: the log.
+        pieces: the log, in its order.
         scenarios: the baseline first.
         index: the run's model names.
         seed: of every draw.
@@ -44,7 +37,7 @@ def simulate(prepared: Prepared, scenarios: Sequence[Scenario], index: ModelInde
         BackrouteError: a setting names a provider, a model or a rule that is none.
     """
     check_names(scenarios)
-    gathered = _Gathered(prepared, scenarios, index)
+    gathered = _Gathered(pieces, scenarios, index)
     columns, paces = gathered.columns, gathered.columns.paces(index)
     failing = columns.failing(index)
     amended = [
@@ -72,63 +65,29 @@ def simulate(prepared: Prepared, scenarios: Sequence[Scenario], index: ModelInde
 
 
 class _Gathered:
-    """One pass over the log: its columns, its prompts' prefixes, and what each scenario proposes."""
+    """A whole log: its columns, its prompts' prefixes, and what each scenario proposes."""
 
-    def __init__(self, prepared: Prepared, scenarios: Sequence[Scenario], index: ModelIndex) -> None:
-        self.store = PrefixStore()
-        self.columns = LogColumns(_wanted([scenario.state for scenario in scenarios]))
-        self.candidates = [_candidates(scenario) for scenario in scenarios]
-        outputs = [_outputs(scenario, prepared, index) for scenario in scenarios]
-        parts: list[list[list[Array]]] = [[[], [], [], [], []] for _ in scenarios]
-        cached = any(scenario.state.cache for scenario in scenarios)
+    def __init__(self, pieces: Iterable[Piece], scenarios: Sequence[Scenario], index: ModelIndex) -> None:
+        self.store, self.columns = PrefixStore(), LogColumns()
+        self.candidates = [candidates_of(scenario) for scenario in scenarios]
+        parts: list[list[tuple[Array, ...]]] = [[] for _ in scenarios]
         first = 0
-        for batch in prepared.batches():
-            self.columns.add(batch)
-            if cached:
-                self.store.add(Nodes.of(batch.requests, np.where(batch.passes, 0, batch.logged.input_milli), first))
-            for number, scenario in enumerate(scenarios):
-                proposed = _propose(batch, scenario, self.candidates[number], index, outputs[number])
-                for part, column in zip(parts[number], proposed, strict=True):
-                    part.append(column)
-            first += batch.requests.num_rows
+        for piece in pieces:
+            piece.recode(index)
+            self.columns.extend(piece.columns)
+            if piece.nodes is not None:
+                self.store.add(piece.nodes.moved(piece.nodes.row + first))
+            for candidates, tables in zip(self.candidates, piece.candidates, strict=True):
+                if candidates is not None and tables is not None:
+                    candidates.add(tables)
+            for part, proposed in zip(parts, piece.proposed, strict=True):
+                part.append(proposed)
+            first += piece.rows
         self.columns.join()
         for candidates in self.candidates:
             if candidates is not None:
                 candidates.join()
-        self.proposed = [Proposed(*(np.concatenate(part) for part in each)) for each in parts]
-
-
-def _candidates(scenario: Scenario) -> Candidates | None:
-    state = scenario.state
-    return Candidates.of(scenario) if state.guards or state.retries or state.cascade else None
-
-
-def _outputs(scenario: Scenario, prepared: Prepared, index: ModelIndex) -> Outputs:
-    said = scenario.assumptions
-    return Outputs(said, prepared.observed, Parameters.load(said.calibration), index)
-
-
-def _propose(
-    batch: Batch, scenario: Scenario, candidates: Candidates | None, index: ModelIndex, outputs: Outputs
-) -> tuple[Array, ...]:
-    choice = serve(batch, scenario, scenario.router.route_batch(batch.requests), index)
-    used = use(batch, choice, index, outputs, Pairs())
-    if candidates is not None:
-        candidates.add(batch, scenario, choice.rule, index, outputs)
-    milli = used.counts.milli
-    return choice.rule, choice.model, choice.feasible, used.counts.input_milli, milli[:, INPUTS:].sum(axis=1)
-
-
-def _wanted(states: Sequence[State]) -> tuple[str, ...]:
-    """The keys of meta that some setting asks for."""
-    found: list[str] = []
-    for state in states:
-        found += [budget.by for budget in state.guards.budgets if budget.by not in ("all", "user")]
-        if state.tiers is not None:
-            found.append(state.tiers.meta)
-        if state.cascade is not None:
-            found += [key for key in (state.cascade.score, state.cascade.correct) if key]
-    return tuple(dict.fromkeys(found))
+        self.proposed = [Proposed(*map(np.concatenate, zip(*part, strict=True))) for part in parts]
 
 
 def _change(scenario: Scenario, one: Amended, rule: Array, columns: LogColumns, index: ModelIndex) -> Change:

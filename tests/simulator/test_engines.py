@@ -21,6 +21,10 @@ from problems import BackrouteError
 from router import LLMRouter, RoutingRule, load_rules
 from simulator import ReplayResult, Scenario, engines, parts, prepared, replay
 from simulator.engines import Pool, engine_of
+from simulator.state.guards import Budget, Guards, Limit, Sticky
+from simulator.state.latency import LatencyLimits
+from simulator.state.retries import Retries
+from simulator.state.settings import CacheSettings, State
 from tests.simulator.conftest import call
 from tests.simulator.worker_tasks import Counted, always_dies, dies_once, told
 from tests.workloads.s3_server import KEY, s3_server
@@ -98,6 +102,29 @@ def test_a_log_too_long_for_memory_is_replayed_in_parts_with_any_router(
     in_parts = replay(read_log(log_file), base, odd)[1].summary
     monkeypatch.undo()
     assert replay(read_log(log_file), base, odd)[1].summary == in_parts
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_state_is_folded_over_what_two_processes_gather_as_over_what_one_does(
+    log_file: Path, book: PriceBook, tmp_path: Path
+) -> None:
+    """Caches, sessions that stay, a budget, a limit, retries and latency, which one process folds in order of time."""
+    guards = Guards(
+        budgets=(Budget(usd=0.0005, then="openai/gpt-4o-mini"),),
+        limits=(Limit("openai", rpm=20, max_wait_s=1),),
+        sticky=Sticky(within_s=3_600),
+    )
+    retries, latency = Retries({"openai": 20.0}), LatencyLimits(5_000)
+    state = State(CacheSettings({"openai": 0.9}), guards, retries, latency=latency)
+    base = Scenario.always("openai/gpt-4o", book, state=state.of_the_world)
+    case = Scenario("case", load_rules("case"), book, state=state)
+    found = [
+        replay(read_log(log_file), base, case, out=tmp_path / str(workers), workers=workers)[1] for workers in (1, 2)
+    ]
+    alike(*found)
+    said = found[0].summary
+    assert all(said[name] is not None for name in ("cache", "guards", "retries", "latency"))
+    assert {"budget", "sticky"} <= set(said["guards"]["amended"])
 
 
 @pytest.mark.slow
