@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo docs test test-fast lint bench bench-quick bench-fidelity bench-real bench-state bench-routing bench-report litellm bench-production clean
+.PHONY: demo docs test test-fast lint bench bench-quick bench-workers bench-fidelity bench-real bench-state bench-routing bench-report litellm bench-production clean
 
 demo: .venv/installed
 	$(BIN)/backroute demo --out demo-out
@@ -28,6 +28,10 @@ bench: .venv/installed
 
 bench-quick: .venv/installed
 	$(BIN)/python -m benchmarks.bench --quick $(if $(PEERS),--peers $(PEERS))
+
+# Two workers against one, starts included; `make bench-workers ARGS=--dask` on a cluster, `ARGS='--rows 1000000'` for longer.
+bench-workers: .venv/installed
+	$(BIN)/python -m benchmarks.workers $(ARGS)
 
 # Leaves whole tasks and whole models out, and compares the counterfactual model with the simple ways.
 bench-fidelity: .venv/installed

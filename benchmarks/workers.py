@@ -1,0 +1,114 @@
+"""Two workers against one: processes of this machine, and a Dask cluster of real processes on loopback.
+
+    .venv/bin/python -m benchmarks.workers [--rows 300000] [--times 3] [--dask]
+
+Every run is a process of its own over a log that nothing was kept of, starts and loading included; the time is that of
+the replay. With Dask, each run has a new cluster, whose workers run before the clock starts and have loaded nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.texts import write_log
+
+ROOT = Path(__file__).parents[1]
+RUN = """
+import hashlib, json, resource, sys, time
+from pricing import PriceBook
+from router import load_rules
+from simulator import Scenario, replay
+from workloads import read_log
+if __name__ == "__main__":
+    book = PriceBook.load()
+    base = Scenario.always("openai/gpt-4o", book)
+    case = Scenario("case", load_rules("case", book=book), book)
+    began = time.perf_counter()
+    result = replay(read_log(sys.argv[1], cache=False), base, case, **json.loads(sys.argv[2]))[1]
+    took = time.perf_counter() - began
+    said = hashlib.sha256(json.dumps(result.summary, sort_keys=True, default=str).encode()).hexdigest()
+    cores = [sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    print(json.dumps({"seconds": took, "main": cores[0], "others": cores[1], "summary": said}))
+"""
+
+
+def run(script: Path, log: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """One replay in a process of its own: seconds by the clock and of cores, and a digest of its summary."""
+    command = [sys.executable, str(script), str(log), json.dumps(options)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment, cwd=ROOT)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@contextmanager
+def cluster(folder: Path, workers: int) -> Iterator[str]:
+    """A Dask scheduler and its workers on loopback; gives the scheduler's address."""
+    with tempfile.TemporaryDirectory(dir=folder) as held:
+        file = Path(held) / "scheduler.json"
+        said = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
+        work = [sys.executable, "-m", "distributed.cli.dask_worker", "--nthreads", "1", "--host", "127.0.0.1"]
+        named = ["--scheduler-file", str(file), "--no-dashboard"]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment}
+        processes = [subprocess.Popen([*said, *named], cwd=held, **quiet)]
+        try:
+            while not file.exists():
+                time.sleep(0.05)
+            processes += [subprocess.Popen([*work, *named], cwd=held, **quiet) for _ in range(workers)]
+            address = str(json.loads(file.read_text("utf-8"))["address"])
+            from distributed import Client
+
+            with Client(address, set_as_default=False) as client:  # type: ignore[no-untyped-call]
+                client.wait_for_workers(workers, timeout=60)  # type: ignore[no-untyped-call]
+            yield address
+        finally:
+            for process in reversed(processes):
+                process.terminate()
+                process.wait()
+
+
+def measured(script: Path, log: Path, folder: Path, workers: int, *, dask: bool) -> dict[str, Any]:
+    """One run on so many workers."""
+    if not dask:
+        return run(script, log, {"workers": workers})
+    with cluster(folder, workers) as address:
+        return run(script, log, {"engine": "dask", "scheduler": address})
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=300_000)
+    parser.add_argument("--times", type=int, default=3)
+    parser.add_argument("--dask", action="store_true", help="a Dask cluster instead of this machine's processes")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="backroute-bench-") as held:
+        folder = Path(held)
+        script, log = folder / "run.py", write_log(folder / "log.jsonl", options.rows, counted=False)
+        script.write_text(RUN, "utf-8")
+        ratios, said = [], set[str]()
+        for _ in range(options.times):
+            one, two = (measured(script, log, folder, workers, dask=options.dask) for workers in (1, 2))
+            ratios.append(one["seconds"] / two["seconds"])
+            said |= {one["summary"], two["summary"]}
+            print(f"one {one}\ntwo {two}\nratio {ratios[-1]:.2f}, load {os.getloadavg()[0]:.1f}", flush=True)
+        middle, low, high = statistics.median(ratios), min(ratios), max(ratios)
+        where = "Dask workers" if options.dask else "processes"
+        print(f"two {where} against one, {options.rows:,} requests: {middle:.2f} times ({low:.2f} to {high:.2f});"
+              f" results identical: {len(said) == 1}")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
