@@ -33,9 +33,11 @@ bench-quick: .venv/installed
 bench-workers: .venv/installed
 	$(BIN)/python -m benchmarks.workers $(ARGS)
 
-# Leaves whole tasks and whole models out, and compares the counterfactual model with the simple ways.
+# Leaves whole tasks, kinds and models out, and compares the counterfactual model with the simple ways and with oracles;
+# then its structure with lesser ones, chosen without the kind that is judged, and what more kinds of task would bring.
 bench-fidelity: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fidelity
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fidelity_structure
 
 # The main job on real logs, where the shared data lies beside the project.
 bench-real: .venv/installed

@@ -1,7 +1,13 @@
-"""The public outcomes as one table: which model answered which prompt of which task with how many tokens."""
+"""The public outcomes as one table: which model answered which prompt of which task with how many tokens.
+
+Beside them `published.json`: mean lengths per model and task that benchmarks print, where answers are not at hand.
+"""
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +19,6 @@ from simulator.counterfactual.parameters import Cells, Task, Within
 
 CAP = 4_096.0  # tokens, the output cap of the recorded runs
 CUT = 3_900  # o200k tokens from which an answer counts as cut at that cap, whatever its own tokenizer
-THIRDS = 3
 FEWEST = 8  # answers a cell needs
 
 ZEROEVAL, ALPACA = "ZeroEval", "AlpacaEval"
@@ -38,6 +43,7 @@ NAMES = {
     "dataset": "task",
     "idx": "id",
 }
+ANSWER_SD = 0.75  # of the log of one answer's length on a task, where only means are published
 CLASSES = {"gsm": "reasoning", "math-l5": "reasoning"}  # the rest of these two sources is chat
 # One model under several names. Runs under another cap are left out, since their lengths are other lengths.
 ONE_MODEL = {
@@ -73,6 +79,36 @@ def read_outcomes(folder: Path) -> pd.DataFrame:
     return frame.drop_duplicates(["task", "id", "model"], ignore_index=True)
 
 
+@dataclass(frozen=True)
+class Published:
+    """A benchmark's mean answer lengths: where they stand, of how many prompts, and o200k tokens per model."""
+
+    task: Task
+    url: str
+    licence: str
+    prompts: int
+    mean_tokens: dict[str, float]
+
+    def relative_variance(self) -> float:
+        """Sampling variance of the log of a mean, taking answers to be log-normal."""
+        return float(np.expm1(ANSWER_SD**2)) / self.prompts
+
+
+def read_published() -> tuple[Published, ...]:
+    """The packaged table. Its units are turned into tokens at one rate a task, which no ratio of models feels."""
+    raw = json.loads(files("simulator.counterfactual").joinpath("published.json").read_text("utf-8"))
+    return tuple(
+        Published(
+            Task(each["task"], each["source"], each["label"], each["kind"], None),
+            each["url"],
+            each["licence"],
+            each["prompts"],
+            {model: length * each["tokens_per_unit"] for model, length in each["mean_lengths"].items()},
+        )
+        for each in raw
+    )
+
+
 def tasks_of(frame: pd.DataFrame) -> tuple[Task, ...]:
     """The tasks, by name. AlpacaEval's five sets are one kind: one instruction-following regime, so not independent."""
     prompts = frame.drop_duplicates(["task", "id"])
@@ -94,33 +130,35 @@ def wide(frame: pd.DataFrame) -> pd.DataFrame:
     return regular.pivot(index="id", columns="model", values="tokens")
 
 
-def cells_of(frame: pd.DataFrame, models: tuple[str, ...], tasks: tuple[Task, ...]) -> Cells:
-    """Mean lengths per model and third; `level` starts at a two-way additive fit and is refined by the fit."""
-    rows: list[tuple[int, int, int, float, float, int]] = []
-    for number, task in enumerate(tasks):
+def cells_of(
+    frame: pd.DataFrame, published: tuple[Published, ...], models: tuple[str, ...], tasks: tuple[Task, ...]
+) -> Cells:
+    """Mean lengths per model and task; `level` starts at a two-way additive fit and is refined by the fit.
+
+    Args:
+        tasks: those of the frame, then those of `published`.
+    """
+    rows: list[tuple[int, int, float, float, int]] = []
+    apart = len(tasks) - len(published)
+    for number, task in enumerate(tasks[:apart]):
         table = wide(frame[frame["task"] == task.name])
-        logs = np.log(table)
-        # Centred per model, so that a model that skipped hard prompts does not make the others look harder.
-        difficulty = (logs - logs.mean()).mean(axis=1)
-        thirds = pd.qcut(difficulty.rank(method="first"), THIRDS, labels=False)
-        for third in range(THIRDS):
-            part, log_part = table[thirds == third], logs[thirds == third]
-            for model in part.columns:
-                n = int(part[model].count())
-                variance = float(log_part[model].var()) if n >= FEWEST else 0.0
-                if variance > 0:
-                    mean = float(np.log(part[model].mean()))
-                    rows.append((models.index(str(model)), number, third, mean, variance / n, n))
-    model, task_code, third_code, mean_, variance_, n_ = (np.array(column) for column in zip(*rows, strict=True))
-    cell = task_code * THIRDS + third_code
-    effect, level = np.zeros(len(models)), np.zeros(int(cell.max()) + 1)
+        for model, answers in table.items():
+            n, variance = int(answers.count()), float(np.log(answers).var())
+            if n >= FEWEST and variance > 0:
+                rows.append((models.index(str(model)), number, float(np.log(answers.mean())), variance / n, n))
+    for number, each in enumerate(published, apart):
+        variance = each.relative_variance()
+        for name, tokens in sorted(each.mean_tokens.items()):
+            rows.append((models.index(name), number, float(np.log(tokens)), variance, each.prompts))
+    model_code, task_code, mean_, variance_, n_ = (np.array(column) for column in zip(*rows, strict=True))
+    effect, level = np.zeros(len(models)), np.zeros(len(tasks))
     for _ in range(50):
-        level = np.bincount(cell, mean_ - effect[model], len(level)) / np.maximum(np.bincount(cell), 1)
-        effect = np.bincount(model, mean_ - level[cell], len(models)) / np.maximum(
-            np.bincount(model, minlength=len(models)), 1
+        level = np.bincount(task_code, mean_ - effect[model_code], len(level)) / np.bincount(task_code)
+        effect = np.bincount(model_code, mean_ - level[task_code], len(models)) / np.maximum(
+            np.bincount(model_code, minlength=len(models)), 1
         )
         effect -= effect.mean()
-    return Cells(model, task_code, third_code, mean_, variance_, n_, level[cell])
+    return Cells(model_code, task_code, mean_, variance_, n_, level[task_code])
 
 
 def capped(frame: pd.DataFrame) -> pd.DataFrame:

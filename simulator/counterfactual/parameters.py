@@ -15,37 +15,40 @@ from scipy.linalg import cho_factor, cho_solve
 
 from problems import BackrouteError
 from simulator.counterfactual.kernel import Floats, Ints, Points, Scales, covariance
+from simulator.counterfactual.kinds import Kind, kinds_of
 from simulator.counterfactual.names import Known, family_of, known
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
 class Task:
-    """A public task: its source, its class, the independent kind it belongs to, and its prompts' mean log tokens."""
+    """A public task: its source, its class, the independent kind it belongs to, and its prompts' mean log tokens.
+
+    `mean_log_prompt` is None where only mean lengths of answers were published.
+    """
 
     name: str
     source: str
     label: str
     kind: str
-    mean_log_prompt: float
+    mean_log_prompt: float | None
 
 
 @dataclass(frozen=True)
 class Cells:
-    """Mean answer lengths per model on each third of each task's prompts.
+    """Mean answer lengths per model and task.
 
     Args:
-        model, task, third: indices per cell.
+        model, task: indices per cell.
         log_mean: log of the mean o200k tokens of the answers that did not run into the output cap.
         variance: sampling variance of `log_mean`.
         rows: answers behind it.
-        level: the third's level, log tokens, shared by all models.
+        level: the task's level, log tokens, shared by all models.
     """
 
     model: Ints
     task: Ints
-    third: Ints
     log_mean: Floats
     variance: Floats
     rows: Ints
@@ -63,6 +66,7 @@ class Runaway:
         shape: Gamma shape of both effects; small is heavy-tailed.
         cap: tokens, the cap of the measured answers; assumed where a request states none.
         models: propensity per model, mean 1 a priori.
+        cut: capped answers behind each.
     """
 
     rate: float
@@ -71,6 +75,11 @@ class Runaway:
     shape: float
     cap: float
     models: Mapping[str, float]
+    cut: Mapping[str, int]
+
+    def propensity(self, model: str | None) -> tuple[float, float]:
+        """A model's posterior mean propensity and its relative variance; those of any model for None."""
+        return self.models.get(model or "", 1.0), 1 / (self.shape + self.cut.get(model or "", 0))
 
 
 @dataclass(frozen=True)
@@ -158,7 +167,6 @@ class Parameters:
             cells=Cells(
                 model=np.array(cells["model"], np.int64),
                 task=np.array(cells["task"], np.int64),
-                third=np.array(cells["third"], np.int64),
                 log_mean=np.array(cells["log_mean"], float),
                 variance=np.array(cells["variance"], float),
                 rows=np.array(cells["rows"], np.int64),
@@ -181,7 +189,7 @@ class Parameters:
             "models": list(self.models),
             "tasks": [asdict(task) for task in self.tasks],
             "scales": asdict(self.scales),
-            "runaway": {**vars(self.runaway), "models": dict(self.runaway.models)},
+            "runaway": {**vars(self.runaway), "models": dict(self.runaway.models), "cut": dict(self.runaway.cut)},
             "within": {name: asdict(value) for name, value in self.within.items()},
             "prompt_slope": self.prompt_slope,
             "reasoning": dict(self.reasoning),
@@ -225,6 +233,16 @@ class Parameters:
         )
 
     @cached_property
+    def kind_of_task(self) -> Ints:
+        """Each task's kind as a code, in the order in which the kinds come."""
+        return kind_codes(self.tasks)
+
+    @cached_property
+    def kinds(self) -> tuple[Kind, ...]:
+        """What a log's tasks may be, a new kind first."""
+        return kinds_of(self)
+
+    @cached_property
     def span(self) -> tuple[float, float]:
         """Lowest and highest level of the cells, log tokens."""
         return float(self.cells.level.min()), float(self.cells.level.max())
@@ -235,33 +253,32 @@ class Parameters:
         return points_of(self.models, self.tasks, self.cells, self.families)
 
     @cached_property
-    def _factor(self) -> tuple[Floats, bool]:
+    def inverse(self) -> Floats:
+        """Of the cells' covariance, their own sampling variance included; (cells, cells)."""
         prior = covariance(self.scales, self.points, self.points, self.span)
-        prior[np.diag_indices_from(prior)] += self.scales.residual**2 + self.cells.variance
-        lower: tuple[Floats, bool] = cho_factor(prior, lower=True)
-        return lower
+        prior[np.diag_indices_from(prior)] += self.cells.variance
+        found: Floats = cho_solve(cho_factor(prior, lower=True), np.eye(len(prior)))
+        return found
 
     @cached_property
-    def _weights(self) -> Floats:
-        return self.solve(self.cells.log_mean - self.cells.level)
-
-    def solve(self, right: Floats) -> Floats:
-        """The cells' inverse covariance times `right`."""
-        solved: Floats = cho_solve(self._factor, right)
-        return solved
-
-    def deviation(self, cross: Floats) -> Floats:
-        """Posterior mean deviations of new points whose covariance with the cells is `cross` (points, cells)."""
-        mean: Floats = cross @ self._weights
-        return mean
+    def weights(self) -> Floats:
+        """What a point's covariances with the cells are multiplied with to give its posterior mean deviation."""
+        found: Floats = self.inverse @ (self.cells.log_mean - self.cells.level)
+        return found
 
 
 def points_of(models: tuple[str, ...], tasks: tuple[Task, ...], cells: Cells, families: tuple[str, ...]) -> Points:
     """Kernel points of the cells."""
     own = {model: len(families) + i for i, model in enumerate(models)}
     codes = [families.index(f) if (f := family_of(m)) in families else own[m] for m in models]
-    prompts = np.array([task.mean_log_prompt for task in tasks])
-    return Points(cells.model, np.array(codes, np.int64)[cells.model], cells.task, cells.level, prompts[cells.task])
+    kind = kind_codes(tasks)[cells.task]
+    return Points(cells.model, np.array(codes, np.int64)[cells.model], cells.task, kind, cells.level)
+
+
+def kind_codes(tasks: tuple[Task, ...]) -> Ints:
+    """Codes of the tasks' kinds."""
+    kinds = list(dict.fromkeys(task.kind for task in tasks))
+    return np.array([kinds.index(task.kind) for task in tasks], np.int64)
 
 
 @cache

@@ -9,17 +9,14 @@ import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
 
 from simulator.counterfactual.group import Group, observe
-from simulator.counterfactual.kernel import Floats, Ints, Points, covariance, new_task_covariance
+from simulator.counterfactual.kernel import NEW, Floats, Ints, Points, covariance, new_task_covariance
+from simulator.counterfactual.kinds import TASKS, Kind, candidates
 from simulator.counterfactual.names import Known, Level
 from simulator.counterfactual.parameters import Live, Parameters, Support, Within
 
-TASKS = ("chat", "analytics", "code", "reasoning")  # the codes of `tasks`; -1 is unlabelled
-
 ENOUGH_TASKS = 5  # independent tasks behind a figure; with fewer the interval widens
 LEVELS = np.arange(1.0, 9.01, 0.2)  # log tokens, the grid on which a new task's level is integrated out
-LEVEL_MEAN, LEVEL_SD = 5.6, 1.0  # a weak prior on that level
 UNKNOWN_WITHIN = Within(1.0, 0.35)
-AVERAGE_PROPENSITY = 1.0
 DIGITS = 10  # of a level and its variance, log tokens
 CERTAIN = 0.5  # a task's share of runaways is never put above this
 
@@ -226,35 +223,49 @@ class Pair:
         return replace(fitted, mean=fitted.mean + (variance if live is None else live.log_sd**2) / 2)
 
     def _target_level(self, group: Group, label: int) -> tuple[float, float]:
-        """Posterior mean and variance of the target's level on this task, log tokens."""
+        """Posterior mean and variance of the target's level on this task, log tokens, over the kinds it may be."""
+        kinds = candidates(self.params.kinds, group.prompt, label)
+        found = [self._within_kind(group, kind) for kind, _ in kinds]
+        log_weight = np.array([chance + evidence for (_, chance), (evidence, _, _) in zip(kinds, found, strict=True)])
+        weight = np.exp(log_weight - log_weight.max())
+        weight /= weight.sum()
+        at, left = (np.array([f[i] for f in found]) for i in (1, 2))
+        centre = float(weight @ at)
+        # Linear algebra differs in its last digits by the number of its threads, and so from process to process.
+        return round(centre, DIGITS), round(float(weight @ (left + (at - centre) ** 2)), DIGITS)
+
+    def _within_kind(self, group: Group, kind: Kind) -> tuple[float, float, float]:
+        """Log evidence of the source's level, and posterior mean and variance of the target's, on a task of a kind."""
         params, scales = self.params, self.params.scales
         n = len(LEVELS)
-        prompt = _placed(params, group.prompt, label)
+        models = [self._code(self.source), self._code(self.target)]
+        families = [self._family(self.source), self._family(self.target)]
         points = Points(
-            np.repeat([self._code(self.source), self._code(self.target)], n),
-            np.repeat([self._family(self.source), self._family(self.target)], n),
-            np.full(2 * n, -1),
+            np.repeat(models, n),
+            np.repeat(families, n),
+            np.full(2 * n, NEW),
+            np.full(2 * n, kind.code),
             np.tile(LEVELS, 2),
-            np.full(2 * n, prompt),
         )
-        cross = covariance(scales, points, params.points, params.span)
-        solved = params.solve(cross.T)
-        mean = np.tile(LEVELS, 2) + params.deviation(cross)
-        family = self._family(self.source) == self._family(self.target)
-        variance, shared = new_task_covariance(scales, LEVELS, self.same, family, params.span)
-        known = (cross * solved.T).sum(axis=1)
-        v_source = np.maximum(variance - known[:n], scales.residual**2) + group.level_variance
-        v_target = np.maximum(variance - known[n:], scales.residual**2)
-        covaries = shared - (cross[:n] * solved.T[n:]).sum(axis=1)
+        # Cells of other models and families share nothing with the pair.
+        near = np.flatnonzero(np.isin(params.points.model, models) | np.isin(params.points.family, families))
+        cross = covariance(scales, points, params.points.take(near), params.span)
+        solved = cross @ params.inverse[np.ix_(near, near)]
+        mean = np.tile(LEVELS, 2) + cross @ params.weights[near]
+        variance, shared = new_task_covariance(scales, LEVELS, self.same, families[0] == families[1], params.span)
+        known = (cross * solved).sum(axis=1)
+        v_source = np.maximum(variance - known[:n], scales.model_task**2) + group.level_variance
+        v_target = np.maximum(variance - known[n:], scales.model_task**2)
+        covaries = shared - (cross[:n] * solved[n:]).sum(axis=1)
         gap = group.level - mean[:n]
-        log_weight = -0.5 * (gap**2 / v_source + np.log(v_source) + ((LEVELS - LEVEL_MEAN) / LEVEL_SD) ** 2)
+        log_weight = -0.5 * (gap**2 / v_source + np.log(v_source)) + kind.level_log_density(LEVELS)
         weight = np.exp(log_weight - log_weight.max())
+        evidence = float(log_weight.max() + np.log(weight.sum()))
         weight /= weight.sum()
         at = mean[n:] + covaries / v_source * gap
         centre = float(weight @ at)
         left = np.maximum(v_target - covaries**2 / v_source, 0.0)
-        # Linear algebra differs in its last digits by the number of its threads, and so from process to process.
-        return round(centre, DIGITS), round(float(weight @ (left + (at - centre) ** 2)), DIGITS)
+        return evidence, centre, float(weight @ (left + (at - centre) ** 2))
 
     def _code(self, side: Known) -> int:
         if side.model:
@@ -290,12 +301,20 @@ class Pair:
         return self.slope, float(np.sqrt(max(signal * (1 + b.noise) - (self.slope * group.spread) ** 2, 0.0)))
 
     def _runaway(self, group: Group) -> tuple[float, float]:
-        """Expected share of the target's answers that run into the cap, and its sd: a Gamma-Poisson posterior mean."""
+        """Expected share of the target's answers that run into the cap, and its sd: a Gamma-Poisson posterior mean.
+
+        The share is the target's propensity times the task's intensity, read from the source's answers as far as its
+        own propensity is known; the relative variances of the three add up.
+        """
         r = self.params.runaway
-        a, b = (r.models.get(side.model or "", AVERAGE_PROPENSITY) for side in (self.source, self.target))
+        (a, a_variance), (b, b_variance) = (r.propensity(side.model) for side in (self.source, self.target))
         prior = r.rate * np.exp(r.level_slope * (group.level - r.at_level))
-        share = b * (r.shape + group.runaway) / (r.shape / prior + group.answers * a)
-        return min(share, CERTAIN), min(share, CERTAIN) / float(np.sqrt(r.shape + group.runaway))
+        exposed = group.answers * a
+        share = b * (r.shape + group.runaway) / (r.shape / prior + exposed)
+        weight = exposed / (r.shape / prior + exposed)
+        shared = 0.0 if self.same else weight**2 * a_variance + b_variance
+        relative = float(np.sqrt(1 / (r.shape + group.runaway) + shared))
+        return min(share, CERTAIN), min(share, CERTAIN) * relative
 
     def _log_sd(self, variance: float) -> float:
         """The sd of the task's common factor, its part between tasks widened by Student's t over the normal at 90%.
@@ -311,16 +330,6 @@ class Pair:
         family = self._family(self.source) == self._family(self.target)
         between = min(variance, self.params.scales.between_tasks(self.same, family))
         return float(np.sqrt(variance + (widening**2 - 1) * between))
-
-
-def _placed(params: Parameters, prompt: float, label: int) -> float:
-    """The group's mean log prompt, moved among the tasks that carry its label; NaN for a label no task carries."""
-    if label < 0:
-        return prompt
-    alike = [task.mean_log_prompt for task in params.tasks if task.label == TASKS[label]]
-    if not alike:
-        return float("nan")
-    return float(np.clip(prompt, min(alike), max(alike))) if np.isfinite(prompt) else float(np.mean(alike))
 
 
 def _mixture(mean: Floats, sd: float, cap: Floats, share: float, long_cap: Floats) -> Floats:

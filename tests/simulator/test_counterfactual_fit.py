@@ -5,12 +5,14 @@ import pandas as pd
 import pytest
 
 from problems import BackrouteError
-from simulator.counterfactual import Parameters, predict_output
+from simulator.counterfactual import TASKS, Parameters, predict_output
 from simulator.counterfactual.fit import fit
 from simulator.counterfactual.group import observe
-from simulator.counterfactual.kernel import Points, Scales, covariance
+from simulator.counterfactual.kernel import NEW, Points, Scales, covariance, new_task_covariance
+from simulator.counterfactual.kinds import candidates
 from simulator.counterfactual.names import family_of
-from simulator.counterfactual.outcomes import capped, read_outcomes, within_tasks
+from simulator.counterfactual.outcomes import Published, capped, read_outcomes, read_published, within_tasks
+from simulator.counterfactual.parameters import Task
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "outcomes"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the public outcomes are not beside this checkout")
@@ -28,12 +30,13 @@ def made_up(models: dict[str, tuple[float, float]], levels: dict[str, float], n:
 
 
 MODELS = {f"model-{i}": (shift, 0.0) for i, shift in enumerate(np.linspace(-0.4, 0.4, 8))}
+SCALES = Scales()
 LEVELS = {"one": 5.0, "two": 5.6, "three": 6.2}
 
 
 def test_a_pair_that_keeps_its_ratio_everywhere_is_learned() -> None:
-    """model-7 over model-0 is exp(0.4 + 0.4) = 2.23 on every task, so on a new one too."""
-    params = fit(made_up(MODELS, LEVELS), "today", {}, Scales())
+    """model-7 over model-0 is exp(0.4 + 0.4) = 2.23 on three kinds of task, so on a new one too."""
+    params = fit(made_up(MODELS, {"gsm": 5.0, "a chat": 5.6, "math-l5": 6.2}), (), "today", {})
     fresh = made_up(MODELS, {"four": 5.4}, n=400)
     source, target = (fresh.loc[fresh["model"] == name, "tokens"].to_numpy(float) for name in ("model-0", "model-7"))
     told = predict_output(params, "model-0", "model-7", None, source, np.full(400, 50.0), None)
@@ -42,7 +45,7 @@ def test_a_pair_that_keeps_its_ratio_everywhere_is_learned() -> None:
 
 
 def test_levels_and_slopes_within_tasks_are_read_from_the_table() -> None:
-    params = fit(made_up(MODELS | {"flat": (0.0, -0.5), "steep": (0.0, 0.5)}, LEVELS), "today", {}, Scales())
+    params = fit(made_up(MODELS | {"flat": (0.0, -0.5), "steep": (0.0, 0.5)}, LEVELS), (), "today", {}, SCALES)
     cells = params.cells
     level = [cells.level[cells.task == code].mean() for code in range(3)]
     assert dict(zip([t.name for t in params.tasks], np.argsort(level), strict=True)).keys() == LEVELS.keys()
@@ -52,8 +55,8 @@ def test_levels_and_slopes_within_tasks_are_read_from_the_table() -> None:
 def test_the_fit_is_deterministic() -> None:
     table = made_up(MODELS, LEVELS)
     assert (
-        fit(table, "d", {}, Scales()).as_json()
-        == fit(table.sample(frac=1, random_state=1), "d", {}, Scales()).as_json()
+        fit(table, (), "d", {}, SCALES).as_json()
+        == fit(table.sample(frac=1, random_state=1), (), "d", {}, SCALES).as_json()
     )
 
 
@@ -63,11 +66,79 @@ def test_the_kernel_gives_a_covariance() -> None:
         draw.integers(0, 5, 40),
         draw.integers(0, 2, 40),
         draw.integers(0, 4, 40),
+        draw.integers(0, 3, 40),
         draw.normal(5.7, 1, 40),
-        draw.normal(4, 1, 40),
     )
-    prior = covariance(Scales(), points, points, (4.0, 7.0))
+    prior = covariance(Scales(model_lean=-0.1, family_lean=0.1), points, points, (4.0, 7.0))
     assert np.allclose(prior, prior.T)
+    assert np.linalg.eigvalsh(prior).min() > -1e-9
+
+
+def test_a_new_task_varies_as_the_kernel_says_and_more_than_a_known_one_is_known() -> None:
+    """One model on a new task has the kernel's own variance; two of a family share what the family draws."""
+    scales, level = Scales(model_lean=0.05), np.array([5.0, 6.5])
+    own, _ = new_task_covariance(scales, level, same_model=True, same_family=True, span=(4.0, 7.0))
+    one = np.zeros(2, np.int64)
+    points = Points(one, one, np.array([0, 1]), np.array([0, 1]), level)
+    assert own == pytest.approx(np.diag(covariance(scales, points, points, (4.0, 7.0))))
+    _, apart = new_task_covariance(scales, level, same_model=False, same_family=False, span=(4.0, 7.0))
+    assert np.array_equal(apart, [0.0, 0.0])
+
+
+def test_the_slopes_of_the_coefficients_are_theirs() -> None:
+    """By differences of a millionth around scales that are all unlike."""
+    values = np.linspace(0.05, 0.5, 10)
+    slopes = Scales.of(values).slopes_of_coefficients()
+    for i in range(10):
+        step = np.eye(10)[i] * 1e-6
+        by_difference = (Scales.of(values + step).coefficients() - Scales.of(values - step).coefficients()) / 2e-6
+        assert slopes[i] == pytest.approx(by_difference, abs=1e-6)
+
+
+def test_scales_left_out_stay_zero_and_the_rest_are_found() -> None:
+    """Shifts from -0.4 to 0.4 in eight models: an sd of 0.27; no kinds but one task each."""
+    found = fit(made_up(MODELS, LEVELS), (), "today", {}, without=("model_kind", "family_kind")).scales
+    assert (found.model_kind, found.family_kind) == (0.0, 0.0)
+    assert np.hypot(found.model, found.family) == pytest.approx(0.27, rel=0.5)
+
+
+def test_published_means_are_cells_like_any_other() -> None:
+    """A mean of 300 tokens over 100 prompts: log 5.704, and a variance of (exp(0.75^2) - 1) / 100 = 0.00755."""
+    told = Published(Task("five", "a paper", "code", "code", None), "url", "figures quoted", 100, {"model-0": 300.0})
+    params = fit(made_up(MODELS, LEVELS), (told,), "today", {}, SCALES)
+    assert params.cells.log_mean[-1] == pytest.approx(5.704, abs=0.001)
+    assert params.cells.variance[-1] == pytest.approx(0.00755, abs=1e-5)
+    assert params.support("model-0", "model-7").tasks == ("one", "three", "two")
+    assert params.sources[-1]["rows"] == 100
+
+
+def test_the_published_table_names_models_of_the_data_and_its_places() -> None:
+    for each in read_published():
+        assert set(each.mean_tokens) <= set(Parameters.load().models)
+        assert each.url.startswith("github.com/")
+        assert all(50 < tokens < 2_000 for tokens in each.mean_tokens.values())
+
+
+def test_kinds_are_placed_by_their_tasks() -> None:
+    """Level-5 maths writes more than GSM8K on prompts of one length; what is only published has no known prompts."""
+    new, *known = Parameters.load().kinds
+    assert new.code == NEW
+    gsm, _, maths = known[:3]
+    assert maths.level_mean > gsm.level_mean + 0.7
+    assert maths.prompt_mean == pytest.approx(gsm.prompt_mean, abs=0.2)
+    assert [np.isfinite(kind.prompt_mean) for kind in known] == [True, True, True, False, False, False]
+
+
+def test_a_kind_without_known_prompts_is_only_found_by_its_label() -> None:
+    kinds = Parameters.load().kinds
+    unlabelled = {kind.code for kind, _ in candidates(kinds, 4.0, -1)}
+    code = {kind.code for kind, _ in candidates(kinds, 4.0, TASKS.index("code"))}
+    assert [kind.tasks for kind in kinds] == [0, 1, 5, 1, 2, 1, 2]  # GSM8K, chat, maths, users', summaries, code
+    assert unlabelled == {NEW, 1}
+    assert code == {NEW, 5}
+    assert {kind.code for kind, _ in candidates(kinds, 5.0, TASKS.index("reasoning"))} == {NEW}
+    assert {kind.code for kind, _ in candidates(kinds, 4.0, TASKS.index("analytics"))} == {NEW}
+    assert {kind.code for kind, _ in candidates(kinds, float("nan"), -1)} == {NEW}
 
 
 def test_cut_answers_are_counted_and_kept_out_of_the_means() -> None:
@@ -75,7 +146,7 @@ def test_cut_answers_are_counted_and_kept_out_of_the_means() -> None:
     table.loc[table.index[:3], "tokens"] = 4096
     counts = capped(table)
     assert int(counts["cut"].sum()) == 3
-    params = fit(table, "today", {}, Scales())
+    params = fit(table, (), "today", {}, SCALES)
     assert params.cells.log_mean.max() < np.log(1000)
     assert params.runaway.models["model-0"] > 2 * params.runaway.models["model-7"]
 
@@ -100,12 +171,12 @@ def test_a_missing_folder_is_said_and_not_traced(tmp_path: Path) -> None:
 
 def test_the_packaged_parameters_name_their_sources_rows_and_date() -> None:
     params = Parameters.load()
-    assert {source["name"] for source in params.sources} == {"ZeroEval", "AlpacaEval"}
-    assert all(source["rows"] > 10_000 and source["licence"] for source in params.sources)
+    assert {"ZeroEval", "AlpacaEval", "WildBench v2", "Arena-Hard-Auto v0.1"} <= {s["name"] for s in params.sources}
+    assert all(source["rows"] > 500 and source["licence"] and source["url"] for source in params.sources)
     assert params.fitted_on >= "2026-11-01"
     behind = params.support("openai/gpt-4o", "anthropic/claude-3-haiku-20240307")
-    assert behind.tasks == ("gsm", "math-l5")
-    assert behind.independent == 2
+    assert behind.tasks == ("gsm", "math-l5", "arena-hard", "wildbench", "write-tests", "transpile")
+    assert behind.independent == 4
 
 
 @pytest.mark.parametrize(
@@ -141,7 +212,7 @@ def test_every_pattern_names_a_model_of_the_data() -> None:
 def test_the_packaged_measurements_are_those_of_the_public_outcomes() -> None:
     frame = read_outcomes(DATA)
     packaged = Parameters.load()
-    refitted = fit(frame, packaged.fitted_on, dict(packaged.reasoning), packaged.scales)
+    refitted = fit(frame, read_published(), packaged.fitted_on, dict(packaged.reasoning), packaged.scales)
     assert refitted.models == packaged.models
     assert refitted.within == packaged.within
     assert np.array_equal(refitted.cells.rows, packaged.cells.rows)
@@ -152,7 +223,7 @@ def test_the_packaged_measurements_are_those_of_the_public_outcomes() -> None:
 def test_hard_maths_left_out_is_better_predicted_than_copied() -> None:
     """llama-3.1-8b to claude-3-haiku on level-5 maths: copying is 290% too high, the six models' worst cell."""
     frame = read_outcomes(DATA)
-    params = fit(frame[frame["task"] != "math-l5"], "today", {}, Parameters.load().scales)
+    params = fit(frame[frame["task"] != "math-l5"], read_published(), "today", {}, Parameters.load().scales)
     table = frame[frame["task"] == "math-l5"].pivot(index="id", columns="model", values="tokens").astype(float)
     source, target = table["Meta-Llama-3.1-8B-Instruct"].to_numpy(), table["claude-3-haiku-20240307"].to_numpy()
     cap = np.full(len(source), 4096.0)
