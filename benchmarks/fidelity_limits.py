@@ -37,8 +37,8 @@ class Limits:
     Args:
         per_pair: one ratio a pair, chosen with every task of the pair in sight.
         per_pair_and_kind: one ratio a pair and kind, chosen likewise.
-        ideal: the expected error of who knows each pair's true mean log ratio and nothing of the kind at hand.
-        spread: sd of a pair's log ratio from kind to kind, pooled over pairs.
+        ideal: the expected error of who knows each pair's true mean log ratio and nothing of the task at hand.
+        spread: sd of a pair's log ratio from task to task, pooled over pairs.
         ratio, ratio_low, ratio_high: ours over copying's, 90% by resampling kinds of task.
         difference_sd: median over pairs of the standard error of (ours - copying's), tasks of a kind taken together.
         pairs, worse, surely_worse: pairs; those worse by a point; those whose 90% interval is worse by a point.
@@ -112,10 +112,10 @@ def _oracle(table: pd.DataFrame, by: list[str]) -> float:
 
 
 def _spread(table: pd.DataFrame) -> float:
-    logs = table.assign(log=np.log(table["ratio"])).groupby(["pair", "kind"])["log"].mean()
-    away = logs - logs.groupby("pair").transform("mean")
-    degrees = len(logs) - logs.index.get_level_values("pair").nunique()
-    return float(np.sqrt((away**2).sum() / degrees))
+    """Pooled over pairs, each task as it weighs in the errors."""
+    logs = np.log(table["ratio"])
+    away = logs - logs.groupby(table["pair"]).transform("mean")
+    return float(np.sqrt((away**2).sum() / (len(logs) - table["pair"].nunique())))
 
 
 def _ratio_interval(table: pd.DataFrame, seed: int) -> tuple[float, float]:
@@ -135,12 +135,12 @@ def print_limits(title: str, found: Limits, say: Callable[[str], None] = print) 
         ("copying", of),
         ("this model, expected total", found.own),
         ("the bar, half of copying's", of / 2),
-        ("who knows each pair's true mean ratio, not the kind's", found.ideal),
+        ("who knows each pair's true mean ratio, not the task's", found.ideal),
         ("best ratio a pair, told every answer", found.per_pair),
         ("best ratio a pair and kind, told every answer", found.per_pair_and_kind),
     ):
         say(f"  {name:56s}{error:7.3f}{error / of:7.2f}")
-    say(f"  a pair's log ratio moves by {found.spread:.2f} (sd) from one kind of task to the next")
+    say(f"  a pair's log ratio moves by {found.spread:.2f} (sd) from one task to the next")
     say(f"  of copying's error: {found.ratio:.2f}; 90% over kinds [{found.ratio_low:.2f}, {found.ratio_high:.2f}]")
     say(
         f"  worse than copying by over a point: {found.worse} of {found.pairs} pairs, {found.surely_worse} beyond doubt"
