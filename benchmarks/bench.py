@@ -22,7 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
@@ -32,6 +32,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import yaml
 
 from benchmarks.texts import WORDS, write_log
 from pricing import BUCKETS, AsOf, PriceBook, charge
@@ -270,13 +271,13 @@ class Bench:
         """A book in which one of the second pass's models has another price."""
         path = self.folder / f"prices-{number}.yaml"
         price = {
-            "effective_from": "2020-01-01",
+            "effective_from": date(2020, 1, 1),
             "source": "https://example.com",
             "input_usd_per_mtok": number / 10,
             "output_usd_per_mtok": 1,
         }
-        said = {"as_of": "2026-11-23", "models": {"groq/llama-3.1-8b-instant": {"prices": [price]}}}
-        path.write_text(json.dumps(said), "utf-8")  # which is YAML, too
+        said = {"as_of": date(2026, 11, 23), "models": {"groq/llama-3.1-8b-instant": {"prices": [price]}}}
+        path.write_text(yaml.safe_dump(said), "utf-8")
         return PriceBook.load([path])
 
     def pricing(self) -> list[Line]:

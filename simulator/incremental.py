@@ -21,7 +21,7 @@ from simulator.arms import Arm, Batch, Choice
 from simulator.counts import Array
 from simulator.dearer import Dearer
 from simulator.facts import LogFacts, Partial, Sums
-from simulator.joined import Rows, joined, part
+from simulator.joined import JoinedInput, Rows, joined, part
 from simulator.kernel import Folded, Kernel, Plan, decide
 from simulator.merge import merge
 from simulator.models import NO_MODEL, ModelIndex
@@ -96,7 +96,8 @@ class Incremental:
 
     def __init__(self, batches: Sequence[Batch], index: ModelIndex) -> None:
         self._batches, self._index, self._pairs = batches, index, Pairs()
-        self._whole = joined(batches)
+        self._counts = JoinedInput(batches)
+        self._whole = joined(batches, self._counts)
         self._models = [name for code in np.unique(self._whole.source).tolist() if (name := index.name(code))]
         self._named = self._whole.requests["model"].is_valid().to_numpy(zero_copy_only=False)
         self._last: Done | None = None
@@ -124,6 +125,7 @@ class Incremental:
         undecided = int((columns[numbers[-1]].rule == -1).sum())
         facts = replace(facts, priced=int(priced.sum()), undecided=undecided)
         self._last = Done(plan, kernel, columns, sums)
+        self._counts.ahead = True
         slow: Counter[str] = Counter()
         for decisions in decided:
             slow.update(decisions.seconds)

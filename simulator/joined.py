@@ -14,6 +14,7 @@ from simulator.arms import Batch
 from simulator.counted import CountedInput
 from simulator.counts import Array, Counts
 from simulator.memory import Memory
+from simulator.parts import KeptRequests
 
 # What is asked of a request once it is decided.
 COLUMNS = (
@@ -24,8 +25,8 @@ COLUMNS = (
 Rows = Array | slice
 
 
-def joined(batches: Sequence[Batch]) -> Batch:
-    """The batches as one, in their order."""
+def joined(batches: Sequence[Batch], inputs: JoinedInput) -> Batch:
+    """The batches as one, in their order, with the counts of their messages."""
     made: dict[str, Any] = {}
     for each in fields(Batch):
         parts = [getattr(batch, each.name) for batch in batches]
@@ -35,7 +36,7 @@ def joined(batches: Sequence[Batch]) -> Batch:
             made[each.name] = pa.concat_arrays(parts)
     table = pa.Table.from_batches([batch.requests.select(COLUMNS) for batch in batches]).combine_chunks()
     made["requests"] = table.to_batches()[0]
-    made["inputs"] = JoinedInput([batch.inputs for batch in batches], [len(batch.source) for batch in batches])
+    made["inputs"] = inputs
     made["logged"] = Counts(
         np.concatenate([batch.logged.milli.T for batch in batches], axis=1).T,
         np.concatenate([batch.logged.known.T for batch in batches], axis=1).T,
@@ -65,13 +66,18 @@ class JoinedInput(CountedInput):
     """Counts of several batches' messages as of one, each kept once it was made.
 
     Args:
-        parts: of each batch.
-        rows: requests of each batch.
+        batches: the batches.
+
+    Attributes:
+        ahead: whether a batch whose texts have to be read from disk for a few requests is counted as a whole, so that
+            it is read for one change to the rules and not for every other.
     """
 
-    def __init__(self, parts: Sequence[CountedInput], rows: Sequence[int]) -> None:
-        self._parts = parts
-        self._ends = np.cumsum(rows)
+    def __init__(self, batches: Sequence[Batch]) -> None:
+        self.ahead = False
+        self._parts = [batch.inputs for batch in batches]
+        self._on_disk = [isinstance(batch.requests, KeptRequests) for batch in batches]
+        self._ends = np.cumsum([len(batch.source) for batch in batches])
         # By all that makes a count: thousandths of a token, -1 where the text is unknown, and which were made.
         self._held: dict[Hashable, tuple[Array, Array]] = {}
 
@@ -86,10 +92,11 @@ class JoinedInput(CountedInput):
         cuts = np.searchsorted(missing, self._ends)
         for number, (start, end) in enumerate(zip([0, *cuts[:-1].tolist()], cuts.tolist(), strict=True)):
             if start < end:
-                here = missing[start:end]
-                first = self._ends[number - 1] if number else 0
+                first, here = self._ends[number - 1] if number else 0, missing[start:end]
+                if self.ahead and self._on_disk[number]:
+                    here = np.arange(first, self._ends[number])
                 tokens[here] = self._parts[number].count(model, here - first).tokens.fill_null(-1).to_numpy()
-        made[missing] = True
+                made[here] = True
         found = tokens[rows]
         return TokenCount(pa.array(found, mask=found < 0), rule.provenance, rule.log_sd)
 

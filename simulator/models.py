@@ -57,6 +57,17 @@ class ModelIndex:
         """Every model and provider as the log has them, with the canonical name; in the order they were met."""
         return [(*said, self.name(code)) for said, code in self._logged.items()]
 
+    def holds_under(self, book: PriceBook) -> bool:
+        """Whether another price book says of the log's models what counts and doubts depend on: names, and thinking."""
+
+        def thinks(book: PriceBook, name: str) -> bool | None:
+            return book.capabilities(name).reasoning
+
+        return book is self.book or all(
+            book.resolve(model, provider) == name and (name is None or thinks(book, name) == thinks(self.book, name))
+            for model, provider, name in self.logged()
+        )
+
     def resolve(self, name: str | None, provider: str | None) -> str | None:
         """The canonical name of a model as a log has it, which from now on has a code."""
         return self.name(self._of_pair(name, provider))

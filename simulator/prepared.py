@@ -114,7 +114,7 @@ def prepare(
     """A log ready for the kernel: from memory or from beside the log where it was read before, else read now.
 
     What is in memory is as long as the `Log` is, what lies beside the log longer. It is read again where a file has
-    changed since, and from memory not with another price book.
+    changed since, or with a price book that knows the log's models by other names.
 
     Args:
         log: the log.
@@ -127,9 +127,8 @@ def prepare(
     Raises:
         DamagedError: see `unless_damaged`.
     """
-    stamp = (book.digest, log.stamp())
-    again = _AGAIN.get(log)
-    if again is not None and again.stamp == stamp:
+    stamp, again = log.stamp(), _AGAIN.get(log)
+    if again is not None and again.stamp == stamp and again.index.holds_under(book):
         again.prepared.told.again(problems)
         return again.prepared, again.index
     index, store = ModelIndex(book), store_of(log, version()) if beside else None
@@ -137,7 +136,7 @@ def prepare(
     if prepared is None:
         index = ModelIndex(book)
         prepared = _read(log, index, problems, store, temporary, reader)
-    if prepared.lasting and log.stamp() == stamp[1]:
+    if prepared.lasting and log.stamp() == stamp:
         _AGAIN[log] = _Again(stamp, prepared, index)
     return prepared, index
 

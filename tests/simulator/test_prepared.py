@@ -1,9 +1,12 @@
 """The same `Log` replayed again is not read again, unless a file has changed."""
 
 import json
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from pricing import PriceBook
 from router import AlwaysUse, load_rules
@@ -70,18 +73,33 @@ def test_a_file_that_has_changed_is_read_again(path: Path, book: PriceBook, tmp_
     assert replayed(log, book, tmp_path / "again").run.facts.rows == 31
 
 
-def test_another_price_book_reads_again(path: Path, book: PriceBook, tmp_path: Path) -> None:
+def priced(folder: Path, said: dict[str, Any]) -> PriceBook:
+    """A price book with something said of one more model."""
+    path = folder / "prices.yaml"
+    path.write_text(yaml.safe_dump({"as_of": date(2026, 11, 23), "models": said}), "utf-8")
+    return PriceBook.load([path])
+
+
+def test_other_prices_are_charged_without_reading_again(
+    path: Path, book: PriceBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     log = read_log(path)
     replayed(log, book, tmp_path / "first")
-    overlay = tmp_path / "prices.yaml"
-    overlay.write_text(
-        "as_of: 2026-11-23\nmodels:\n  openai/gpt-4o:\n    prices:\n      - effective_from: 2020-01-01\n"
-        "        source: https://example.com/prices\n        input_usd_per_mtok: 100\n"
-        "        output_usd_per_mtok: 100\n",
-        "utf-8",
-    )
-    dear = PriceBook.load([overlay])
+    price = {"effective_from": date(2020, 1, 1), "source": "https://example.com/prices", "input_usd_per_mtok": 100}
+    dear = priced(tmp_path, {"openai/gpt-4o": {"prices": [price | {"output_usd_per_mtok": 100}]}})
+    monkeypatch.setattr(Log, "batches", lambda *_, **__: pytest.fail("read again"))
     base = Scenario.always("openai/gpt-4o", dear)
     after = replay(log, base, Scenario("same", AlwaysUse("openai/gpt-4o"), dear))[1]
     # 30 x (1,000 + 100) tokens at $100 per million
     assert after.summary["baseline"]["usd"] == "3.3"
+    assert after.summary["as_logged"]["usd"] == "3.3"
+
+
+def test_a_price_book_that_knows_more_of_the_log_s_models_reads_again(tmp_path: Path, book: PriceBook) -> None:
+    log = read_log([call(n, model="our-own-deployment") for n in range(3)])
+    base = Scenario.always("openai/gpt-4o", book)
+    assert replay(log, base)[0].summary["as_logged"]["usd"] == "0"
+    knows = priced(tmp_path, {"openai/gpt-4o": {"names": ["our-own-deployment"]}})
+    base = Scenario.always("openai/gpt-4o", knows)
+    # 3 x (1,000 tokens at $2.50 + 100 at $10) per million
+    assert replay(log, base)[0].summary["as_logged"]["usd"] == "0.0105"
