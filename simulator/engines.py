@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 AHEAD = 2  # tasks a worker has waiting, so that none idles and few results are held
 DONE = 16  # results that may wait for the one before them, beside those being made
 ATTEMPTS = 3  # a task whose worker died so often would kill any
-WORTH = 8  # tasks: a process takes about 3 s of a core to start, which is what one needs for as many
+WORTH = 16  # tasks: a process takes about 3 s of a core to start, which one needs for ten blocks read and replayed
 # What numpy's builds and fastokens take their threads from, when they are loaded.
 THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "RAYON_NUM_THREADS")
 
