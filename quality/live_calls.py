@@ -17,7 +17,7 @@ from simulator.arms import logged_arm
 from simulator.models import ModelIndex
 from simulator.prepared import Prepared
 from workloads import BUCKETS, read_log
-from workloads.sources import open_source
+from workloads.sources import numbered_lines, open_source
 
 LINES = 8_192
 
@@ -151,7 +151,7 @@ def lines_of(path: Path) -> Iterator[bytes]:
     Raises:
         BackrouteError: the file cannot be read.
     """
-    return (line for _, line in open_source(path).lines(ProblemLog()))
+    return (line for _, line in numbered_lines(open_source(path), ProblemLog()))
 
 
 def required(calls: pa.Table, where: str) -> pa.Table:

@@ -70,7 +70,7 @@ class RowGroups:
     size: int
 
     def lines(self) -> Iterator[bytes]:
-        """Each row as a line of JSON, as `FileSource.lines` gives it.
+        """Each row as a line of JSON, as `FileSource.runs` gives it.
 
         Raises:
             TableError: the file is broken.

@@ -290,15 +290,19 @@ class _Early(ProblemLog):
 def _chunks(source: Source, problems: ProblemLog, rows: int) -> Iterator[Lines]:
     """A source's lines, so many at a time that a batch comes to `rows` and no more bytes than it may."""
     numbers, contents, size, early = list[int](), list[bytes](), 0, _Early()
-    for number, content in source.lines(early):
-        if early or size >= BATCH_BYTES or len(numbers) >= rows:
+    for more, lines in source.runs(early):
+        if early:
             if numbers:
                 yield Lines(source.name, numbers, contents)
                 numbers, contents, size = [], [], 0
             early.tell(problems)
-        numbers.append(number)
-        contents.append(content)
-        size += len(content)
+        numbers += more
+        contents += lines
+        size += sum(map(len, lines))
+        while numbers and (len(numbers) >= rows or size >= BATCH_BYTES):
+            yield Lines(source.name, numbers[:rows], contents[:rows])
+            size -= sum(map(len, contents[:rows]))
+            numbers, contents = numbers[rows:], contents[rows:]
     if numbers:
         yield Lines(source.name, numbers, contents)
     early.tell(problems)

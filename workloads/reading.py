@@ -23,7 +23,7 @@ from workloads.formats.plain import read_plain
 from workloads.formats.unfold import unfold
 from workloads.ids import Ids, MetIds, key_of
 from workloads.rows import Columns, Row, RowError, to_batches
-from workloads.sources import Source
+from workloads.sources import Source, numbered_lines
 
 ONCE_A_FILE = {"no_time_zone", "no_start", "billed_apart", "answer_in_messages"}
 ASIDE = "row set aside"
@@ -215,7 +215,7 @@ class Reading:
     def _survey(self) -> None:
         """The first pass over the whole log, made when the first record of a format that needs one is met."""
         self._surveyed = True
-        lines = (content for source in self._sources for _, content in source.lines(ProblemLog()))
+        lines = (content for source in self._sources for _, content in numbered_lines(source, ProblemLog()))
         for record in (record for content in lines for record in records_of(content)):
             found = self._found(record)[0]
             if found is not None and (survey := getattr(self._reader(found), "survey", None)) is not None:

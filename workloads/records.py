@@ -22,8 +22,8 @@ class RecordSource:
     records: list[Any]
     name: str = "records"
 
-    def lines(self, problems: ProblemLog) -> Iterator[tuple[int, bytes]]:
-        """See `Source.lines`: each record as the JSON line it would be in a file."""
+    def runs(self, problems: ProblemLog) -> Iterator[tuple[list[int], list[bytes]]]:
+        """See `Source.runs`: each record as the JSON line it would be in a file."""
         for number, record in enumerate(self.records, 1):
             try:
                 line = as_json(record)
@@ -31,7 +31,7 @@ class RecordSource:
                 said = ("", str(error), "row set aside", "give values that JSON can hold", "not_json")
                 problems.add(Problem(self.name, number, *said))
                 continue
-            yield number, line
+            yield [number], [line]
 
 
 def as_json(record: object) -> bytes:

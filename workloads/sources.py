@@ -7,7 +7,7 @@ import io
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
@@ -33,6 +33,9 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 OBJECT_BEGINS = re.compile(rb'^\s*\{\s*"', re.MULTILINE)
 
 
+Run = tuple[Sequence[int], list[bytes]]  # numbers of lines, from 1, and the lines without their ends
+
+
 class Source(Protocol):
     """Numbered lines, to be read any number of times."""
 
@@ -40,8 +43,14 @@ class Source(Protocol):
     def name(self) -> str:
         """As the user named it."""
 
-    def lines(self, problems: ProblemLog) -> Iterator[tuple[int, bytes]]:
-        """Line number, from 1, and the line without its end; what cannot be read becomes a problem."""
+    def runs(self, problems: ProblemLog) -> Iterator[Run]:
+        """The lines, some at a time and none of them empty; what cannot be read becomes a problem."""
+
+
+def numbered_lines(source: Source, problems: ProblemLog) -> Iterator[tuple[int, bytes]]:
+    """A source's lines one by one, each with its number."""
+    for numbers, lines in source.runs(problems):
+        yield from zip(numbers, lines, strict=True)
 
 
 @dataclass(frozen=True)
@@ -52,8 +61,8 @@ class FileSource:
     name: str
     lasting: bool = True
 
-    def lines(self, problems: ProblemLog) -> Iterator[tuple[int, bytes]]:
-        """See `Source.lines`: lines as they are, values of a JSON document, rows of a table as lines of JSON.
+    def runs(self, problems: ProblemLog) -> Iterator[Run]:
+        """See `Source.runs`: lines as they are, values of a JSON document, rows of a table as lines of JSON.
 
         A line above 32 MiB is set aside without being held in memory.
         """
@@ -68,9 +77,12 @@ class FileSource:
                 if refused := no_lines(head[:4096], bool(packed)):
                     problems.add(self._problem(0, refused[0], "not_text", refused[1]))
                     return
-                for number, line in self._pieces(stream, head.removeprefix(BYTE_ORDER_MARK), problems):
-                    if line:
-                        yield number, line
+                for numbers, lines in self._pieces(stream, head.removeprefix(BYTE_ORDER_MARK), problems):
+                    number = numbers[-1]
+                    if b"" in lines:
+                        numbers = [each for each, line in zip(numbers, lines, strict=True) if line]
+                        lines = [line for line in lines if line]
+                    yield numbers, lines
                 fault = packed.fault if packed else ""
         except TableError as error:
             number, fault = error.line - 1, error.said
@@ -88,12 +100,12 @@ class FileSource:
             )
             problems.add(Problem(self.name, 0, *said, set_aside=False))
 
-    def _pieces(self, stream: IO[bytes], head: bytes, problems: ProblemLog) -> Iterator[tuple[int, bytes]]:
+    def _pieces(self, stream: IO[bytes], head: bytes, problems: ProblemLog) -> Iterator[Run]:
         """Numbered lines, values or rows; empty where one gives nothing."""
         if head.startswith(PARQUET):
-            yield from ((number, as_json(row)) for number, row in parquet_rows(self.path))
+            yield from (([number], [as_json(row)]) for number, row in parquet_rows(self.path))
         elif is_table(head.decode("utf-8", "replace"), self.name):
-            yield from ((number, as_json(row)) for number, row in csv_rows(stream, self._bad_row(problems)))
+            yield from (([number], [as_json(row)]) for number, row in csv_rows(stream, self._bad_row(problems)))
         elif is_document(head):
             yield from self._values(stream, problems)
         else:
@@ -103,26 +115,40 @@ class FileSource:
         fix = "give each row the header's cells, and quote a cell that holds quotes or line ends"
         return lambda fault: problems.add(self._problem(fault.line, fault.said, "bad_row", fix))
 
-    def _values(self, stream: IO[bytes], problems: ProblemLog) -> Iterator[tuple[int, bytes]]:
+    def _values(self, stream: IO[bytes], problems: ProblemLog) -> Iterator[Run]:
         number = 0
         try:
             for number, value in enumerate(split_values(stream), 1):
-                yield number, value.removeprefix(BYTE_ORDER_MARK)
+                yield [number], [value.removeprefix(BYTE_ORDER_MARK)]
         except TooLongError:
             fix = "give the records one a line"
             problems.add(self._problem(number + 1, "over 256 MiB", "value_too_long", fix))
 
-    def _lines(self, stream: IO[bytes], problems: ProblemLog) -> Iterator[tuple[int, bytes]]:
-        number = 0
-        while line := stream.readline(LONGEST_LINE):
-            number += 1
-            if number == 1:
-                line = line.removeprefix(BYTE_ORDER_MARK)
-            if len(line) >= LONGEST_LINE and not line.endswith(b"\n"):
-                problems.add(too_long(self.name, number, len(line) + _skip_line(stream)))
-                yield number, b""
-            else:
-                yield number, b"" if line.isspace() else line.rstrip(b"\r\n")
+    def _lines(self, stream: IO[bytes], problems: ProblemLog) -> Iterator[Run]:
+        number, rest = 0, b""
+        while piece := stream.read(BUFFER):
+            lines = (rest + piece).split(b"\n")
+            rest = lines.pop()
+            if lines:
+                lines = _stripped(lines, begins=number == 0)
+                yield from self._runs(number + 1, lines, problems)
+                number += len(lines)
+            if len(rest) >= LONGEST_LINE:
+                number += 1
+                problems.add(too_long(self.name, number, len(rest) + _skip_line(stream)))
+                yield [number], [b""]
+                rest = b""
+        if rest:
+            yield [number + 1], _stripped([rest], begins=number == 0)
+
+    def _runs(self, first: int, lines: list[bytes], problems: ProblemLog) -> Iterator[Run]:
+        if max(map(len, lines)) < LONGEST_LINE:
+            yield range(first, first + len(lines)), lines
+            return
+        for number, line in enumerate(lines, first):
+            if long := len(line) >= LONGEST_LINE:
+                problems.add(too_long(self.name, number, len(line) + 1))
+            yield [number], [b"" if long else line]
 
     def _problem(self, line: int, value: str, kind: str, fix: str) -> Problem:
         effect = "line set aside" if line else "file set aside"
@@ -174,6 +200,13 @@ def _spool(stream: IO[bytes]) -> Path:
         while block := stream.read(BUFFER):
             held.write(block)
     return path
+
+
+def _stripped(lines: list[bytes], *, begins: bool) -> list[bytes]:
+    """Lines without what ends them on Windows, empty where they are blank; the file's first without a mark."""
+    if begins:
+        lines[0] = lines[0].removeprefix(BYTE_ORDER_MARK)
+    return [b"" if line.isspace() else line.rstrip(b"\r") for line in lines]
 
 
 def _skip_line(stream: IO[bytes]) -> int:

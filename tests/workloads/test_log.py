@@ -51,8 +51,8 @@ def test_the_same_line_again_is_a_duplicate_and_the_same_id_with_another_line_is
 
 
 def test_a_log_is_read_twice_only_where_a_format_asks_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, opened, lines = tmp_path / "a.jsonl", [], FileSource.lines
-    monkeypatch.setattr(FileSource, "lines", lambda self, problems: opened.append(self.name) or lines(self, problems))
+    path, opened, runs = tmp_path / "a.jsonl", [], FileSource.runs
+    monkeypatch.setattr(FileSource, "runs", lambda self, problems: opened.append(self.name) or runs(self, problems))
     for record, times in (({"prompt": "Hi"}, 1), ({"custom_id": "a", "body": {"messages": []}}, 2)):
         opened.clear()
         rows(read_log(written(path, {"prompt": "Ho"}, record)))

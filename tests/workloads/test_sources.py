@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from problems import BackrouteError, ProblemLog
 from workloads import read_log
-from workloads.sources import FileSource, open_source
+from workloads.sources import FileSource, numbered_lines, open_source
 from workloads.unpacked import Unpacked
 
 ROW = b'{"prompt": "%d"}\n'
@@ -34,7 +34,7 @@ def lines(data: bytes, path: Path) -> tuple[list[tuple[int, bytes]], list[tuple[
     """The numbered lines of a file with these bytes, and the places and kinds of its problems."""
     path.write_bytes(data)
     problems = ProblemLog()
-    found = list(FileSource(path, path.name).lines(problems))
+    found = list(numbered_lines(FileSource(path, path.name), problems))
     return found, [(problem.line, problem.kind) for problem in problems.kept]
 
 
@@ -142,7 +142,7 @@ def test_memory_stays_bounded_however_long_a_line_unpacks_to(pack: type[bytes], 
     problems = ProblemLog()
     tracemalloc.start()
     try:
-        assert not list(FileSource(path, "a").lines(problems))
+        assert not list(numbered_lines(FileSource(path, "a"), problems))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -238,7 +238,7 @@ def test_a_pipe_is_read_as_often_as_asked(tmp_path: Path) -> None:
     feeding.join()
     assert source.name == str(pipe)
     for _ in range(2):
-        assert len(list(source.lines(ProblemLog()))) == 2_000
+        assert len(list(numbered_lines(source, ProblemLog()))) == 2_000
 
 
 def test_what_was_kept_of_standard_input_is_gone_when_the_work_ends(tmp_path: Path) -> None:
