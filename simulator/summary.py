@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -88,7 +89,7 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
         "prices": _prices(run, number, against),
         "assumptions": assumptions(run, number, shown, found),
         "manifest": {
-            "versions": {"python": platform.python_version()} | {name: version(name) for name in VERSIONS},
+            "versions": {"python": platform.python_version()} | _versions(),
             "digests": {
                 "log": facts.digest,
                 "rules": scenario.router.digest(),
@@ -98,6 +99,11 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
             "prices_as_of": prices_as_of(scenario),
         },
     }
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in VERSIONS}
 
 
 def prices_as_of(scenario: Scenario) -> str:

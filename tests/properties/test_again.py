@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from pricing import AsOf, PriceBook
 from router import LLMRouter, Router, RoutingRule, has_tools, length, mentions, meta
-from simulator import Scenario, memory, replay
+from simulator import Scenario, memory, prepared, replay
 from simulator.scenario import Assumptions
 from tests.simulator.conftest import call
-from workloads import Log, read_log
+from workloads import Log, read_log, store
 
 OVERLAY = """as_of: 2026-11-23
 models:
@@ -173,6 +173,23 @@ def test_a_replay_after_others_is_the_replay_of_a_fresh_log(
         if setting not in fresh:
             fresh[setting] = said(read_log(rows), setting, books)
         assert said(log, setting, books) == fresh[setting]
+
+
+def test_changes_to_a_log_whose_texts_are_on_disk_give_what_a_fresh_reading_gives(
+    rows: list[dict[str, Any]],
+    books: tuple[PriceBook, PriceBook],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = (FIRST, *SETTINGS[1:3], *SETTINGS[10:], FIRST)
+    path = tmp_path / "log.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows), "utf-8")
+    expected = [said(read_log(path), setting, books) for setting in settings]
+    monkeypatch.setattr(store, "SMALLEST", 0)
+    monkeypatch.setattr(prepared, "HELD_BYTES", 8_000)  # between the columns' size with texts and without
+    log = read_log(path)
+    assert [said(log, setting, books) for setting in settings] == expected
+    assert (tmp_path / ".backroute").is_dir()
 
 
 def test_every_change_in_turn_gives_what_a_fresh_log_gives(
