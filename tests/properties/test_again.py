@@ -25,6 +25,12 @@ models:
         source: https://example.com/prices
         input_usd_per_mtok: 7
         output_usd_per_mtok: 9
+  openai/gpt-4o-mini:
+    prices:
+      - effective_from: 2020-01-01
+        source: https://example.com/prices
+        input_usd_per_mtok: 0.2
+        output_usd_per_mtok: 0.7
 """
 
 
@@ -131,7 +137,7 @@ def rows() -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def books(tmp_path_factory: pytest.TempPathFactory) -> tuple[PriceBook, PriceBook]:
-    """The bundled prices, and others for one model."""
+    """The bundled prices, and others for two models."""
     path: Path = tmp_path_factory.mktemp("prices") / "prices.yaml"
     path.write_text(OVERLAY, "utf-8")
     return PriceBook.load(), PriceBook.load([path])
@@ -196,7 +202,7 @@ def test_every_change_in_turn_gives_what_a_fresh_log_gives(
     rows: list[dict[str, Any]], books: tuple[PriceBook, PriceBook], fresh: dict[Setting, Any]
 ) -> None:
     log = read_log(rows)
-    for setting in (*SETTINGS, FIRST):
+    for setting in [each for other in SETTINGS for each in (other, FIRST)]:  # one change at a time, and back
         if setting not in fresh:
             fresh[setting] = said(read_log(rows), setting, books)
         assert said(log, setting, books) == fresh[setting]
