@@ -154,11 +154,10 @@ class Incremental:
             mine = (rule[before.rule + 2] != now.rule) | (before.model != now.model) | (before.feasible != now.feasible)
             if dear is not None:  # of its model, or of the one that its rule meant
                 mine |= dear[now.model + 1] | dear[meant[number] + 1]
-            said = [
-                last.kernel.outputs[number].key(name) != kernel.outputs[number].key(name) for name in self._index.names
-            ]
-            if any(said):
-                mine |= np.array([False, *said])[now.model + 1] & ~self._index.same(source, now.model)
+            then, said = last.kernel.outputs[number], kernel.outputs[number]
+            assumed = [then.key(name) != said.key(name) for name in self._index.names]
+            if any(assumed):
+                mine |= np.array([False, *assumed])[now.model + 1] & ~self._index.same(source, now.model)
             if _overhead(last.plan.scenarios[number]) != _overhead(plan.scenarios[number]):
                 mine = ~none
             own[number] = mine
@@ -216,7 +215,7 @@ class Incremental:
             if anew and number in touched.slots:
                 sums[number] = more[number]
                 continue
-            if number not in touched.slots and all(old == new for old, new in rules.items()):
+            if number not in touched.slots and all(old == now for old, now in rules.items()):
                 continue
             held.replace(gone[number], rules, more[number])
             for base, comparison in zip((0, LOGGED), held.comparisons, strict=True):

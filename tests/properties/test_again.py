@@ -62,6 +62,7 @@ SETTINGS = [
     FIRST._replace(baseline=SONNET),
     FIRST._replace(dear=(False, True)),
     FIRST._replace(dear=(True, True)),
+    FIRST._replace(dear=(True, False)),
     FIRST._replace(as_of="request"),
     FIRST._replace(as_of="2026-01-01", dear=(False, True)),
     FIRST._replace(output="as_logged"),
@@ -187,7 +188,7 @@ def test_changes_to_a_log_whose_texts_are_on_disk_give_what_a_fresh_reading_give
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    settings = (FIRST, *SETTINGS[1:3], *SETTINGS[10:], FIRST)
+    settings = (FIRST, *SETTINGS[1:3], *SETTINGS[11:], FIRST)
     path = tmp_path / "log.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in rows), "utf-8")
     expected = [said(read_log(path), setting, books) for setting in settings]
