@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
+from weakref import ref
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 from pricing.tokenizers import count_texts, installed
 
 NOT_COUNTED = -1
+RECENT = 16  # batches whose texts stay in memory once they were looked at, since other tokenizers may count them next
 _DATA = Path(__file__).parent / "data" / "tokenizers.yaml"
 
 
@@ -120,9 +123,13 @@ class MessageCounts:
         self._said = None
 
     def _parsed(self) -> _Said:
-        if self._said is None:
-            self._said = _Said(self.messages())
-        return self._said
+        said = self._said
+        if said is None:
+            said = self._said = _Said(self.messages())
+            _recent.append(ref(self))
+            if len(_recent) > RECENT and (oldest := _recent.popleft()()) is not None:
+                oldest.forget_texts()
+        return said
 
     def _column(self, name: str, make: Callable[[], NDArray[np.int64]]) -> NDArray[np.int64]:
         if name not in self.columns:
@@ -136,6 +143,9 @@ class MessageCounts:
         if len(missing):
             sums[missing] = self._parsed().tokens(tokenizer, missing)
         return sums[rows]
+
+
+_recent: deque[ref[MessageCounts]] = deque()
 
 
 class _Said:
