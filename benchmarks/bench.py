@@ -40,6 +40,7 @@ from pricing.tokenizers import _counter
 from router import LLMRouter, RoutingRule, length, load_rules, mentions
 from simulator import Assumptions, ReplayResult, Scenario, replay
 from workloads import read_log
+from workloads.store import FOLDER
 
 ROOT = Path(__file__).parents[1]
 O200K_CACHED = "fb374d419588a4632f3f557e76b4b70aebbca790"  # tiktoken's name for the vocabulary in its cache
@@ -119,6 +120,7 @@ class Bench:
             self.script,
             self.workers,
             self.growth,
+            self.kept,
             self.second,
             self.pricing,
             self.live,
@@ -199,7 +201,7 @@ class Bench:
         large = write_log(self.folder / "large.jsonl", self.rows, counted=True)
         per_request, memory = [], []
         for _ in range(self.times):
-            (few, few_mb), (many, many_mb) = self._alone(small), self._alone(large)
+            (few, few_mb, _), (many, many_mb, _) = self._alone(small), self._alone(large)
             per_request.append(many / few / 10)
             memory.append(many_mb)
             note = f"{few_mb:,.0f} to {many_mb:,.0f} MB at its peak"
@@ -208,7 +210,26 @@ class Bench:
             Line("peak memory, MB", f"{self.rows:,} requests", "under 1,024", memory),
         ]
 
-    def _alone(self, path: Path) -> tuple[float, float]:
+    def kept(self) -> list[Line]:
+        """Passes over one log, each in a process of its own: without the cache beside it, writing that, and from it."""
+        writing, reading, took = list[float](), list[float](), list[float]()
+        for _ in range(self.times):
+            plain, first, again = (self._alone(self.texts, cache=cache)[2] for cache in (False, True, True))
+            writing.append(first / plain)
+            reading.append(plain / again)
+            took.append(again / self.rows * 1e6)
+        beside = sum(file.stat().st_size for file in (self.texts.parent / FOLDER).rglob("*.*.parquet"))
+        share = f"{beside / self.texts.stat().st_size:.2f} of the log's size on disk"
+        note = f"{statistics.median(took):.1f} µs of a core a request"
+        return [
+            Line(
+                "first pass, keeping what it reads, core time", "one that keeps nothing", "at most 1.1", writing, share
+            ),
+            Line("pass in a new process, from what is kept, core time", "one that reads", "times less", reading, note),
+        ]
+
+    def _alone(self, path: Path, *, cache: bool = False) -> tuple[float, float, float]:
+        """Seconds, megabytes at the peak, and core seconds of a pass in a process of its own."""
         code = (
             "import resource, sys, time; from benchmarks.bench import Bench; from pricing import PriceBook\n"
             "from router import load_rules; from simulator import Scenario, replay; from workloads import read_log\n"
@@ -216,14 +237,16 @@ class Bench:
             "case = Scenario('case', load_rules('case', book=book), book)\n"
             "from pricing.tokenizers import _counter; _counter('o200k_base')._load()\n"
             "replay(read_log([{'model': 'gpt-4o', 'prompt': 'warm', 'response': 'up'}]), base, case)\n"
-            "started = time.perf_counter(); replay(read_log(sys.argv[1]), base, case)\n"
-            "print(time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+            "log = read_log(sys.argv[1], cache=sys.argv[2] == 'True')\n"
+            "started, busy = time.perf_counter(), time.process_time(); replay(log, base, case)\n"
+            "print(time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,"
+            " time.process_time() - busy)"
         )
         done = subprocess.run(
-            [sys.executable, "-c", code, str(path)], check=True, capture_output=True, text=True, cwd=ROOT
+            [sys.executable, "-c", code, str(path), str(cache)], check=True, capture_output=True, text=True, cwd=ROOT
         )
-        took, peak = done.stdout.split()[-2:]
-        return float(took), float(peak)
+        took, peak, cores = map(float, done.stdout.split()[-3:])
+        return took, peak, cores
 
     def second(self) -> list[Line]:
         """The same log again in the same process, summary included: one change of each kind a person makes."""
