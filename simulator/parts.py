@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -180,6 +181,12 @@ class KeptRequests:
         if name == "messages" and name in found:
             return _whole(found[name], *(found.get(each, pa.nulls(len(self), pa.string())) for each in TEXTS[:2]))
         return found[name] if name in found else pa.nulls(len(self), TYPES[name])
+
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else a record batch can do, for routers that are not ours."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.whole(), name)
 
     def select(self, names: Sequence[str]) -> pa.RecordBatch:
         """A record batch of some columns."""

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pricing import PriceBook
-from router import LLMRouter, RoutingRule, has_tools, length, load_rules, mentions, task
+from router import Decisions, LLMRouter, RoutingRule, has_tools, length, load_rules, mentions, task
 from simulator import ReplayResult, Scenario, State, kept, made, parts, prepared, replay, told
 from simulator.state.settings import CacheSettings
 from simulator.sweep import sweep
@@ -197,6 +198,20 @@ def test_a_pass_that_asks_for_nothing_new_reads_no_text(
     replayed(path, book, tmp_path / "word", word)
     assert [name for name in read if ".texts." in name]
     assert changed == replayed(path, book, tmp_path / "fresh", other, cache=False)
+
+
+class Own(LLMRouter):
+    """A router of somebody else's, that takes its batch for pyarrow's."""
+
+    def route_batch(self, requests: Any) -> Decisions:
+        words = requests.slice(0).to_pandas()["prompt"].str.contains("code").fillna(False)
+        return Decisions(np.where(words, 0, len(self.rules) - 1).astype(np.int32))
+
+
+def test_a_router_that_takes_a_batch_for_a_record_batch_may(
+    path: Path, book: PriceBook, tmp_path: Path, unread: Callable[[], None]
+) -> None:
+    alike_and_unread(path, book, tmp_path, unread, router=Own(RULES, name="test"))
 
 
 def test_scores_of_texts_are_kept(path: Path, book: PriceBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
