@@ -62,7 +62,7 @@ def get(folder: Path, name: str, columns: Sequence[str] | None = None) -> dict[s
         raise DamagedError(f"{folder / name} is not what was written")
     try:
         table = pq.ParquetFile(pa.BufferReader(data)).read(columns, use_threads=False)
-    except pa.ArrowException as error:  # by another version of Arrow, since the bytes are right
+    except (pa.ArrowException, OSError) as error:  # by another version of Arrow, since the bytes are right
         raise DamagedError(f"{folder / name}: {error}") from error
     return {
         name: column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
