@@ -39,7 +39,8 @@ if __name__ == "__main__":
     took = time.perf_counter() - began
     said = hashlib.sha256(json.dumps(result.summary, sort_keys=True, default=str).encode()).hexdigest()
     cores = [sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    print(json.dumps({"seconds": took, "main": cores[0], "others": cores[1], "summary": said}))
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
+    print(json.dumps({"peak_mb": round(peak), "seconds": took, "main": cores[0], "others": cores[1], "summary": said}))
 """
 
 
