@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from simulator.arms import Batch
 from simulator.made import Made
+from simulator.memory import nbytes_of
 from simulator.parts import Part, PartWriter, without_texts
 
 
@@ -20,11 +21,13 @@ class Holding:
         folder: for all batches; None to write them only if memory does not hold them.
         temporary: the folder for those.
         most: bytes of columns in memory.
+        size: bytes of the log's files; 0 where it has none.
     """
 
-    def __init__(self, folder: Path | None, temporary: Path, most: int) -> None:
+    def __init__(self, folder: Path | None, temporary: Path, most: int, size: int = 0) -> None:
         self._writer = None if folder is None else PartWriter(folder)
-        self._temporary, self._most = temporary, most
+        self._temporary, self._most, self._size = temporary, most, size
+        self._read = 0
         self._held: list[Batch] | None = []
         self._waiting: list[tuple[Batch, pa.RecordBatch]] = []  # with their outcomes, on no way to disk yet
         self._parts: list[Future[Part]] = []
@@ -38,8 +41,10 @@ class Holding:
         Raises:
             OSError: the folder cannot be written.
         """
-        self._bytes += batch.requests.nbytes
-        self.nbytes += without_texts(batch.requests).nbytes
+        beside = nbytes_of(batch)
+        self._bytes += batch.requests.nbytes + beside
+        self.nbytes += without_texts(batch.requests).nbytes + beside
+        self._read += batch.requests.nbytes + outcomes.nbytes
         self._waiting.append((batch, outcomes))
         if self._held is not None:
             self._held.append(batch)
@@ -50,7 +55,8 @@ class Holding:
         for each, held in self._waiting:
             self._parts.append(self._writer.add(each, held))
         self._waiting = []
-        if self.nbytes > self._most:
+        # What memory will not hold in the end is not begun with.
+        if self.nbytes * max(self._size / self._read, 1.0) > self._most:
             self._held = None
         elif self._bytes > self._most:
             self._put_texts_away()

@@ -32,7 +32,7 @@ class Memory:
         value, size = self._held.pop(key, (None, -1))
         if size < 0:
             value = make()
-            size = _nbytes(value)
+            size = nbytes_of(value)
             self._size += size
         self._held[key] = value, size  # as the latest
         while self._size > self._most and len(self._held) > 1:
@@ -40,15 +40,16 @@ class Memory:
         return value  # type: ignore[no-any-return]
 
 
-def _nbytes(value: Any) -> int:
+def nbytes_of(value: Any) -> int:
+    """Bytes of the arrays within a value: a tuple, a dictionary or a dataclass of arrays."""
     if isinstance(value, bytes):
         return len(value)
     if isinstance(value, np.ndarray | pa.Array):
         return int(value.nbytes)
     if isinstance(value, tuple):
-        return sum(map(_nbytes, value))
+        return sum(map(nbytes_of, value))
     if isinstance(value, dict):
-        return sum(map(_nbytes, value.values()))
+        return sum(map(nbytes_of, value.values()))
     if is_dataclass(value):
-        return sum(_nbytes(getattr(value, each.name)) for each in fields(value))
+        return sum(nbytes_of(getattr(value, each.name)) for each in fields(value))
     return 0

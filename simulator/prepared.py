@@ -35,7 +35,7 @@ Value = TypeVar("Value")
 # Reads a log into parts in a folder, taking in its models and telling its problems.
 Reader = Callable[[ModelIndex, Path, Told], Found]
 
-HELD_BYTES = 256 * 2**20  # of a log's batches in memory; their texts are the first to go
+HELD_BYTES = 320 * 2**20  # of a log's batches in memory; their texts are the first to go
 
 warn = logging.getLogger("backroute")
 
@@ -178,7 +178,7 @@ def _read(
         if reader is not None:
             found = reader(index, begun or temporary, told)
         else:
-            found, held = _read_here(log, index, told, Holding(begun, temporary, HELD_BYTES))
+            found, held = _read_here(log, index, told, Holding(begun, temporary, HELD_BYTES, _size(log)))
         if begun is None or store is None:
             return Prepared(found, held, index, lasting=not found.parts and told.whole)
         if keep(store, begun, found, log, index):
@@ -198,7 +198,7 @@ def _read(
 
 def _read_here(log: Log, index: ModelIndex, told: Told, holding: Holding) -> tuple[Found, list[Batch] | None]:
     observed, doubts = Observed(), Doubts(index.book, index)
-    size = sum(file.stat().st_size for file in log.files())
+    size = _size(log)
     try:
         for requests, outcomes in log.batches(problems=told):
             forecast.reads(requests.nbytes + outcomes.nbytes, of=size)
@@ -211,3 +211,8 @@ def _read_here(log: Log, index: ModelIndex, told: Told, holding: Holding) -> tup
     finally:
         holding.stop()
     return Found(parts, holding.nbytes, observed, doubts.found(), told), held
+
+
+def _size(log: Log) -> int:
+    """Bytes of a log's files."""
+    return sum(file.stat().st_size for file in log.files())
