@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pricing import AsOf, PriceBook
 from router import LLMRouter, Router, RoutingRule, has_tools, length, mentions, meta
-from simulator import Scenario, memory, prepared, replay
+from simulator import Scenario, incremental, memory, prepared, replay
 from simulator.scenario import Assumptions
 from tests.simulator.conftest import call
 from workloads import Log, read_log, store
@@ -164,7 +164,7 @@ def said(log: Log, setting: Setting, books: tuple[PriceBook, PriceBook]) -> Any:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("most", [memory.MOST_BYTES, 20_000], ids=["all kept", "most forgotten"])
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tried=edits())
 def test_a_replay_after_others_is_the_replay_of_a_fresh_log(
     tried: list[Setting],
@@ -175,6 +175,7 @@ def test_a_replay_after_others_is_the_replay_of_a_fresh_log(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(memory, "MOST_BYTES", most)
+    monkeypatch.setattr(incremental, "CHUNK_ROWS", 7)
     log = read_log(rows)
     for setting in tried:
         if setting not in fresh:
@@ -194,6 +195,7 @@ def test_changes_to_a_log_whose_texts_are_on_disk_give_what_a_fresh_reading_give
     expected = [said(read_log(path), setting, books) for setting in settings]
     monkeypatch.setattr(store, "SMALLEST", 0)
     monkeypatch.setattr(prepared, "HELD_BYTES", 8_000)  # between the columns' size with texts and without
+    monkeypatch.setattr(Log.batches, "__kwdefaults__", {"problems": None, "rows": 10})
     log = read_log(path)
     assert [said(log, setting, books) for setting in settings] == expected
     assert (tmp_path / ".backroute").is_dir()
