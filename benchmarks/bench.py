@@ -44,6 +44,16 @@ from workloads.store import FOLDER
 
 ROOT = Path(__file__).parents[1]
 O200K_CACHED = "fb374d419588a4632f3f557e76b4b70aebbca790"  # tiktoken's name for the vocabulary in its cache
+# Seconds that tokencost takes for one row: two floats from the newest list price, which is all that it knows.
+TOKENCOST = """
+import time
+from tokencost import calculate_cost_by_tokens as cost
+cost(1, "gpt-4o", "input")
+began = time.perf_counter()
+for _ in range(20_000):
+    cost(1_000, "gpt-4o", "input") + cost(200, "gpt-4o", "output")
+print((time.perf_counter() - began) / 20_000)
+"""
 KEYWORDS = ("refactor", "sql", "forecast", "python")
 VERSIONS = ("fastokens", "tiktoken", "pyarrow", "numpy", "msgspec", "genai-prices")
 
@@ -318,7 +328,7 @@ class Bench:
         models = pa.DictionaryArray.from_arrays(
             pa.array(draw.integers(0, 2, rows), pa.int32()), pa.array(["openai/gpt-4o", "openai/gpt-4o-mini"])
         )
-        ratios, limits, equal = [], [], True
+        ratios, limits, equal, beside = [], [], True, list[float]()
         for _ in range(self.times):
             charged: list[Any] = []
             ours = seconds(lambda: charged.append(charge(self.book, models, usage, at=at)))
@@ -338,10 +348,14 @@ class Bench:
             )
             ratios.append(took / few * rows / ours)
             limits.append(seconds(lambda: [column * 2_500_000 for column in used.values()]) / ours)
+            if self.peers is not None:
+                done = subprocess.run([self.peers, "-c", TOKENCOST], check=True, capture_output=True)
+                beside.append(float(done.stdout.split()[-1]) * rows / ours)
         note = f"equal to the picodollar: {equal}"
         return [
             Line("pricing alone", "genai_prices.calc_price per row", "1,000 times", ratios, note),
             Line("pricing alone", "a numpy multiply of the six columns", "of the limit", limits),
+            *([Line("pricing alone", "tokencost, input and output, per row", "", beside)] if beside else []),
         ]
 
     def live(self) -> list[Line]:
