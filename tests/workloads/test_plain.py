@@ -32,7 +32,7 @@ LINE: dict[str, Any] = {
 }
 
 texts = st.sampled_from(
-    ["", "Hi", "é😀", "{", ' {"choices": []}', "data: x", "system", "user", "developer", "0", "7.0"]
+    ["", "Hi", "é😀", "{", ' {"choices": []}', "data: x", "\u3000event: x", "system", "user", "developer", "0", "7.0"]
 )
 counts = st.integers(-1, 9) | st.sampled_from([None, 2.0, 2.5, True, "3", 10**7, 10**7 + 1, 2**70])
 usages = st.dictionaries(

@@ -31,7 +31,8 @@ from workloads.rows import Columns, RowError
 from workloads.schema import OUTCOME, REQUEST
 
 BODIES = ("{", "data:", "event:")  # an answer that begins so may be a recorded body
-BEGINS = frozenset("{de \t\r\n\x0b\x0c\x1c\x1d\x1e\x1f\x85\xa0")  # its first letter, or what may stand before it
+# Its first letter, or what `str.lstrip` takes from before it: U+3000 is the last space of Unicode.
+BEGINS = frozenset("{de").union(letter for letter in map(chr, range(0x3001)) if letter.isspace())
 
 
 Values = list[Any]
