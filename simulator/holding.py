@@ -48,17 +48,17 @@ class Holding:
         self._waiting.append((batch, outcomes))
         if self._held is not None:
             self._held.append(batch)
+        ahead = max(self._size / self._read, 1.0)  # what memory will not hold in the end is not begun with
         if self._writer is None:
-            if self._bytes <= self._most:
+            if self._bytes * ahead <= self._most:
                 return
             self._writer = PartWriter(self._temporary)
         for each, held in self._waiting:
             self._parts.append(self._writer.add(each, held))
         self._waiting = []
-        # What memory will not hold in the end is not begun with.
-        if self.nbytes * max(self._size / self._read, 1.0) > self._most:
+        if self.nbytes * ahead > self._most:
             self._held = None
-        elif self._bytes > self._most:
+        elif self._bytes * ahead > self._most:
             self._put_texts_away()
 
     def _put_texts_away(self, *, all_of_them: bool = False) -> None:
