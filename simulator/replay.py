@@ -8,6 +8,7 @@ import tempfile
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -62,7 +63,8 @@ def replay(
         BackrouteError: scenarios that disagree about dates, a model no price book knows, a log without rows, an engine
             that cannot be had.
     """
-    scenarios = (baseline, *candidates)
+    # As they are now: whoever replays a router again may have changed it meanwhile, and decisions may be written later.
+    scenarios = tuple(replace(each, router=copy(each.router)) for each in (baseline, *candidates))
     _agree(scenarios, sample_rate)
     folder = out or Path(tempfile.mkdtemp(prefix="backroute-"))
     folder.mkdir(parents=True, exist_ok=True)

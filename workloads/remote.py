@@ -113,8 +113,9 @@ def listed(text: str) -> tuple[list[Uri], bool]:
     except OSError as error:
         raise unreachable(name, error) from error
     keys = sorted(each.path[len(root) :].lstrip("/") for each in found if each.type == FileType.File)
-    if wild is not None:
-        keys = [key for key in keys if _fits(key.split("/"), pattern)]
+    # As in a folder of this machine, nothing hidden is a log: what is kept beside one may have been copied along.
+    below = pattern if wild is not None else [*pattern, "**"] if folder else ["**"]
+    keys = [key for key in keys if _fits(key.split("/"), below)]
     if not keys:
         what = "no file matches this pattern" if wild is not None else "no such file, and none below it"
         raise BackrouteError(name, what, fix=FIXES[1][1])
@@ -123,12 +124,13 @@ def listed(text: str) -> tuple[list[Uri], bool]:
 
 
 def _fits(path: list[str], pattern: list[str]) -> bool:
-    """Whether a path's parts fit a pattern's, in which ** stands for any number of them."""
+    """Whether a path's parts fit a pattern's: ** is any number of them, and what is hidden has to be named so."""
     if not pattern:
         return not path
     if pattern[0] == "**":
-        return any(_fits(path[at:], pattern[1:]) for at in range(len(path) + 1))
-    return bool(path) and fnmatchcase(path[0], pattern[0]) and _fits(path[1:], pattern[1:])
+        return _fits(path, pattern[1:]) or (bool(path) and path[0][:1] != "." and _fits(path[1:], pattern))
+    shown = bool(path) and (path[0][:1] != "." or pattern[0][:1] == ".")
+    return shown and fnmatchcase(path[0], pattern[0]) and _fits(path[1:], pattern[1:])
 
 
 def unreachable(name: str, error: OSError) -> BackrouteError:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from pricing import PriceBook
-from router import AlwaysUse, load_rules
+from router import AlwaysUse, LLMRouter, RoutingRule, length, load_rules
 from simulator import ReplayResult, Scenario, replay
 from tests.simulator.conftest import call
 from workloads import Log, read_log
@@ -71,6 +71,26 @@ def test_a_file_that_has_changed_is_read_again(path: Path, book: PriceBook, tmp_
     with path.open("a", encoding="utf-8") as file:
         file.write("\n" + json.dumps(call(99)))
     assert replayed(log, book, tmp_path / "again").run.facts.rows == 31
+
+
+def test_a_router_changed_in_place_is_another_and_leaves_the_results_that_it_gave(path: Path, book: PriceBook) -> None:
+    def rules(target: str, limit: int) -> tuple[RoutingRule, ...]:
+        default = RoutingRule("default", None, "openai", "gpt-4o")
+        return RoutingRule("short", length() < limit, *target.split("/"), fallback=(default.target,)), default
+
+    def run(log: Log, router: LLMRouter) -> ReplayResult:
+        return replay(log, Scenario.always("openai/gpt-4o", book), Scenario("edited", router, book))[1]
+
+    path.write_text("\n".join(json.dumps(call(n, prompt="code " * n, max_tokens=10_000)) for n in range(30)), "utf-8")
+    log, router = read_log(path), LLMRouter(rules("anthropic/claude-3-haiku", 60))  # whose answers end at 4,096 tokens
+    before = run(log, router)
+    router.rules = rules("openai/gpt-4o-mini", 30)
+    after, fresh = run(log, router), run(read_log(path), router)
+    assert after.summary == fresh.summary
+    assert after.requests().equals(fresh.requests())
+    kept = run(read_log(path), LLMRouter(rules("anthropic/claude-3-haiku", 60)))
+    assert before.summary == kept.summary
+    assert before.requests().equals(kept.requests())
 
 
 def priced(folder: Path, said: dict[str, Any]) -> PriceBook:

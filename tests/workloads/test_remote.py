@@ -250,3 +250,14 @@ def test_a_path_is_no_uri(name: str, uri: bool) -> None:
 def test_a_file_uri_is_the_file(tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").write_bytes(LINES)
     same(read_log(f"file://{tmp_path.as_posix()}/log.jsonl"), read_log(tmp_path / "log.jsonl"))
+
+
+def test_nothing_hidden_below_a_uri_is_a_log_unless_it_is_named(tmp_path: Path) -> None:
+    """What is kept beside a log goes with it when its folder is copied to a bucket."""
+    for name in ("june.jsonl", ".backroute/kept.jsonl", "sub/.old/may.jsonl"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(LINES)
+    uri = tmp_path.as_uri()
+    for given in (uri, f"{uri}/", f"{uri}/**", f"{uri}/**/*.jsonl", f"{uri}/*"):
+        assert read_log(given).names() == [f"{uri}/june.jsonl"]
+    assert read_log(f"{uri}/.backroute").names() == read_log(f"{uri}/.b*/*").names() == [f"{uri}/.backroute/kept.jsonl"]
