@@ -52,11 +52,6 @@ class Told(ProblemLog):
         self._to.count(kind)
         self._counted[kind] += 1
 
-    def forget_folder(self) -> None:
-        """Go on without the folder, which is no more."""
-        self._folder, self.whole = None, self.whole and not self._files
-        self._files = []
-
     def _write(self) -> None:
         if self._folder is None:
             self.whole, self._pending = False, []

@@ -63,7 +63,8 @@ class Store:
 
     def __init__(self, source: Log, files: list[Path], version: str) -> None:
         self._log, self._files, self._version = source, files, version
-        said = msgspec.json.encode([[str(file.resolve()) for file in files], source.reading()])
+        # A link's own name, too: what ends in .csv is read as a table.
+        said = msgspec.json.encode([[[str(file.resolve()), file.name] for file in files], source.reading()])
         self._name = blake2b(said, digest_size=8).hexdigest()
         self._stamp = self._stamped()
         self.folder = files[0].resolve().parent / FOLDER

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
 
 from simulator.counterfactual.group import Group, observe
 from simulator.counterfactual.kernel import NEW, Floats, Ints, Points, covariance, new_task_covariance
-from simulator.counterfactual.kinds import TASKS, Kind, candidates
+from simulator.counterfactual.kinds import Kind, candidates
 from simulator.counterfactual.names import Known, Level
 from simulator.counterfactual.parameters import Live, Parameters, Support, Within
 
@@ -341,8 +340,3 @@ def _mixture(mean: Floats, sd: float, cap: Floats, share: float, long_cap: Float
     kept = mean * ndtr(over - spread) + np.where(np.isfinite(cap), cut, 0.0) * ndtr(-over)
     result: Floats = (1 - share) * kept + share * long_cap
     return result
-
-
-def as_codes(labels: list[Any]) -> Ints:
-    """Task labels as codes into `TASKS`; anything else is unlabelled."""
-    return np.array([TASKS.index(label) if label in TASKS else -1 for label in labels], np.int64)

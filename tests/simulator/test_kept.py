@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pricing import PriceBook
+from problems import BackrouteError
 from router import Decisions, LLMRouter, RoutingRule, has_tools, length, load_rules, mentions, task
 from simulator import ReplayResult, Scenario, State, kept, made, parts, prepared, replay, told
 from simulator.state.settings import CacheSettings
@@ -373,6 +374,15 @@ def test_a_log_of_another_name_or_place_tells_its_problems_by_that(
     assert fresh == replayed(Path("log.jsonl"), book, tmp_path / "again")
 
 
+def test_a_link_whose_name_says_table_is_read_as_one(tmp_path: Path, book: PriceBook) -> None:
+    text = settled(tmp_path / "calls.txt", ["prompt", "hello", "again"])
+    with pytest.raises(BackrouteError, match="no request to replay"):
+        replayed(text, book, tmp_path / "lines")
+    (table := tmp_path / "calls.csv").symlink_to(text)
+    log = read_log(table)
+    assert replay(log, Scenario.always("openai/gpt-4o", book))[0].run.facts.rows == 2
+
+
 def test_many_problems_are_told_again_from_disk(
     path: Path, book: PriceBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unread: Callable[[], None]
 ) -> None:
@@ -410,6 +420,7 @@ SCRIPT = """
 import json, sys
 from pathlib import Path
 from pricing import PriceBook
+from problems import BackrouteError
 from router import load_rules
 from simulator import Scenario, parts, replay
 from workloads import read_log, store
