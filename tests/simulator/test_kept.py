@@ -420,7 +420,6 @@ SCRIPT = """
 import json, sys
 from pathlib import Path
 from pricing import PriceBook
-from problems import BackrouteError
 from router import load_rules
 from simulator import Scenario, parts, replay
 from workloads import read_log, store
