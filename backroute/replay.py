@@ -136,6 +136,9 @@ def command(
     else:
         print_report(summary, console())
     say_amended(source)
+    if broken := result.run.problems.counts["broken_file"]:
+        files = "a file of the log breaks off" if broken == 1 else f"{broken:,} files of the log break off"
+        click.echo(f"note: {files}: what follows there is in none of these figures; see problems.jsonl", err=True)
     bill = result.run.reconciliation
     check = None if invoice_usd is None else against_invoice(bill, invoice_usd, sample_rate)
     if check is not None:

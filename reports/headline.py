@@ -106,7 +106,9 @@ def interval(savings: Summary) -> str:
     if said == UNKNOWN:
         return "no interval could be computed"
     level = f"{savings['level'] * 100:g}% interval: {said}"
-    return f"{level}, so it may be no saving at all" if unsure(savings) else level
+    if not unsure(savings):
+        return level
+    return f"{level}, so it may be no {'extra cost' if (savings['pct'] or 0) < 0 else 'saving'} at all"
 
 
 def coverage(summary: Summary) -> str:

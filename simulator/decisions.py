@@ -34,13 +34,16 @@ def decision_rows(
 class DecisionFile:
     """Writes rows in groups of GROUP, however they come, so that equal decisions are equal files.
 
+    The file appears when it is whole; until then, one of before stays as it is.
+
     Args:
         path: of the Parquet file.
         schema: of its rows.
     """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._writer = pq.ParquetWriter(path, schema, compression="zstd")
+        self._path, self._begun = path, path.with_name(f"{path.name}.partial")
+        self._writer = pq.ParquetWriter(self._begun, schema, compression="zstd")
         self._waiting: list[pa.Table] = []
         self._rows = 0
 
@@ -61,10 +64,14 @@ class DecisionFile:
     def __enter__(self) -> DecisionFile:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._rows:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None and self._rows:
             self._write(pa.concat_tables(self._waiting))
         self._writer.close()
+        if kind is None:
+            self._begun.replace(self._path)
+        else:
+            self._begun.unlink()
 
 
 def rule_names(arm: Arm, scenario: Scenario) -> pa.Array:

@@ -21,6 +21,7 @@ from pricing.fast_counts import forecast
 from simulator.engines import Engine
 from simulator.kept import Found
 from simulator.kernel import Kernel, Plan, Replayed
+from simulator.memory import nbytes_of
 from simulator.merge import merge
 from simulator.models import ModelIndex
 from simulator.observed import Observed
@@ -152,7 +153,7 @@ def write_block(
         observed.add(batch.logged, batch.source, batch.task, batch.cap, id_hashes(some["request_id"]), index)
         doubts.add(some, their, batch.source)
         parts.append(write_part(folder, f"{stem}-{len(parts)}", batch, their))
-        nbytes += without_texts(some).nbytes
+        nbytes += without_texts(some).nbytes + nbytes_of(batch)
     models = [(model, provider) for model, provider, _ in index.logged()]
     return Written(parts, nbytes, models, Evidence(observed, doubts.sides))
 

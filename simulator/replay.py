@@ -105,14 +105,17 @@ def _agree(scenarios: tuple[Scenario, ...], sample_rate: float) -> None:
 
 
 def _pass(run: Run, log: Log, engine: Engine | None, *, write: bool) -> None:
-    with (run.folder / "problems.jsonl").open("w", encoding="utf-8") as sink:
-        run.problems = ProblemLog(sink)
-        try:
+    begun = run.folder / "problems.jsonl.partial"  # what a replay that is cut short leaves is the replay before it
+    try:
+        with begun.open("w", encoding="utf-8") as sink:
+            run.problems = ProblemLog(sink)
             _write(run, _replayed(run, log, engine, write=write))
-        finally:
-            run.problems.sink = None
-            if engine is not None:
-                engine.close()
+        begun.replace(run.folder / "problems.jsonl")
+    finally:
+        run.problems.sink = None
+        begun.unlink(missing_ok=True)
+        if engine is not None:
+            engine.close()
     if not run.facts.rows:
         first = str(run.problems.kept[0]) if run.problems.kept else ""
         raise BackrouteError(

@@ -1,5 +1,6 @@
 """The command as a newcomer uses it: every verb, every exit code, every mistake."""
 
+import gzip
 import json
 import subprocess
 import sys
@@ -277,3 +278,11 @@ def test_check_with_its_arguments_the_wrong_way_round_says_so() -> None:
     said = backroute("check", "june.jsonl", "rules.yaml")
     assert said.exit_code == 2
     assert "`backroute check rules.yaml june.jsonl`" in said.stderr
+
+
+def test_a_log_that_breaks_off_is_said_beside_the_answer(tmp_path: Path) -> None:
+    packed = gzip.compress("\n".join(json.dumps(call(n)) for n in range(2_000)).encode())
+    path = tmp_path / "log.jsonl.gz"
+    path.write_bytes(packed[: len(packed) // 2])
+    said = backroute("replay", path, "--rules", "starter", "--out", tmp_path / "out")
+    assert "note: a file of the log breaks off: what follows there is in none of these figures" in said.stderr

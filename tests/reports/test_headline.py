@@ -1,6 +1,6 @@
 from decimal import Decimal
 
-from reports.headline import headline
+from reports.headline import headline, interval
 from reports.summary import amount
 from tests.reports.samples import as_logged, good, loss, nothing, one_day, savings
 
@@ -61,6 +61,12 @@ def test_an_interval_around_nothing_makes_the_verdict_a_might() -> None:
     said = headline(as_logged())
     assert said.verdict == "Routing might have saved 5.5%"
     assert said.interval == "90% interval: 1.2% more to 11.8% less, so it may be no saving at all"
+
+
+def test_an_interval_around_nothing_makes_an_extra_cost_a_might() -> None:
+    made = loss()
+    made["savings"] |= {"pct": -8.0, "low_pct": -20.0, "high_pct": 5.0}
+    assert interval(made["savings"]).endswith("so it may be no extra cost at all")
 
 
 def test_a_baseline_that_is_not_what_was_spent_has_its_own_figure_and_both_savings() -> None:

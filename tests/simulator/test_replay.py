@@ -1,3 +1,5 @@
+import sys
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -265,3 +267,25 @@ def test_length_images_and_words_decide_over_columns(replayed: Replayed) -> None
     )
     _, after = replayed([call(0, prompt="hi there"), call(1, prompt="hi " * 20), call(2, prompt="bye")], router)
     assert after.requests()["rule"].tolist() == ["short words", "rest", "rest"]
+
+
+def test_a_replay_cut_short_leaves_what_the_one_before_it_wrote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interrupted after its first batch, when decisions of that batch were written."""
+    log = read_log([call(n) for n in range(3)])
+    base = Scenario.always("openai/gpt-4o", PriceBook.load())
+    replay(log, base, Scenario.always("openai/gpt-4o-mini", base.book), out=tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert before.keys() == {"decisions.parquet", "problems.jsonl"}
+
+    def stopped(parts: Iterator[Any]) -> Iterator[Any]:
+        yield next(parts)
+        raise KeyboardInterrupt
+
+    module = sys.modules["simulator.replay"]  # whose name in the package is the function's
+    whole = module._replayed
+    monkeypatch.setattr(module, "_replayed", lambda *args, **options: stopped(whole(*args, **options)))
+    with pytest.raises(KeyboardInterrupt):
+        replay(log, base, Scenario.always("openai/gpt-4.1-nano", base.book), out=tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
