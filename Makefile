@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo docs test test-fast lint bench bench-quick bench-workers bench-fidelity bench-real bench-state bench-routing bench-report litellm bench-production clean
+.PHONY: demo docs test test-fast lint bench bench-quick bench-workers bench-long bench-fidelity bench-real bench-state bench-routing bench-report litellm bench-production clean
 
 demo: .venv/installed
 	$(BIN)/backroute demo --out demo-out
@@ -32,6 +32,10 @@ bench-quick: .venv/installed
 # Two workers against one, starts included; `make bench-workers ARGS=--dask` on a cluster, `ARGS='--rows 1000000'` for longer.
 bench-workers: .venv/installed
 	$(BIN)/python -m benchmarks.workers $(ARGS)
+
+# Time per request and memory up to ten million requests: a log of 9.5 GB, as much again while it runs, ten minutes.
+bench-long: .venv/installed
+	$(BIN)/python -m benchmarks.long $(ARGS)
 
 # Leaves whole tasks, kinds and models out, and compares the counterfactual model with the simple ways and with oracles;
 # then its structure with lesser ones, chosen without the kind that is judged, and what more kinds of task would bring.
