@@ -156,11 +156,11 @@ def quality(summary: Summary) -> Section:
 
 def expected(summary: Summary) -> Section | None:
     """The quality expected offline, apart from what was verified."""
-    predicted = summary["quality"].get("predicted")
-    if predicted is None or not any(each["low"] is not None for each in predicted["slices"]):
+    predicted, worth = summary["quality"].get("predicted"), headline(summary).expected
+    if predicted is None or not worth or not any(each["low"] is not None for each in predicted["slices"]):
         return None
     known = any(each["low"] is not None and each["basis"] != "same model" for each in predicted["slices"])
-    said = f"Without any call, from scores in the log and public outcomes: {headline(summary).expected}."
+    said = f"Without any call, from scores in the log and public outcomes: {worth}."
     about = "None of it counts as verified; chat and analytics have no public outcomes, and stay unknown."
     return Section(
         "expected",

@@ -63,6 +63,8 @@ def replay(
         BackrouteError: scenarios that disagree about dates, a model no price book knows, a log without rows, an engine
             that cannot be had.
     """
+    if not isinstance(log, Log):  # a path, as likely as not
+        raise BackrouteError("replay", f"not a log ({log!r})", fix="read it first: replay(read_log(path), ...)")
     # As they are now: whoever replays a router again may have changed it meanwhile, and decisions may be written later.
     scenarios = tuple(replace(each, router=copy(each.router)) for each in (baseline, *candidates))
     _agree(scenarios, sample_rate)

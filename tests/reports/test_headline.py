@@ -1,5 +1,6 @@
 from decimal import Decimal
 
+from reports import sections
 from reports.headline import headline, interval
 from reports.summary import amount
 from tests.reports.samples import as_logged, good, loss, nothing, one_day, savings
@@ -103,6 +104,14 @@ def test_expected_quality_says_where_the_saving_keeps_it_and_stays_apart_from_wh
     )
     assert said.quality.startswith("not checked")
     assert headline(good()).expected == ""
+
+
+def test_a_quality_of_which_nothing_is_known_is_said_once() -> None:
+    slices = [{"basis": "same model", "tasks": [], "low": 0.0, "high": 0.0}]
+    predicted = {"saving_usd": {"keeps": "0", "loses": "0", "unknown": "12.5"}, "slices": slices}
+    made = good() | {"quality": good()["quality"] | {"predicted": predicted}}
+    assert headline(made).expected == ""
+    assert sections.expected(made) is None
 
 
 def test_cached_input_that_routing_gives_up_is_said_unless_caches_were_simulated() -> None:

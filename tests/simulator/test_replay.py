@@ -289,3 +289,9 @@ def test_a_replay_cut_short_leaves_what_the_one_before_it_wrote(
     with pytest.raises(KeyboardInterrupt):
         replay(log, base, Scenario.always("openai/gpt-4.1-nano", base.book), out=tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_path_where_a_log_is_wanted_is_told_how(tmp_path: Path) -> None:
+    base = Scenario.always("openai/gpt-4o", PriceBook.load())
+    with pytest.raises(BackrouteError, match=r"read it first: replay\(read_log\(path\)"):
+        replay(tmp_path / "log.jsonl", base)  # type: ignore[arg-type]
