@@ -7,6 +7,7 @@ import jupytext
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from nbclient.exceptions import CellTimeoutError
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 SOURCES = sorted(NOTEBOOKS.glob("[0-9]*.py"))
@@ -29,6 +30,20 @@ def test_a_notebook_says_what_its_source_says(source: Path) -> None:
             assert cell.execution_count is None
 
 
+def executed(source: Path) -> nbformat.NotebookNode:
+    """The notebook, run; once more where the kernel's answer to a cell never came, as happens on a busy machine."""
+    for last in (False, True):
+        notebook = jupytext.read(source)
+        try:
+            NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOKS)}}).execute()
+        except CellTimeoutError:
+            if last:
+                raise
+        else:
+            break
+    return notebook
+
+
 # The first is run always, the others where slow tests are.
 RUN = [pytest.param(path, marks=() if path.stem.startswith("01") else pytest.mark.slow) for path in SOURCES]
 
@@ -37,8 +52,7 @@ RUN = [pytest.param(path, marks=() if path.stem.startswith("01") else pytest.mar
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the kernel's own start
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_notebook_runs_from_top_to_bottom(source: Path) -> None:
-    notebook = jupytext.read(source)
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(NOTEBOOKS)}}).execute()
+    notebook = executed(source)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     shown = [output for cell in cells for output in cell.outputs]
     drawing = [cell for cell in cells if re.match(r"\w+_chart\(", cell.source.splitlines()[-1])]
