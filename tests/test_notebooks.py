@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import jupytext
 import nbformat
@@ -30,7 +31,7 @@ def test_a_notebook_says_what_its_source_says(source: Path) -> None:
             assert cell.execution_count is None
 
 
-def executed(source: Path) -> nbformat.NotebookNode:
+def executed(source: Path) -> Any:
     """The notebook, run; once more where the kernel's answer to a cell never came, as happens on a busy machine."""
     for last in (False, True):
         notebook = jupytext.read(source)
