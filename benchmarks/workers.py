@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -54,37 +54,52 @@ def run(script: Path, log: Path, options: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def cluster(folder: Path, workers: int) -> Iterator[str]:
-    """A Dask scheduler and its workers on loopback; gives the scheduler's address."""
+def cluster(folder: Path, threads: Sequence[int]) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """A Dask scheduler on loopback with one worker process of so many threads each: its address, and the workers."""
+    from distributed import Client
+
     with tempfile.TemporaryDirectory(dir=folder) as held:
         file = Path(held) / "scheduler.json"
-        said = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
-        work = [sys.executable, "-m", "distributed.cli.dask_worker", "--nthreads", "1", "--host", "127.0.0.1"]
-        named = ["--scheduler-file", str(file), "--no-dashboard"]
+        named = ["--scheduler-file", str(file), "--no-dashboard", "--host", "127.0.0.1"]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment}
-        processes = [subprocess.Popen([*said, *named], cwd=held, **quiet)]
-        try:
-            while not file.exists():
-                time.sleep(0.05)
-            processes += [subprocess.Popen([*work, *named], cwd=held, **quiet) for _ in range(workers)]
-            address = str(json.loads(file.read_text("utf-8"))["address"])
-            from distributed import Client
 
+        def start(what: str, *said: str) -> subprocess.Popen[bytes]:
+            command = [sys.executable, "-m", f"distributed.cli.dask_{what}", *named, *said]
+            return subprocess.Popen(command, cwd=held, **quiet)
+
+        processes = [start("scheduler", "--port", "0")]
+        try:
+            address = _address(file, processes[0])
+            # Without a nanny, which would start a killed worker again.
+            workers = [start("worker", "--no-nanny", "--nthreads", str(count)) for count in threads]
+            processes += workers
             with Client(address, set_as_default=False) as client:  # type: ignore[no-untyped-call]
-                client.wait_for_workers(workers, timeout=60)  # type: ignore[no-untyped-call]
-            yield address
+                client.wait_for_workers(len(workers), timeout=60)  # type: ignore[no-untyped-call]
+            yield address, workers
         finally:
             for process in reversed(processes):
-                process.terminate()
+                process.kill()
                 process.wait()
+
+
+def _address(file: Path, scheduler: subprocess.Popen[bytes]) -> str:
+    """The address a scheduler writes to its file, once it is there whole: the file exists before it is filled."""
+    for _ in range(1_200):
+        try:
+            return str(json.loads(file.read_text("utf-8"))["address"])
+        except (FileNotFoundError, json.JSONDecodeError):
+            if scheduler.poll() is not None:
+                break
+        time.sleep(0.05)
+    raise RuntimeError(f"the Dask scheduler wrote no address to {file}; it ended with {scheduler.poll()}")
 
 
 def measured(script: Path, log: Path, folder: Path, workers: int, *, dask: bool) -> dict[str, Any]:
     """One run on so many workers."""
     if not dask:
         return run(script, log, {"workers": workers})
-    with cluster(folder, workers) as address:
+    with cluster(folder, [1] * workers) as (address, _):
         return run(script, log, {"engine": "dask", "scheduler": address})
 
 

@@ -2,13 +2,9 @@
 
 import json
 import logging
-import os
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks.workers import cluster
 from pricing import PriceBook
 from problems import BackrouteError
 from router import LLMRouter, RoutingRule, load_rules
@@ -163,7 +160,7 @@ def test_a_dask_cluster_gives_what_one_process_gives_even_if_a_worker_is_killed(
 ) -> None:
     """A real scheduler and two worker processes on loopback; one is killed between reading and replaying."""
     pytest.importorskip("distributed")
-    with dask_cluster(tmp_path) as (address, workers):
+    with cluster(tmp_path, [1, 3]) as (address, workers):
         killer = threading.Timer(0, lambda: kill_when(tmp_path / "dask", workers[0]))
         killer.start()
         after = replayed(log_file, book, tmp_path / "dask", engine="dask", scheduler=address)
@@ -179,37 +176,6 @@ def kill_when(folder: Path, worker: subprocess.Popen[bytes]) -> None:
             break
         time.sleep(0.01)
     worker.kill()
-
-
-@contextmanager
-def dask_cluster(folder: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    """A scheduler's address and its two workers, all real processes on loopback."""
-    file, root = folder / "scheduler.json", str(Path(__file__).parents[2])
-    environment = os.environ | {"PYTHONPATH": root}
-    options = ["--scheduler-file", str(file), "--no-dashboard"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment, "cwd": folder}
-
-    def start(*said: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, "-m", "distributed.cli.dask_" + said[0], *said[1:]], **quiet)  # type: ignore[call-overload,no-any-return]
-
-    held = [start("scheduler", *options, "--host", "127.0.0.1", "--port", "0")]
-    try:
-        while not file.exists():
-            time.sleep(0.05)
-        # Without a nanny, which would start a killed worker again.
-        options += ["--no-nanny", "--host", "127.0.0.1"]
-        workers = [start("worker", *options, "--nthreads", threads) for threads in ("1", "3")]
-        held += workers
-        address = json.loads(file.read_text("utf-8"))["address"]
-        from distributed import Client
-
-        with Client(address, set_as_default=False) as client:
-            client.wait_for_workers(2, timeout=60)
-        yield address, workers
-    finally:
-        for process in reversed(held):
-            process.kill()
-            process.wait()
 
 
 def test_a_dead_worker_is_told_and_its_batch_done_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
