@@ -28,6 +28,9 @@ from problems import BackrouteError, nearest
 _DATA = Path(__file__).parent / "data"
 _FIELDS = tuple(field.name for field in fields(Capabilities))
 
+# The digest's part of published models, with what it was made of: the same for every book of one process.
+_PUBLISHED: dict[str, tuple[Any, bytes]] = {}
+
 # What providers call ordinary, list-price service: OpenAI default, auto and scale (capacity bought apart); Anthropic
 # standard and standard_only; Groq on_demand and auto.
 STANDARD_TIERS = frozenset({"", "standard", "standard_only", "default", "auto", "on_demand", "scale"})
@@ -224,13 +227,24 @@ class PriceBook:
         """sha256 over every compiled price, tier and launch, for a run's manifest."""
         hashed = hashlib.sha256()
         for model in self.models():
-            hashed.update(f"{model} {self.launched(model)}\n".encode())
-            for e in self.entries(model):
-                rates = sorted(e.rates.items())
-                hashed.update(f"{e.tier} {e.effective_from} {e.until} {e.window} {rates}\n".encode())
+            hashed.update(self._said_of(model))
         for overlay in self._overlays:
             hashed.update(f"{overlay.tiers} {overlay.discounts}\n".encode())
         return hashed.hexdigest()
+
+    def _said_of(self, model: str) -> bytes:
+        """What the digest takes in of a model; that of a published model which no file speaks of is made once."""
+        found = self._found(model)
+        plain = not self._model_facts(found)
+        if plain and (held := _PUBLISHED.get(model)) is not None and held[0] is found.info:
+            return held[1]
+        said = [f"{model} {self.launched(model)}\n"]
+        for e in self.entries(model):
+            said.append(f"{e.tier} {e.effective_from} {e.until} {e.window} {sorted(e.rates.items())}\n")
+        whole = "".join(said).encode()
+        if plain:
+            _PUBLISHED[model] = found.info, whole
+        return whole
 
     def changes(self, since: dt.date, until: dt.date) -> list[PriceChange]:
         """Standard prices (at noon UTC) that changed after `since` and up to `until`, by day and model."""

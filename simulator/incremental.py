@@ -17,7 +17,7 @@ import numpy as np
 from pricing import AsOf
 from pricing.schedule import Schedule
 from router import Decisions
-from simulator.arms import Arm, Batch, Choice
+from simulator.arms import Arm, Batch, Choice, Use
 from simulator.counts import Array
 from simulator.dearer import Dearer
 from simulator.facts import LogFacts, Partial, Sums
@@ -154,10 +154,9 @@ class Incremental:
             mine = (rule[before.rule + 2] != now.rule) | (before.model != now.model) | (before.feasible != now.feasible)
             if dear is not None:  # of its model, or of the one that its rule meant
                 mine |= dear[now.model + 1] | dear[meant[number] + 1]
-            then, said = last.kernel.outputs[number], kernel.outputs[number]
-            assumed = [then.key(name) != said.key(name) for name in self._index.names]
-            if any(assumed):
-                mine |= np.array([False, *assumed])[now.model + 1] & ~self._index.same(source, now.model)
+            assumed = self._reassumed(last, kernel, number)
+            if assumed.any():
+                mine |= assumed[now.model + 1] & ~self._index.same(source, now.model)
             if _overhead(last.plan.scenarios[number]) != _overhead(plan.scenarios[number]):
                 mine = ~none
             own[number] = mine
@@ -173,6 +172,11 @@ class Incremental:
         """The model of each request's rule, whether it serves it or not."""
         named = [self._index.code(scenario.book.resolve(rule.target)) for rule in scenario.router.rules]
         return np.asarray(np.array([NO_MODEL, NO_MODEL, *named])[choice.rule + 2])
+
+    def _reassumed(self, last: Done, kernel: Kernel, number: int) -> Array:
+        """Bool per model code plus one: what is assumed of its output in a scenario is not what it was."""
+        then, said = last.kernel.outputs[number], kernel.outputs[number]
+        return np.array([False, *(then.key(name) != said.key(name) for name in self._index.names)])
 
     def _repriced(self, old: Scenario, new: Scenario) -> Array | None:
         """Bool per model code plus one: its price is not what it was; None where all are."""
@@ -202,8 +206,7 @@ class Incremental:
             for number in touched.slots:
                 merge(more[number], kernel.sums(batch, number, arms[LOGGED], arms[0], arms[number], by, folded))
             if last is not None and not anew:
-                were = last.columns
-                arms |= {n: last.kernel.arm(batch, n, were[n].at(at)) for n in touched.arms}
+                arms |= {number: self._before(last, kernel, batch, number, at, arms[number]) for number in touched.arms}
                 for number in touched.slots:
                     found = last.kernel.sums(batch, number, arms[LOGGED], arms[0], arms[number], by, folded)
                     merge(gone[number], found)
@@ -221,6 +224,14 @@ class Incremental:
             for base, comparison in zip((0, LOGGED), held.comparisons, strict=True):
                 comparison.dearer = self._dearer(columns, base, number)
         return sums
+
+    def _before(self, last: Done, kernel: Kernel, batch: Batch, number: int, at: Rows, now: Arm) -> Arm:
+        """An arm of some requests in the last replay: what the same models used then is worked out once."""
+        choice = last.columns[number].at(at)
+        if number == LOGGED or not np.array_equal(choice.model, now.model):
+            return last.kernel.arm(batch, number, choice)
+        used = None if self._reassumed(last, kernel, number).any() else Use(now.counts, now.pair, now.request_sd)
+        return last.kernel.arm(batch, number, choice, used=used)
 
     def _dearer(self, columns: dict[int, Column], base: int, number: int) -> Dearer:
         before, routed, logged, found = columns[base], columns[number], columns[LOGGED], Dearer()

@@ -135,14 +135,20 @@ class Kernel:
         """Who serves each request in one scenario."""
         return serve(batch, self._plan.scenarios[number], decisions, self._index)
 
-    def arm(self, batch: Batch, number: int, choice: Choice, change: Change | None = None) -> Arm:
-        """What the models of a choice use and cost in one scenario; the arm that happened for LOGGED."""
+    def arm(
+        self, batch: Batch, number: int, choice: Choice, change: Change | None = None, used: Use | None = None
+    ) -> Arm:
+        """What the models of a choice use and cost in one scenario; the arm that happened for LOGGED.
+
+        `used` is what they use, where that is known.
+        """
         if number == LOGGED:
             return self.logged(batch, change)
         scenario, tier = self._plan.scenarios[number], None
         if change is not None:
             choice, tier = change.choice(choice), change.tiers(batch.tier)
-        used = use(batch, choice, self._index, self.outputs[number], self._pairs)
+        if used is None:
+            used = use(batch, choice, self._index, self.outputs[number], self._pairs)
         if change is None:
             return charged(batch, scenario, choice, used, self._index)
         return change.bill(charged(batch, scenario, choice, change.use(used), self._index, tier))

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pricing import BUCKETS, PriceBook, Rate
+from pricing import book as book_module
 from problems import BackrouteError
 
 
@@ -161,6 +162,16 @@ def test_the_digest_follows_the_prices(book: PriceBook, tmp_path: Path) -> None:
     assert negotiated.digest != book.digest
     assert usd(negotiated, "openai/gpt-4o", book.date) == "2.4"
     assert negotiated.quote("openai/gpt-4o", book.date).source == f"{own}: openai/gpt-4o: prices[0]"  # type: ignore[union-attr]
+
+
+def test_a_digest_does_not_depend_on_the_books_made_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What published models add to it is made once a process, but not of those that a price file speaks of."""
+    overlay = tmp_path / "prices.yaml"
+    overlay.write_text("as_of: 2026-11-23\nmodels:\n  mistral/codestral:\n    launched: 2024-05-29\n", "utf-8")
+    made = PriceBook.load().digest, PriceBook.load([overlay]).digest, PriceBook.load().digest
+    monkeypatch.setattr(book_module, "_PUBLISHED", {})
+    alone = PriceBook.load([overlay]).digest
+    assert made[0] == made[2] != made[1] == alone
 
 
 def test_a_negotiated_price_holds_from_its_day_on(tmp_path: Path) -> None:
