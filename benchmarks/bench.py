@@ -19,10 +19,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
@@ -31,14 +28,15 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import yaml
 
+from benchmarks.measured import Line, Took, seconds, timed
+from benchmarks.second_pass import second_pass
 from benchmarks.texts import WORDS, write_log
+from benchmarks.workers import replayed
 from pricing import BUCKETS, AsOf, PriceBook, charge
 from pricing.tokenizers import _counter
-from router import LLMRouter, RoutingRule, length, load_rules, mentions
-from simulator import Assumptions, ReplayResult, Scenario, replay
+from router import load_rules
+from simulator import ReplayResult, Scenario, replay
 from workloads import read_log
 from workloads.store import FOLDER
 
@@ -54,45 +52,7 @@ for _ in range(20_000):
     cost(1_000, "gpt-4o", "input") + cost(200, "gpt-4o", "output")
 print((time.perf_counter() - began) / 20_000)
 """
-KEYWORDS = ("refactor", "sql", "forecast", "python")
 VERSIONS = ("fastokens", "tiktoken", "pyarrow", "numpy", "msgspec", "genai-prices")
-
-
-@dataclass(frozen=True)
-class Line:
-    """One row of the table: the ratio of two times or rates, or a figure of its own, with its bar."""
-
-    what: str
-    against: str
-    bar: str
-    values: list[float]
-    note: str = ""
-
-    def __str__(self) -> str:
-        middle, low, high = statistics.median(self.values), min(self.values), max(self.values)
-        return f"| {self.what} | {self.against} | {self.bar} | {middle:.3g} ({low:.3g} to {high:.3g}) | {self.note} |"
-
-
-def seconds(run: Callable[[], Any]) -> float:
-    """Wall time of one run."""
-    started = time.perf_counter()
-    run()
-    return time.perf_counter() - started
-
-
-@dataclass(frozen=True)
-class Took:
-    """Seconds of a run, by the clock and of this process's cores."""
-
-    clock: float
-    cores: float
-
-
-def timed(run: Callable[[], Any]) -> Took:
-    """Both times of one run."""
-    cores = time.process_time()
-    clock = seconds(run)
-    return Took(clock, time.process_time() - cores)
 
 
 class Bench:
@@ -103,7 +63,7 @@ class Bench:
         rows: of the main logs.
         times: each comparison is made.
         peers: the peers' Python, or None.
-        again: rows of the log that is replayed again in one process.
+        again: rows of the log that two processes read, and of the one that is replayed again in one process.
     """
 
     def __init__(self, folder: Path, rows: int, times: int, peers: str | None, again: int = 100_000) -> None:
@@ -112,6 +72,7 @@ class Bench:
         self.base = Scenario.always("openai/gpt-4o", self.book)
         self.case = Scenario("case", load_rules("case", book=self.book), self.book)
         self.texts = write_log(folder / "texts.jsonl", rows, counted=False)
+        self.long = write_log(folder / "long.jsonl", again, counted=False)
         counter = _counter("o200k_base")
         counter._load()
         self.count = counter
@@ -175,7 +136,7 @@ class Bench:
         return Took(scan.clock + count.clock, scan.cores + count.cores)
 
     def script(self) -> list[Line]:
-        """A full pass against the script a competent user writes."""
+        """A full pass against the script a competent user writes: in one process, and over a longer log in two."""
         if self.peers is None:
             return []
         cache = self.folder / "tiktoken"
@@ -184,26 +145,30 @@ class Bench:
         (cache / O200K_CACHED).write_bytes(gzip.decompress(packed.read_bytes()))
         few = min(2_000, self.rows)
         command = [self.peers, str(ROOT / "benchmarks" / "users_script.py"), str(self.texts), str(few)]
-        values = []
+        one, two = list[float](), list[float]()
         for _ in range(self.times):
             done = subprocess.run(
                 command, check=True, capture_output=True, env=os.environ | {"TIKTOKEN_CACHE_DIR": str(cache)}
             )
             theirs = json.loads(done.stdout.splitlines()[-1])
-            values.append(theirs["seconds"] / theirs["rows"] * self.rows / seconds(lambda: self.full(self.texts)))
-        note = f"their rate is of {few:,} requests; one process each"
-        return [Line("full pass", "pandas + tiktoken + litellm.completion_cost", "20 times", values, note)]
+            each = theirs["seconds"] / theirs["rows"]
+            one.append(each * self.rows / seconds(lambda: self.full(self.texts)))
+            two.append(each * self.again / replayed(self.long, {"workers": 2})["seconds"])
+        script, note = "pandas + tiktoken + litellm.completion_cost", f"their rate is of {few:,} requests"
+        return [
+            Line("full pass, one process", script, "", one, note),
+            Line(f"full pass, two processes, {self.again:,} requests", script, "20 times", two, note),
+        ]
 
     def workers(self) -> list[Line]:
-        """Two processes against one, the pool's start included, and whether the totals are the same."""
-        values, same = [], True
+        """Two processes against one, all that they load included, and whether the totals are the same."""
+        values, said = list[float](), set[str]()
         for _ in range(self.times):
-            results: list[ReplayResult] = []
-            one = seconds(lambda: results.append(self.full(self.texts)))
-            two = seconds(lambda: results.append(self.full(self.texts, workers=2)))
-            values.append(one / two)
-            same = same and results[0].summary == results[1].summary
-        return [Line("two worker processes", "one process", "1.6 times", values, f"results identical: {same}")]
+            one, two = (replayed(self.long, {"workers": workers}) for workers in (1, 2))
+            values.append(one["seconds"] / two["seconds"])
+            said |= {one["summary"], two["summary"]}
+        what = f"two processes, {self.again:,} requests"
+        return [Line(what, "one process", "1.6 times", values, f"results identical: {len(said) == 1}")]
 
     def growth(self) -> list[Line]:
         """Time per request, and peak memory of a process of its own, on a log ten times as long."""
@@ -259,61 +224,8 @@ class Bench:
         return took, peak, cores
 
     def second(self) -> list[Line]:
-        """The same log again in the same process, summary included: one change of each kind a person makes."""
-        log = read_log(write_log(self.folder / "again.jsonl", self.again, counted=True))
-        prompts = pa.concat_arrays([requests["prompt"] for requests, _ in log.batches()])
-        code, short = ("anthropic", "claude-sonnet-4-5"), ("groq", "llama-3.1-8b-instant")
-
-        def again(
-            limit: int = 200,
-            words: tuple[str, ...] = KEYWORDS,
-            *,
-            turned: bool = False,
-            short: tuple[str, str] = short,
-            book: PriceBook = self.book,
-            ratio: float | None = None,
-        ) -> float:
-            rules = [RoutingRule("code", mentions(*words), *code), RoutingRule("short", length() < limit, *short)]
-            rules = [*(rules[::-1] if turned else rules), RoutingRule("default", None, "openai", "gpt-4o-mini")]
-            assumed = Assumptions(output_ratio={} if ratio is None else {"/".join(short): ratio})
-            base = Scenario.always("openai/gpt-4o", book)
-            scenario = Scenario("again", LLMRouter(rules, name="again"), book, assumptions=assumed)
-            return seconds(lambda: replay(log, base, scenario)[1].summary)
-
-        again(100)
-        counts = again()  # moves texts that no pass counted yet by the target's tokenizer
-        tries = range(1, self.times + 1)
-        found = {"threshold": [again(200 + 10 * n) for n in tries]}
-        again()
-        found["order"] = [again(turned=bool(n % 2)) for n in tries]
-        again()
-        found["model of a rule"] = [again(short=(short, ("openai", "gpt-4.1-nano"))[n % 2]) for n in tries]
-        again()
-        found["assumption"] = [again(ratio=1 + n / 10) for n in tries]
-        again()
-        found["price"] = [again(book=self._dearer(n)) for n in tries]
-        again()
-        values = []
-        for n in tries:
-            bare = seconds(lambda: pc.match_substring_regex(prompts, "|".join(KEYWORDS), ignore_case=True))
-            values.append(again(words=(*KEYWORDS, WORDS[n])) / bare)
-        what = f"second pass of {self.again:,}, new"
-        lines = [Line(f"{what} {name}, s", "itself", "0.3 at 1,000,000", took) for name, took in found.items()]
-        first = Line(f"second pass of {self.again:,}, first to need a tokenizer's counts, s", "itself", "", [counts])
-        return [first, *lines, Line(f"{what} keyword", "bare keyword scan (RE2)", "at most 1.5", values)]
-
-    def _dearer(self, number: int) -> PriceBook:
-        """A book in which one of the second pass's models has another price."""
-        path = self.folder / f"prices-{number}.yaml"
-        price = {
-            "effective_from": date(2020, 1, 1),
-            "source": "https://example.com",
-            "input_usd_per_mtok": number / 10,
-            "output_usd_per_mtok": 1,
-        }
-        said = {"as_of": date(2026, 11, 23), "models": {"groq/llama-3.1-8b-instant": {"prices": [price]}}}
-        path.write_text(yaml.safe_dump(said), "utf-8")
-        return PriceBook.load([path])
+        """See `second_pass`."""
+        return second_pass(self.folder, self.again, self.times)
 
     def pricing(self) -> list[Line]:
         """Pricing alone against calc_price, row by row, and against a numpy multiply of the same columns."""
@@ -385,11 +297,15 @@ class Bench:
 def main() -> None:
     """Measure, print the table, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="20,000 requests, twice each; 100,000 for the second pass")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="20,000 requests, twice each; 300,000 for two processes and the second pass",
+    )
     parser.add_argument("--peers", help="the peers' Python")
     parser.add_argument("--json", type=Path, help="write figures, machine and versions here")
     options = parser.parse_args()
-    rows, times, again = (20_000, 2, 100_000) if options.quick else (200_000, 5, 1_000_000)
+    rows, times, again = (20_000, 2, 300_000) if options.quick else (200_000, 5, 1_000_000)
     print("| what | against | bar | median (least to greatest) | |\n|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory(prefix="backroute-bench-") as folder:
         lines = Bench(Path(folder), rows, times, options.peers, again).lines()

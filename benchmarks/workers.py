@@ -44,11 +44,14 @@ if __name__ == "__main__":
 """
 
 
-def run(script: Path, log: Path, options: dict[str, Any]) -> dict[str, Any]:
+def replayed(log: Path, options: dict[str, Any]) -> dict[str, Any]:
     """One replay in a process of its own: seconds by the clock and of cores, and a digest of its summary."""
-    command = [sys.executable, str(script), str(log), json.dumps(options)]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment, cwd=ROOT)
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "run.py"  # a file, which the spawned workers import again
+        script.write_text(RUN, "utf-8")
+        command = [sys.executable, str(script), str(log), json.dumps(options)]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment, cwd=ROOT)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
@@ -95,12 +98,12 @@ def _address(file: Path, scheduler: subprocess.Popen[bytes]) -> str:
     raise RuntimeError(f"the Dask scheduler wrote no address to {file}; it ended with {scheduler.poll()}")
 
 
-def measured(script: Path, log: Path, folder: Path, workers: int, *, dask: bool) -> dict[str, Any]:
+def measured(log: Path, folder: Path, workers: int, *, dask: bool) -> dict[str, Any]:
     """One run on so many workers."""
     if not dask:
-        return run(script, log, {"workers": workers})
+        return replayed(log, {"workers": workers})
     with cluster(folder, [1] * workers) as (address, _):
-        return run(script, log, {"engine": "dask", "scheduler": address})
+        return replayed(log, {"engine": "dask", "scheduler": address})
 
 
 def main() -> None:
@@ -112,11 +115,10 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="backroute-bench-") as held:
         folder = Path(held)
-        script, log = folder / "run.py", write_log(folder / "log.jsonl", options.rows, counted=False)
-        script.write_text(RUN, "utf-8")
+        log = write_log(folder / "log.jsonl", options.rows, counted=False)
         ratios, said = [], set[str]()
         for _ in range(options.times):
-            one, two = (measured(script, log, folder, workers, dask=options.dask) for workers in (1, 2))
+            one, two = (measured(log, folder, workers, dask=options.dask) for workers in (1, 2))
             ratios.append(one["seconds"] / two["seconds"])
             said |= {one["summary"], two["summary"]}
             print(f"one {one}\ntwo {two}\nratio {ratios[-1]:.2f}, load {os.getloadavg()[0]:.1f}", flush=True)

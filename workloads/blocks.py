@@ -19,7 +19,7 @@ from workloads.formats.plain import read_plain
 from workloads.ids import Ids
 from workloads.records import as_json
 from workloads.remote import Place
-from workloads.sources import BYTE_ORDER_MARK, LONGEST_LINE, PARQUET, FileSource, no_lines
+from workloads.sources import BYTE_ORDER_MARK, LONGEST_LINE, PARQUET, FileSource, no_lines, stripped
 from workloads.tables import TableError, is_table, parquet_file, parquet_rows
 from workloads.unpacked import UNPACKERS
 
@@ -43,7 +43,7 @@ class Block:
         return self.end - self.start
 
     def lines(self) -> Iterator[bytes]:
-        """Each line without its end."""
+        """Each line as `FileSource.runs` gives it, empty where it is blank."""
         with self.path.open("rb") as file:
             if self.start:
                 file.seek(self.start - 1)
@@ -51,12 +51,10 @@ class Block:
             held = file.read(max(self.end - file.tell(), 0))
             if held and not held.endswith(b"\n"):
                 held += file.readline()
-        if self.start == 0:
-            held = held.removeprefix(BYTE_ORDER_MARK)
         lines = held.split(b"\n")
         if not lines[-1]:
             lines.pop()  # the file's last line may lack its end
-        yield from lines
+        yield from stripped(lines, begins=self.start == 0)
 
 
 @dataclass(frozen=True)
@@ -129,15 +127,14 @@ def read_block(block: Block | RowGroups) -> tuple[pa.RecordBatch, pa.RecordBatch
 
     None where the log's own reading has to look at one of its lines, or has to say that they cannot be read.
     """
-    contents, count = [], 0
+    contents, count = list[bytes](), 0
     try:
         for content in block.lines():
             count += 1
             if len(content) >= LONGEST_LINE:
                 return None
-            line = content.rstrip(b"\r")
-            if line and not line.isspace():
-                contents.append(line)
+            if content:
+                contents.append(content)
     except (OSError, TableError):
         return None
     plain = read_plain(contents)

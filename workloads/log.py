@@ -237,13 +237,12 @@ class Gathering:
             contents.clear()
 
         try:
-            for held in block.lines() if not self._broken else ():
+            for content in block.lines() if not self._broken else ():
                 self._lines += 1
-                content = held.rstrip(b"\r")
-                if len(held) >= LONGEST_LINE:
+                if len(content) >= LONGEST_LINE:
                     take()  # what was wrong before is told before
-                    self._reading.problems.add(too_long(block.source, self._lines, len(held) + 1))
-                elif content and not content.isspace():
+                    self._reading.problems.add(too_long(block.source, self._lines, len(content) + 1))
+                elif content:
                     numbers.append(self._lines)
                     contents.append(content)
         except (OSError, TableError) as error:

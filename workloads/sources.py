@@ -130,7 +130,7 @@ class FileSource:
             lines = (rest + piece).split(b"\n")
             rest = lines.pop()
             if lines:
-                lines = _stripped(lines, begins=number == 0)
+                lines = stripped(lines, begins=number == 0)
                 yield from self._runs(number + 1, lines, problems)
                 number += len(lines)
             if len(rest) >= LONGEST_LINE:
@@ -139,7 +139,7 @@ class FileSource:
                 yield [number], [b""]
                 rest = b""
         if rest:
-            yield [number + 1], _stripped([rest], begins=number == 0)
+            yield [number + 1], stripped([rest], begins=number == 0)
 
     def _runs(self, first: int, lines: list[bytes], problems: ProblemLog) -> Iterator[Run]:
         if max(map(len, lines)) < LONGEST_LINE:
@@ -202,9 +202,9 @@ def _spool(stream: IO[bytes]) -> Path:
     return path
 
 
-def _stripped(lines: list[bytes], *, begins: bool) -> list[bytes]:
+def stripped(lines: list[bytes], *, begins: bool) -> list[bytes]:
     """Lines without what ends them on Windows, empty where they are blank; the file's first without a mark."""
-    if begins:
+    if begins and lines:
         lines[0] = lines[0].removeprefix(BYTE_ORDER_MARK)
     return [b"" if line.isspace() else line.rstrip(b"\r") for line in lines]
 
