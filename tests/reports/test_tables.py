@@ -5,7 +5,8 @@ import pytest
 
 from problems import BackrouteError
 from reports import savings_table
-from tests.reports.samples import as_logged, good, nothing, rule, with_compared
+from tests.reports.compared import with_compared
+from tests.reports.samples import as_logged, good, nothing, rule
 
 
 def of(row: dict[str, Any]) -> dict[str, Any]:
