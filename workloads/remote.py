@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -21,15 +22,50 @@ from problems import BackrouteError
 URI = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+)://(?P<authority>[^/?]*)/?(?P<key>[^?]*)(?P<options>\?.*)?", re.DOTALL)
 SECRET = re.compile(r"(?<=://)[^/@?]*@|\?.*", re.DOTALL)  # a key before the bucket, and options, which may hold one
 BUFFER = 2**20
-# What the filesystems' errors say, and what to do about it.
-FIXES = (
-    ("NO_SUCH_BUCKET|bucket does not exist", "check the bucket's name and region (AWS_DEFAULT_REGION)"),
-    ("NO_SUCH_KEY|RESOURCE_NOT_FOUND|does not exist|not found", "check bucket and key; `aws s3 ls` shows them"),
-    (
-        "ACCESS_DENIED|INVALID_ACCESS_KEY|SIGNATURE|credentials|HTTP (response code )?40[13]|FORBIDDEN",
+# Google's client tries again for 15 minutes of its own accord; a log on a network that is down is told sooner.
+GOOGLE = "gs", "gcs"
+RETRY_SECONDS = 15
+LONGEST_SAID = 240  # of an error that the filesystems make pages of
+
+
+class Keeper(NamedTuple):
+    """Who keeps buckets: how to list what is there, whose key opens it, and how it is reached."""
+
+    lists: str
+    key: str
+    reach: str
+
+
+KEEPERS = {
+    "s3": Keeper(
+        "check bucket and key, and its region (AWS_DEFAULT_REGION); `aws s3 ls` shows them",
         "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, of who may read it",
+        "check the network, and AWS_ENDPOINT_URL where it is not Amazon's",
     ),
-    ("NETWORK|resolve|connect|timed? ?out", "check the network, and AWS_ENDPOINT_URL where it is not Amazon's"),
+    **dict.fromkeys(
+        GOOGLE,
+        Keeper(
+            "check bucket and key; `gcloud storage ls` shows them",
+            "set GOOGLE_APPLICATION_CREDENTIALS to the key file of who may read it, or write gs://anonymous@bucket/...",
+            "check the network, and that GOOGLE_APPLICATION_CREDENTIALS is set; a public one is gs://anonymous@bucket/...",
+        ),
+    ),
+    **dict.fromkeys(
+        ("abfs", "abfss"),
+        Keeper(
+            "check account, container and path; `az storage blob list` shows them",
+            "log in with `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET of a reader",
+            "check the network and the account's name",
+        ),
+    ),
+}
+OTHERS = Keeper("check the URI", "check who may read it", "check the network and the URI")
+# What the filesystems' errors say; the first that fits tells which advice helps.
+SIGNS = (
+    ("lists", "NO_SUCH_BUCKET|NO_SUCH_KEY|RESOURCE_NOT_FOUND|does not exist|not found"),
+    ("reach", "UNAVAILABLE"),  # Google's word, whose longer text also speaks of credentials
+    ("key", "ACCESS_DENIED|INVALID_ACCESS_KEY|SIGNATURE|credential|HTTP (response code )?40[13]|FORBIDDEN"),
+    ("reach", "NETWORK|resolve|connect|timed? ?out"),
 )
 
 
@@ -118,7 +154,7 @@ def listed(text: str) -> tuple[list[Uri], bool]:
     keys = [key for key in keys if _fits(key.split("/"), below)]
     if not keys:
         what = "no file matches this pattern" if wild is not None else "no such file, and none below it"
-        raise BackrouteError(name, what, fix=FIXES[1][1])
+        raise BackrouteError(name, what, fix=_keeper(name).lists)
     head = text[: given.start("key")]
     return [Uri(head + key + (given["options"] or "")) for key in keys], wild is None
 
@@ -136,8 +172,13 @@ def _fits(path: list[str], pattern: list[str]) -> bool:
 def unreachable(name: str, error: OSError) -> BackrouteError:
     """What a filesystem's error means for who named the file."""
     said = str(error.strerror or error).splitlines()[0]
-    fix = next((fix for words, fix in FIXES if re.search(words, said, re.IGNORECASE)), "check the URI")
-    return BackrouteError(name, f"cannot be read ({said[:300]})", fix=fix)
+    sign = next((sign for sign, words in SIGNS if re.search(words, said, re.IGNORECASE)), None)
+    fix = getattr(_keeper(name), sign) if sign else "check the URI"
+    return BackrouteError(name, f"cannot be read ({shorten(said, LONGEST_SAID, placeholder=' ...')})", fix=fix)
+
+
+def _keeper(name: str) -> Keeper:
+    return KEEPERS.get(name.partition("://")[0], OTHERS)
 
 
 def _place(text: str) -> tuple[FileSystem, str]:
@@ -155,8 +196,11 @@ def _joined(root: str, key: str) -> str:
 def _system(scheme: str, authority: str, options: str) -> tuple[FileSystem, str]:
     """A filesystem and its root: one for each bucket, since finding a bucket's region takes a call."""
     uri = f"{scheme}://{authority}/{options}"
+    patience = ""
+    if scheme in GOOGLE and "retry_limit_seconds=" not in options:
+        patience = f"{'&' if options else '?'}retry_limit_seconds={RETRY_SECONDS}"
     try:
-        return FileSystem.from_uri(uri)  # type: ignore[no-any-return]
+        return FileSystem.from_uri(uri + patience)  # type: ignore[no-any-return]
     except (pa.ArrowException, ValueError) as error:
         fix = "for example s3://bucket/june/*.jsonl, gs://bucket/june.jsonl or a path"
         raise BackrouteError(SECRET.sub("", uri), f"no URI that can be read ({error})", fix=fix) from error

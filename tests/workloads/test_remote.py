@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -231,6 +232,35 @@ def test_wrong_credentials_are_told_with_what_to_set_and_no_secret_is_shown(
     assert "hidden" not in str(told.value)
     assert "s3://logs/june" in str(told.value)
     assert str(Uri("s3://key:hidden@logs/a?secret_key=hidden")) == "s3://logs/a"
+
+
+def test_a_bucket_of_google_that_nobody_answers_for_is_told_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its client's own patience is 15 minutes; nobody listens on port 1."""
+    monkeypatch.setattr(remote, "RETRY_SECONDS", 1)
+    began = time.monotonic()
+    with pytest.raises(BackrouteError, match=r"cannot be read .*check the network, and that GOOGLE_APP") as told:
+        read_log("gs://anonymous@logs/june.jsonl?scheme=http&endpoint_override=127.0.0.1:1")
+    assert time.monotonic() - began < 20
+    assert "AWS" not in str(told.value)
+    assert len(str(told.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("uri", "said", "advice"),
+    [
+        ("abfs://c@a/june.jsonl", "Failed to get token from DefaultAzureCredential.", "az login"),
+        ("abfss://c@a/june.jsonl", "The specified container does not exist.", "az storage blob list"),
+        ("gs://b/june.jsonl", "google::cloud::Status(PERMISSION: HTTP 403", "GOOGLE_APPLICATION_CREDENTIALS"),
+        ("s3://b/june.jsonl", "AWS Error ACCESS_DENIED", "AWS_ACCESS_KEY_ID"),
+        ("s3://b/june.jsonl", "AWS Error NETWORK_CONNECTION: Could not resolve host", "AWS_ENDPOINT_URL"),
+        ("hdfs://b/june.jsonl", "Unable to load libjvm", "check the URI"),
+        ("hdfs://b/june.jsonl", "connection refused", "check the network"),
+    ],
+)
+def test_the_advice_is_of_who_keeps_the_bucket(uri: str, said: str, advice: str) -> None:
+    told = str(remote.unreachable(uri, OSError(said)))
+    assert advice in told
+    assert ("AWS" in told) == uri.startswith("s3:")
 
 
 @pytest.mark.parametrize(
