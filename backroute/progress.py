@@ -1,10 +1,10 @@
-"""Progress of a long reading on stderr: rows, rows a second and the time left, where a person is watching."""
+"""Progress of long work on stderr: how much is done and the time left, where a person is watching."""
 
 from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,6 +58,31 @@ def watched(log: Log, paths: Sequence[Path]) -> Iterator[None]:
             yield
     finally:
         del log.batches
+
+
+@contextmanager
+def steps(doing: str, unit: str) -> Iterator[Callable[[int, int], None] | None]:
+    """Show how many of some steps are done, until the block ends; None to tell where nobody watches.
+
+    Args:
+        doing: the work, as in "learning".
+        unit: its steps, as in "fits".
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    said = TextColumn("{task.completed:,.0f} of {task.total:,.0f} " + unit)
+    columns = (TextColumn(doing), BarColumn(bar_width=20), said, TimeRemainingColumn(compact=True), TextColumn("left"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None, visible=False)
+
+        def told(done: int, of: int) -> None:
+            bar.update(task, completed=done, total=of, visible=True)
+
+        yield told
 
 
 def expected_rows(paths: Sequence[Path]) -> int | None:

@@ -65,18 +65,20 @@ def command(
     The file holds words and pairs of words that occur in two texts at least, and numbers; no longer
     text. Rules name it: task: {billing: {at_least: 0.6}, model: own.npz}
     """
+    from backroute.progress import steps, watched
     from pricing import PriceBook
     from simulator.examples import Examples
 
     book = PriceBook.load(overlay)
     source = log.open(book)
-    examples = Examples.of(source, LEAVE_OUT[leave_out])
-    if what == "task":
-        model = examples.train_tasks()
-        rows = _task_rows(model)
-    else:
-        model = examples.train_quality(outcomes, preferences, pairs, book)
-        rows = _quality_rows(model)
+    with watched(source, [Path(path) for path in log.paths]):
+        examples = Examples.of(source, LEAVE_OUT[leave_out])
+    with steps("learning", "fits") as told:
+        if what == "task":
+            model = examples.train_tasks(told)
+        else:
+            model = examples.train_quality(outcomes, preferences, pairs, book, told)
+    rows = _task_rows(model) if what == "task" else _quality_rows(model)
     model.save(out)
     emit(rows, shape, title=f"On parts left out whole ({leave_out}): {model.about['groups']:,} of them")
     click.echo(f"wrote {out}: {out.stat().st_size / 1024:,.0f} kB, {len(model.vocabulary):,} terms", err=True)

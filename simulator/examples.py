@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,20 +59,27 @@ class Examples:
             raise BackrouteError(log.name, "no text in it to learn from", fix="give a log with prompts or messages")
         return cls(ids, texts, labels, groups)
 
-    def train_tasks(self) -> LinearModel:
-        """A model of the log's own labels.
+    def train_tasks(self, progress: Callable[[int, int], None] | None = None) -> LinearModel:
+        """A model of the log's own labels; `progress` hears how many fits are done, and of how many.
 
         Raises:
             BackrouteError: too few labels.
         """
         rows = [row for row, label in enumerate(self.labels) if label is not None]
         labels = [label for label in self.labels if label is not None]
-        return train_tasks([self.texts[row] for row in rows], labels, [self.groups[row] for row in rows])
+        return train_tasks(
+            [self.texts[row] for row in rows], labels, [self.groups[row] for row in rows], progress=progress
+        )
 
     def train_quality(
-        self, outcomes: Path | None, preferences: Path | None, pairs: Sequence[tuple[str, str]], book: PriceBook
+        self,
+        outcomes: Path | None,
+        preferences: Path | None,
+        pairs: Sequence[tuple[str, str]],
+        book: PriceBook,
+        progress: Callable[[int, int], None] | None = None,
     ) -> LinearModel:
-        """A model of what answers are worth, and of where the weaker of some pairs suffices.
+        """A model of what answers are worth, and of where the weaker of some pairs suffices; `progress` as above.
 
         Raises:
             BackrouteError: neither outcomes nor preferences, a pair without any, or too few of them.
@@ -100,4 +107,5 @@ class Examples:
             [self.texts[row] for row in rows],
             {name: column[rows] for name, column in truths.items()},
             [self.groups[row] for row in rows],
+            progress=progress,
         )

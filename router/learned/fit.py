@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,19 @@ ITERATIONS = 100
 MOST_FOLDS = 10  # groups are left out in so many parts at most, each group whole
 # Below this a change of the loss does not move a weight by a step of its file.
 TOLERANCE = 1e-7
+
+
+class Fits:
+    """Counts the fits of a training, and tells who listens how many are done, of how many."""
+
+    def __init__(self, told: Callable[[int, int], None] | None, of: int) -> None:
+        self._told, self._of, self._done = told, of, 0
+
+    def one(self) -> None:
+        """One more is done."""
+        self._done += 1
+        if self._told is not None:
+            self._told(self._done, self._of)
 
 
 class Corpus:
@@ -60,15 +73,23 @@ class Corpus:
         return self._model(outputs, link, weights, bias)
 
     def left_out_logits(
-        self, truth: Array, link: Link, groups: Sequence[str], *, strength: float, weight: Array | None = None
+        self,
+        truth: Array,
+        link: Link,
+        groups: Sequence[str],
+        *,
+        strength: float,
+        weight: Array | None = None,
+        fits: Fits | None = None,
     ) -> Array:
         """Logits of every text by weights that saw none of its group; arguments as for `fit`.
 
         Args:
             groups: one name a text: its source, domain or session.
+            fits: counts the fits, one for each part left out.
         """
         heavy = np.ones(len(self.texts)) if weight is None else weight
-        return left_out_logits(self.design, truth, link, groups, strength, heavy)
+        return left_out_logits(self.design, truth, link, groups, strength, heavy, fits)
 
     def _model(self, outputs: Sequence[str], link: Link, weights: Array, bias: Array) -> LinearModel:
         unit = max(float(np.abs(weights).max(initial=0.0)) / 32_000, 1e-12)
@@ -77,7 +98,13 @@ class Corpus:
 
 
 def left_out_logits(
-    design: Any, truth: Array, link: Link, groups: Sequence[str], strength: float, weight: Array
+    design: Any,
+    truth: Array,
+    link: Link,
+    groups: Sequence[str],
+    strength: float,
+    weight: Array,
+    fits: Fits | None = None,
 ) -> Array:
     """Logits of every row of a sparse matrix by weights that saw none of its group; see `Corpus`."""
     fold = folds(groups)
@@ -86,6 +113,8 @@ def left_out_logits(
         held = fold == number
         weights, bias = minimise(design[~held], truth[~held], link, strength, weight[~held])
         logits[held] = design[held] @ weights + bias
+        if fits is not None:
+            fits.one()
     return logits
 
 
@@ -150,6 +179,7 @@ def _design(model: LinearModel, texts: Sequence[str]) -> Any:
 def minimise(design: Any, truth: Array, link: Link, strength: float, weight: Array) -> tuple[Array, Array]:
     """Weights (columns, outputs) and biases of a regularised logistic regression; see `Corpus.fit`."""
     from scipy.optimize import minimize
+    from threadpoolctl import threadpool_limits
 
     terms_count, outputs = design.shape[1], truth.shape[1]
     known = ~np.isnan(truth)
@@ -174,7 +204,9 @@ def minimise(design: Any, truth: Array, link: Link, strength: float, weight: Arr
 
     start = np.zeros((terms_count + 1) * outputs)
     options = {"maxiter": ITERATIONS, "ftol": TOLERANCE}
-    found: Array = minimize(both, start, jac=True, method="L-BFGS-B", options=options).x  # type: ignore[call-overload]
+    # Its vectors are short: on cores that others use too, threads wait for each other 50 times as long as they work.
+    with threadpool_limits(1, "blas"):
+        found: Array = minimize(both, start, jac=True, method="L-BFGS-B", options=options).x  # type: ignore[call-overload]
     return found[:-outputs].reshape(terms_count, outputs), found[-outputs:]
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from problems import BackrouteError
-from router.learned.fit import Corpus, calibration
+from router.learned.fit import Corpus, Fits, calibration, folds
 from router.learned.linear import Array, LinearModel, linked
 
 STRENGTHS = (0.03, 0.3, 3.0)  # tried on left-out groups; a prompt says little of an answer's worth
@@ -17,13 +17,20 @@ FEWEST = 30  # known truths of an output
 BINS = 10
 
 
-def train_quality(texts: Sequence[str], truths: Mapping[str, Array], groups: Sequence[str]) -> LinearModel:
+def train_quality(
+    texts: Sequence[str],
+    truths: Mapping[str, Array],
+    groups: Sequence[str],
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> LinearModel:
     """A model of several outputs, each calibrated on groups left out whole.
 
     Args:
         texts: routing texts.
         truths: float64 per text and output, 0 to 1, NaN where unknown; see `suffices` for pairs.
         groups: what belongs together: the domain, the session. Never leave a text's twin in another group.
+        progress: called as it goes on, with how many fits are done and how many there are.
 
     Raises:
         BackrouteError: a truth outside 0 to 1, too few of them, or a single group.
@@ -32,9 +39,10 @@ def train_quality(texts: Sequence[str], truths: Mapping[str, Array], groups: Seq
     truth = np.stack([np.asarray(truths[name], np.float64) for name in outputs], axis=1)
     _check(truth, outputs, groups)
     corpus, weight = Corpus(texts), np.ones(len(texts))
+    fits = Fits(progress, len(STRENGTHS) * (int(folds(groups).max()) + 1) + 1)
     best: tuple[float, float, Array] | None = None
     for strength in STRENGTHS:
-        logits = corpus.left_out_logits(truth, "sigmoid", groups, strength=strength)
+        logits = corpus.left_out_logits(truth, "sigmoid", groups, strength=strength, fits=fits)
         slope, offset = calibration(logits, truth, "sigmoid", weight)
         loss = brier(linked(logits * slope + offset, "sigmoid"), truth)
         if best is None or loss < best[0]:
@@ -50,6 +58,7 @@ def train_quality(texts: Sequence[str], truths: Mapping[str, Array], groups: Seq
         "left_out": {name: judged(told[:, at], truth[:, at]) for at, name in enumerate(outputs)},
     }
     model = corpus.fit(truth, outputs, "sigmoid", strength=strength)
+    fits.one()
     return replace(model, slope=slope, offset=offset, about=about)
 
 

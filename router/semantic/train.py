@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from problems import BackrouteError
-from router.learned.fit import Corpus, calibration
+from router.learned.fit import Corpus, Fits, calibration, folds
 from router.learned.linear import Array, LinearModel, linked
 
 STRENGTHS = (3.0, 10.0, 30.0)  # tried on left-out groups
@@ -17,7 +17,12 @@ FEWEST = 10  # examples of a class
 
 
 def train_tasks(
-    texts: Sequence[str], labels: Sequence[str], groups: Sequence[str], *, balanced: bool = False
+    texts: Sequence[str],
+    labels: Sequence[str],
+    groups: Sequence[str],
+    *,
+    balanced: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> LinearModel:
     """A calibrated model of the labels; penalty and calibration are chosen on groups left out whole.
 
@@ -27,6 +32,7 @@ def train_tasks(
         groups: what belongs together: the source, the session, the user. Never leave a text's twin in another group.
         balanced: every class weighs the same, and every group within its class, as for public data whose mix is
             nobody's traffic. Otherwise texts weigh alike, so that scores suit the mix they come from.
+        progress: called as it goes on, with how many fits are done and how many there are.
 
     Raises:
         BackrouteError: fewer than two classes, a class with too few examples, or a single group.
@@ -37,9 +43,10 @@ def train_tasks(
     truth = np.eye(len(outputs))[[codes[label] for label in labels]]
     weight = balance(labels, groups) if balanced else np.ones(len(texts))
     corpus = Corpus(texts)
+    fits = Fits(progress, len(STRENGTHS) * (int(folds(groups).max()) + 1) + 1)
     best: tuple[float, float, Array] | None = None
     for strength in STRENGTHS:
-        logits = corpus.left_out_logits(truth, "softmax", groups, strength=strength, weight=weight)
+        logits = corpus.left_out_logits(truth, "softmax", groups, strength=strength, weight=weight, fits=fits)
         score = macro_f1(truth.argmax(axis=1), logits.argmax(axis=1))
         if best is None or score > best[0]:
             best = score, strength, logits
@@ -47,6 +54,7 @@ def train_tasks(
     score, strength, logits = best
     slope, offset = calibration(logits, truth, "softmax", weight)
     model = corpus.fit(truth, outputs, "softmax", strength=strength, weight=weight)
+    fits.one()
     told = linked(logits * slope + offset, "softmax")
     right = told.argmax(axis=1) == truth.argmax(axis=1)
     about = {

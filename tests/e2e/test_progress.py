@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from backroute.progress import expected_rows, watched
+from backroute.progress import expected_rows, steps, watched
+from router.semantic.train import train_tasks
 from tests.simulator.conftest import call
 from workloads import read_log
 
@@ -43,6 +44,24 @@ def test_a_pipe_sees_nothing(log: Path, monkeypatch: pytest.MonkeyPatch) -> None
     with watched(read, [log]):
         assert sum(requests.num_rows for requests, _ in read.batches()) == 2000
     assert pipe.getvalue() == ""
+
+
+def test_who_trains_a_model_sees_how_many_fits_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three strengths are tried on each of ten parts left out, and one fit is of everything."""
+    rows = [(f"{word} number {n}", word, f"s{n}") for n in range(12) for word in ("refund", "parcel")]
+    heard: list[tuple[int, int]] = []
+    texts, labels, groups = map(list, zip(*rows, strict=True))
+    train_tasks(texts, labels, groups, progress=lambda done, of: heard.append((done, of)))
+    assert heard == [(done, 31) for done in range(1, 32)]
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    with steps("learning", "fits") as told:
+        assert told is not None
+        told(3, 31)
+    assert "3 of 31 fits" in screen.getvalue()
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    with steps("learning", "fits") as told:
+        assert told is None
 
 
 def test_the_rows_of_a_file_are_guessed_from_its_start_plain_or_packed(log: Path, tmp_path: Path) -> None:
