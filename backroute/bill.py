@@ -140,9 +140,7 @@ def doubt_lines(doubts: Sequence[Doubt]) -> Iterator[str]:
     for doubt in doubts:
         source = f" ({doubt.provider})" if doubt.provider else ""
         yield from wrapped(f"{doubt.model}{source}, {doubt.side}: {doubt.words}")
-        yield from wrapped(
-            f"{doubt.rows:,} of {doubt.looked_at:,} rows looked at, for example {', '.join(doubt.requests)}", "  "
-        )
+        yield from wrapped(f"{doubt.extent}; for example {', '.join(doubt.requests)}", "  ")
 
 
 def wrapped(text: str, indent: str = "", *, hanging: str | None = None) -> list[str]:

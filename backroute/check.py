@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from backroute.bill import wrapped
 from backroute.logs import GivenLog, optional_log_options
 from backroute.options import FORMAT, PRICES, emit
 
@@ -43,8 +44,16 @@ def command(rules: str, log: GivenLog, day: str | None, overlay: tuple[Path, ...
         }
         for each in checks
     ]
+    columns = ["rule", "model", *(("matched", "fired") if log.paths else ()), "findings"]
+    if shape != "table":
+        emit([{name: row[name] for name in columns} for row in rows], shape)
+        return
     if not log.paths:
-        rows = [{key: row[key] for key in ("rule", "model", "findings")} for row in rows]
-        if shape == "table":
-            click.echo("No log given: rules and models only. Give one to count what each rule catches.", err=True)
-    emit(rows, shape)
+        click.echo("No log given: rules and models only. Give one to count what each rule catches.", err=True)
+    emit(rows, shape, columns=columns[:-1])
+    click.echo("")
+    for each in checks:
+        for found in each.findings:
+            click.echo("\n".join(wrapped(f"{each.rule}: {found}", hanging="  ")))
+    if not any(each.findings for each in checks):
+        click.echo("Nothing amiss.")

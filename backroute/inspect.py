@@ -196,9 +196,11 @@ def _lines(seen: Inspection, check: InvoiceCheck | None, as_of: str) -> Iterator
 
 
 def _facts(seen: Inspection) -> Iterator[tuple[str, str]]:
+    from reports.words import counted
+
     yield "rows", f"{seen.rows:,}, and {seen.problems.set_aside:,} set aside"
     for name, count in seen.formats.items():
-        yield "format", f"{name}: {count:,} rows ({seen.recognised[name]})"
+        yield "format", f"{name}: {counted(count, 'row')} ({seen.recognised[name]})"
     if not seen.rows:
         return
     yield "time", f"{seen.first:%Y-%m-%d %H:%M} to {seen.last:%Y-%m-%d %H:%M} UTC" if seen.first else "none stated"

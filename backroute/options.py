@@ -12,9 +12,10 @@ from typing import Any, Literal
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 WIDTH = 80  # of what is not a terminal
-PROSE = {"run", "findings", "source", "model", "bucket", "from", "to"}
+GAP = 2  # between two columns
 
 # Texts and no Paths, which would make s3://bucket into s3:/bucket.
 LOG = click.argument("log", nargs=-1, required=True, type=click.Path(allow_dash=True))
@@ -104,14 +105,32 @@ def emit(
         writer.writerows(rows)
     else:
         table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
-        for name in names:
+        cells = [[_cell(row[name]) for name in names] for row in rows]
+        screen = console()
+        widths = _widths([name.replace("_", " ") for name in names], cells, screen.width)
+        for at, name in enumerate(names):
             number = all(isinstance(row[name], int | float) and not isinstance(row[name], bool) for row in rows)
             justify: Literal["left", "right"] = "right" if rows and number else "left"
-            # Words may fold; a figure or a name cut in two misleads.
-            table.add_column(name.replace("_", " "), justify=justify, overflow="fold", no_wrap=name not in PROSE)
-        for row in rows:
-            table.add_row(*(_cell(row[name]) for name in names))
-        console().print(table)
+            table.add_column(name.replace("_", " "), justify=justify, overflow="fold", width=widths[at])
+        for each in cells:
+            table.add_row(*map(Text, each))
+        screen.width = max(screen.width, sum(widths) + GAP * len(widths))
+        with screen.capture() as held:
+            screen.print(table)
+        click.echo("\n".join(line.rstrip() for line in held.get().splitlines()))
+
+
+def _widths(names: Sequence[str], cells: Sequence[Sequence[str]], room: int) -> list[int]:
+    """Columns' widths: lines fold between words to fit, but figures and names stay whole, since a part misleads."""
+    columns = [[line for cell in column for line in cell.split("\n")] for column in zip(names, *cells, strict=True)]
+    widths = [max(map(len, column)) for column in columns]
+    least = [min(max(len(word) for line in column for word in line.split() or [""]), WIDTH // 2) for column in columns]
+    over = sum(widths) + GAP * (len(widths) - 1) - room
+    for at in sorted(range(len(widths)), key=lambda at: least[at] - widths[at]):
+        less = max(0, min(over, widths[at] - least[at]))
+        widths[at] -= less
+        over -= less
+    return widths
 
 
 def _cell(value: Any) -> str:

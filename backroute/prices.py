@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,9 @@ def show(models: tuple[str, ...], day: str | None, history: bool, overlay: tuple
         canonical = book.require(name, "prices show")
         quote = book.quote(canonical, on)
         if history:
-            entries = [entry for entry in book.entries(canonical) if entry.rates]
-            rows += [{"tier": entry.tier} | row for entry in entries for row in _rows(canonical, entry)]
+            for entry in book.history(canonical):
+                until = {"until": entry.until.isoformat() if entry.until else None}
+                rows += [{"tier": entry.tier} | row | until for row in _rows(canonical, entry)]
         elif quote is None:
             launched = book.launched(canonical)
             click.echo(
@@ -59,9 +61,22 @@ def show(models: tuple[str, ...], day: str | None, history: bool, overlay: tuple
             )
         else:
             rows += _rows(canonical, quote)
+    if shape != "table":
+        emit(rows, shape)
+        return
     # Eighty columns hold no more; JSON and CSV have every price.
-    shown = [name for name in (rows[0] if rows else {}) if shape != "table" or name != "cache write"]
-    emit(rows, shape, title=f"USD per million tokens{'' if history else f', {on}'}", columns=shown)
+    shown = [name for name in (rows[0] if rows else {}) if name not in ("cache write", "until")]
+    rows = [
+        row | {"model": row["model"].replace(" >", "\n  >"), "since": row["since"].replace(", ", "\n")} for row in rows
+    ]
+    if not history:
+        emit(rows, shape, title=f"USD per million tokens, {on}", columns=shown)
+        return
+    for title, held in groupby(rows, lambda row: row["model"].partition("\n")[0]):
+        tiers = [row | {"tier": row["tier"] + row["model"].removeprefix(title)} for row in held]
+        emit(
+            tiers, shape, title=f"{title}, USD per million tokens", columns=[name for name in shown if name != "model"]
+        )
 
 
 @command.command("diff", epilog="Example: backroute prices diff 2025-01-01 2025-12-31")
@@ -93,8 +108,8 @@ def diff(since: str, until: str | None, overlay: tuple[Path, ...], shape: str) -
                 "on": change.on.isoformat(),
                 "model": change.model,
                 "bucket": change.bucket,
-                "before": _usd(change.before),
-                "after": _usd(change.after),
+                "before": _steps(change.before),
+                "after": _steps(change.after),
                 "source": change.source,
             }
             for change in changes
@@ -152,3 +167,10 @@ def _rows(model: str, entry: Any) -> list[dict[str, Any]]:
 
 def _usd(rate: Any, input_tokens: int = 0) -> str | None:
     return None if rate is None else f"{rate.at(input_tokens + 1).normalize():f}"
+
+
+def _steps(rate: Any) -> str | None:
+    """A rate with what it is above its thresholds of input tokens: "3; 6 >200k in"."""
+    if rate is None:
+        return None
+    return "; ".join([_usd(rate) or "", *(f"{_usd(rate, start)} >{start // 1000}k in" for start, _ in rate.above)])

@@ -48,6 +48,15 @@ def read_summary(folder: Path) -> dict[str, object]:
     from problems import BackrouteError
 
     path = folder / "summary.json"
+    if folder.is_file():
+        fix = (
+            "give the --out folder of a replay of it"
+            if folder.name != path.name
+            else f"give its folder, {folder.parent}"
+        )
+        raise BackrouteError(str(folder), "a file, where the folder of a result is wanted", fix=fix)
+    if not folder.exists():
+        raise BackrouteError(str(folder), "no such folder", fix="give the --out folder of a replay")
     try:
         summary = json.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:

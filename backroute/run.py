@@ -14,7 +14,8 @@ from pricing import AsOf, PriceBook
 from problems import BackrouteError
 from problems.problem import masked
 from reports import write_report
-from router import dump_rules, load_rules
+from reports.words import counted
+from router import dump_rules, load_rules, require_models
 from simulator import Assumptions, ReplayResult, Scenario, replay
 from simulator.facts import NO_NAME
 from simulator.state.settings import State
@@ -51,6 +52,7 @@ def replay_to(
     policy = AsOf.parse(as_of)
     said, held = assumptions or Assumptions(), state or State()
     router = load_rules(rules, book=book)
+    require_models(router, book, rules)
     base = Scenario.always(baseline, book, policy, said, held.of_the_world)
     candidate = Scenario(router.name, router, book, policy, said, held)
     try:
@@ -85,17 +87,22 @@ def notes(run: Any, out: Path) -> None:
     facts = run.facts
     if run.problems.set_aside:
         kinds = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in run.problems.counts.most_common(4))
-        click.echo(f"note: {run.problems.set_aside:,} rows set aside ({kinds}): {out / 'problems.jsonl'}", err=True)
+        click.echo(
+            f"note: {counted(run.problems.set_aside, 'row')} set aside ({kinds}): {out / 'problems.jsonl'}", err=True
+        )
     for name, count in facts.unknown_models.most_common(5):
-        said = f"no price for the logged model {masked(name)!r} ({count:,} requests); add it with --prices"
-        unnamed = f"{count:,} requests name no model: only the baseline can be compared with"
+        said = f"no price for the logged model {masked(name)!r} ({counted(count, 'request')}); add it with --prices"
+        unnamed = f"{counted(count, 'request')} without a model's name: only the baseline can be compared with"
         click.echo(f"note: {unnamed if name == NO_NAME else said}", err=True)
     for kind, count in facts.passed_through.items():
-        click.echo(f"note: {count:,} {kind} calls are not routed; they cost what the log says in every arm", err=True)
+        said = f"{counted(count, f'{kind} call')} not routed: what the log says is the cost in every arm"
+        click.echo(f"note: {said}", err=True)
     if facts.undecided:
-        click.echo(f"note: {facts.undecided:,} requests hold no text that the rules could decide by", err=True)
+        click.echo(
+            f"note: {counted(facts.undecided, 'request')} without a text that the rules could decide by", err=True
+        )
     if facts.untimed:
-        click.echo(f"note: {facts.untimed:,} requests have no time; they use the price book's date", err=True)
+        click.echo(f"note: {counted(facts.untimed, 'request')} without a time, priced at the book's date", err=True)
     for rule, seconds in run.slow_rules.items():
         click.echo(f"note: rule {rule!r} is a Python function: {seconds:.1f} s row by row", err=True)
     if run.doubts:

@@ -41,7 +41,7 @@ class GivenSweep:
             BackrouteError: a mistake in any of it.
         """
         from pricing import AsOf, PriceBook
-        from router import load_rules
+        from router import load_rules, require_models
         from router.parameters import read_parameter
         from simulator import Assumptions, Scenario
         from simulator.known_quality import read_quality
@@ -49,6 +49,7 @@ class GivenSweep:
 
         book = PriceBook.load(self.overlay)
         router = load_rules(self.rules, book=book)
+        require_models(router, book, self.rules)
         wanted = [read_parameter(said) for said in self.parameters]
         quality = read_quality(self.outcomes, book) if self.outcomes else None
         template = Scenario(router.name, router, book, AsOf.parse(self.prices_as_of), Assumptions(self.output_tokens))

@@ -89,10 +89,18 @@ class PriceBook:
         """
         found = self.resolve(name)
         if found is None:
-            hint = nearest(name, self.models()) or nearest(name.partition("/")[2], self._tails)
-            fix = hint or "name it provider/model, or add it to a price file"
+            fix = self._like(name) or "name it provider/model, or add it to a price file"
             raise BackrouteError(where, f"unknown model ({name!r})", effect="it has no price", fix=fix)
         return found
+
+    def _like(self, name: str) -> str:
+        """The nearest names: of one without its provider those that hold it, then those spelt alike."""
+        bare = name.rpartition("/")[2]
+        if bare != name and (hint := nearest(name, self.models())):
+            return hint
+        sought = _letters(bare)
+        held = sorted((tail for tail in self._tails if sought and sought in _letters(tail)), key=lambda t: (len(t), t))
+        return f"did you mean {' or '.join(map(repr, held[:3]))}?" if held else nearest(bare, self._tails)
 
     def same_model(self, a: str, b: str) -> bool:
         """Whether two canonical names are equal, or one is a dated snapshot of the other."""
@@ -117,6 +125,28 @@ class PriceBook:
         """The UTC day the model was first sold, before which it is unpriced; None: not stated, so no limit."""
         days = [facts.launched for facts in self._model_facts(self._found(model)) if facts.launched]
         return days[-1] if days else None
+
+    def history(self, model: str) -> list[PriceEntry]:
+        """A model's stated prices with the days they are charged from and until, each tier by itself, oldest first.
+
+        Discounts and multiples of tiers, which state no price, are not among them.
+
+        Raises:
+            BackrouteError: the name is unknown.
+        """
+        launched, found = self.launched(model), list[PriceEntry]()
+        for entry in self.entries(model):
+            if not entry.rates:
+                continue
+            last = entry.until or dt.date.max
+            since = self._since(entry, last, launched) if entry.tier == "standard" else entry.effective_from
+            found.append(replace(entry, effective_from=since))
+        found.sort(key=lambda each: (each.tier != "standard", each.tier, each.effective_from or dt.date.min))
+        ends: list[dt.date | None] = [
+            next((then.effective_from for then in found[at + 1 :] if _replaces(then, now)), None)
+            for at, now in enumerate(found)
+        ]
+        return [replace(each, until=each.until or end) for each, end in zip(found, ends, strict=True)]
 
     def quote(self, model: str, at: dt.datetime | dt.date, tier: str | None = None) -> PriceEntry | None:
         """The price in force at an instant (a day: at 00:00 UTC) for a service tier, every rate stated; None: unpriced.
@@ -275,7 +305,9 @@ class PriceBook:
 
     @cached_property
     def _tails(self) -> list[str]:
-        return [model.partition("/")[2] for model in self.models()]
+        """Names that stand for a model without its provider."""
+        tails = dict.fromkeys(model.partition("/")[2] for model in self.models())
+        return [tail for tail in tails if self.resolve(tail) is not None]
 
     def _found(self, model: str) -> Found:
         found = self._names.find(model)
@@ -305,5 +337,14 @@ def _names(discount: Discount, canonical: str) -> bool:
     return discount.model is None or discount.model in (canonical, without_snapshot(canonical))
 
 
+def _letters(name: str) -> str:
+    return "".join(char for char in name.lower() if char.isalnum())
+
+
 def _days(then: dt.date | None, today: dt.date) -> int | None:
     return None if then is None else (today - then).days
+
+
+def _replaces(later: PriceEntry, earlier: PriceEntry) -> bool:
+    """Whether an entry that comes after another in time or precedence takes its place."""
+    return (later.model, later.tier, later.window) == (earlier.model, earlier.tier, earlier.window)

@@ -44,7 +44,7 @@ def notes(summary: Summary) -> list[tuple[str, str]]:
 
 def doubt(found: Summary) -> str:
     """Counts of the log that cannot be true."""
-    return f"{counted(found['requests'], 'request')} on {found['model']}, {found['side']}: {found['words']}"
+    return f"{found['model']}, {found['side']}: {found['words']} ({found['extent']})"
 
 
 def share(pct: float | None, what: str) -> str:

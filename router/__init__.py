@@ -23,7 +23,7 @@ from router.fields import (
     user_id,
 )
 from router.providers import Answer, BadRequest, ProviderFault
-from router.rule_files import bundled_rules, dump_rules, load_rules, parse_rules
+from router.rule_files import bundled_rules, dump_rules, load_rules, parse_rules, require_models
 from router.rules import Decisions, LLMRouter, Router, RoutingRule
 from router.scored import task, weak_suffices
 
@@ -62,6 +62,7 @@ __all__ = [
     "model",
     "n_messages",
     "parse_rules",
+    "require_models",
     "task",
     "user_id",
     "weak_suffices",

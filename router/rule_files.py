@@ -69,6 +69,22 @@ def parse_rules(text: str, *, where: str = "rules", name: str = "rules", book: P
     return LLMRouter(_rules(text, where), name=name, book=book)
 
 
+def require_models(router: LLMRouter, book: PriceBook, where: str) -> None:
+    """Refuse rules that name a model without a price, before any request meets them.
+
+    Args:
+        where: the file of the rules, as the user named it.
+
+    Raises:
+        BackrouteError: the book does not know a model that a rule uses or falls back to.
+    """
+    mistakes = Mistakes(where)
+    for rule in router.rules:
+        for name in dict.fromkeys((rule.target, *rule.fallback)):
+            mistakes.of(partial(book.require, name, f"{where}: rule {rule.name!r}"))
+    mistakes.settle()
+
+
 def _rules(text: str, where: str) -> list[RoutingRule]:
     data = read_yaml(text, where)
     if isinstance(data, Mapping):

@@ -50,8 +50,9 @@ class Doubt:
         side: input or output.
         kind: constant, same_count, copied_from_input, zero, above_bytes or below_text.
         words: what is wrong, in words.
-        rows: rows of which it is true.
+        rows: rows looked at of which it is true.
         looked_at: rows looked at.
+        of: rows of the log that state such counts beside their text, whether looked at or not.
         constant: the constant behind the counts, where there is one.
         requests: up to three request ids that show it.
     """
@@ -63,8 +64,17 @@ class Doubt:
     words: str
     rows: int
     looked_at: int
+    of: int
     constant: float | None
     requests: tuple[str, ...]
+
+    @property
+    def extent(self) -> str:
+        """How many rows it is true of: "1 of 9 requests", "all 300 requests looked at, a sample of 900"."""
+        rows = f"all {self.rows:,}" if self.rows == self.looked_at > 1 else f"{self.rows:,} of {self.looked_at:,}"
+        if self.looked_at == self.of:
+            return f"{rows} request{'' if self.of == 1 else 's'}"
+        return f"{rows} requests looked at, a sample of {self.of:,}"
 
     def as_dict(self) -> dict[str, Any]:
         """The doubt for JSON."""
@@ -123,16 +133,16 @@ class Doubts:
     def found(self) -> list[Doubt]:
         """Every doubt, by model, source and side."""
         return [
-            Doubt(*group, side, kind, words, rows, looked_at, constant, shown)
+            Doubt(*group, side, kind, words, rows, looked_at, of, constant, shown)
             for (group, side), held in sorted(self.sides.items(), key=lambda item: str(item[0]))
-            for kind, words, rows, looked_at, constant, shown in self._of(side, held)
+            for kind, words, rows, looked_at, of, constant, shown in self._of(side, held)
         ]
 
-    def _of(self, side: str, held: Side) -> Iterator[tuple[str, str, int, int, float | None, tuple[str, ...]]]:
+    def _of(self, side: str, held: Side) -> Iterator[tuple[str, str, int, int, int, float | None, tuple[str, ...]]]:
         for kind, rows in held.impossible.items():
             if rows:
                 words = WORDS[kind].format(LONG_TEXT=LONG_TEXT)
-                yield kind, words, rows, held.seen[kind], None, tuple(held.shown[kind])
+                yield kind, words, rows, held.seen[kind], held.seen[kind], None, tuple(held.shown[kind])
         sample = held.sample.rows()
         if not sample.num_rows:
             return
@@ -141,7 +151,7 @@ class Doubts:
         for kind, guess in _whole(side, columns, bool(columns["exact"][0])):
             shown = tuple(ids.take(pa.array(np.flatnonzero(guess.fit)[:3])).to_pylist())
             words = WORDS[kind].format(unit=guess.unit, rounding=guess.rounding, constant=f"{guess.constant or 0:g}")
-            yield kind, words, int(guess.fit.sum()), sample.num_rows, guess.constant, shown
+            yield kind, words, int(guess.fit.sum()), sample.num_rows, held.sample.seen, guess.constant, shown
 
 
 def _whole(side: str, columns: dict[str, Array], exact: bool) -> Iterator[tuple[str, Guess]]:

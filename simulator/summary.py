@@ -50,8 +50,8 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
             "formats": facts.formats,
             "sample_rate": run.sample_rate,
             "doubts": [
-                {"model": masked(doubt.model), "side": doubt.side, "words": doubt.words, "requests": doubt.rows}
-                | {"looked_at": doubt.looked_at}
+                {"model": masked(doubt.model), "side": doubt.side, "words": doubt.words, "extent": doubt.extent}
+                | {"requests": doubt.rows, "looked_at": doubt.looked_at, "of": doubt.of}
                 for doubt in run.doubts
             ],
         },

@@ -185,6 +185,46 @@ def test_prices_show_their_dates_and_sources() -> None:
     assert "genai-prices" in backroute("prices", "stale", "--today", "2026-12-01").stdout
 
 
+def test_the_history_of_prices_has_the_day_that_each_began_and_ended() -> None:
+    """gpt-4o cost $5 and $15 from its launch on, and half and two thirds of it from 2024-10-02."""
+    said = backroute("prices", "show", "gpt-4o", "--history", "--format", "json")
+    first, second, *_ = [row for row in json.loads(said.stdout) if row["tier"] == "standard"]
+    assert (first["input"], first["since"], first["until"]) == ("5", "2024-05-13", "2024-10-02")
+    assert (second["input"], second["since"], second["until"]) == ("2.5", "2024-10-02", None)
+    lines = backroute("prices", "show", "gpt-4o", "claude-sonnet-4-5", "--history").stdout.splitlines()
+    assert "openai/gpt-4o, USD per million tokens" in lines
+    assert "not stated" not in " ".join(lines)
+
+
+def test_a_step_that_changes_is_seen_though_the_price_below_it_stays() -> None:
+    """Claude Opus 4.6 cost 10 above 200,000 tokens of input, until it cost 5 throughout."""
+    said = backroute("prices", "diff", "2026-03-12", "2026-03-13", "--format", "json")
+    rows = {(row["model"], row["bucket"]): row for row in json.loads(said.stdout)}
+    row = rows["anthropic/claude-opus-4-6", "input_uncached"]
+    assert (row["before"], row["after"]) == ("5; 10 >200k in", "5")
+
+
+@pytest.mark.parametrize("arguments", [("check", "starter"), ("prices", "show", "claude-sonnet-4-5", "gpt-4o")])
+def test_a_table_breaks_no_name_of_a_model(arguments: tuple[str, ...]) -> None:
+    said = backroute(*arguments).stdout
+    assert "anthropic/claude-sonnet-4-5" in said
+    assert all(len(line) <= 80 and line == line.rstrip() for line in said.splitlines())
+
+
+def test_every_unknown_model_of_a_rules_file_is_told_with_the_file_before_the_log_is_read(
+    log: Path, tmp_path: Path
+) -> None:
+    """No request mentions any such word, so that no request would meet the first rule."""
+    rules = tmp_path / "mine.yaml"
+    never = "{name: never, when: {mentions: [zebra]}, use: groq/llama-3.1-8b-instnt, fallback: [openai/gpt4o]}"
+    rules.write_text(f"rules:\n  - {never}\n  - {{name: default, use: openai/gpt-4o}}\n")
+    said = backroute("replay", log, "--rules", rules, "--out", tmp_path / "out")
+    assert said.exit_code == 2
+    assert said.stderr.startswith(f"backroute: {rules}: 2 mistakes\n- rule 'never': unknown model")
+    assert "did you mean 'groq/llama-3.1-8b-instant'" in said.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_synth_writes_a_log_that_replays(tmp_path: Path) -> None:
     path = tmp_path / "made.jsonl.gz"
     assert backroute("synth", "support-desk", "-n", "200", "-o", str(path)).exit_code == 0
@@ -217,6 +257,10 @@ MISTAKES = {
         ["replay", "LOG", "--rules", "case", "--baseline", "openai/gpt-4oo", "--out", "OUT"],
         "gpt-4o",
     ),
+    "a name run together": (["replay", "LOG", "--rules", "case", "--baseline", "gpt4o", "--out", "OUT"], "'gpt-4o'"),
+    "a part of a name": (["prices", "show", "haiku"], "claude-haiku-4-5"),
+    "a log for a result": (["explain", "LOG", "--request", "r1"], "a file, where the folder of a result is wanted"),
+    "a result that is not there": (["report", "nowhere"], "no such folder"),
     "bad date": (["replay", "LOG", "--rules", "case", "--prices-as-of", "June", "--out", "OUT"], "not a date"),
     "bad zone": (["inspect", "LOG", "--timezone", "Mars/Base"], "unknown time zone"),
     "bad format": (["inspect", "LOG", "--log-format", "chatt"], "did you mean 'chat'"),

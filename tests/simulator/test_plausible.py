@@ -2,6 +2,7 @@ import gzip
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,16 @@ def test_a_constant_times_words_or_characters_is_found_with_its_constant(
         assert doubt.words.endswith(f"{rounding}: a guess, not a tokenizer's")
         assert (doubt.rows, doubt.looked_at) == (20, 20)
         assert len(doubt.requests) == 3
+
+
+def test_a_sample_says_of_how_many_requests_it_is_one(book: PriceBook) -> None:
+    """300 of the 400 are counted; all of those are a quarter of their characters."""
+    doubts = find_doubts(log(lambda text: len(text) // 4, o200k, rows=400, model="gemini-2.0-flash"), book)
+    (doubt,) = (doubt for doubt in doubts if doubt.side == "input")
+    assert (doubt.rows, doubt.looked_at, doubt.of) == (300, 300, 400)
+    assert doubt.extent == "all 300 requests looked at, a sample of 400"
+    assert replace(doubt, rows=290).extent == "290 of 300 requests looked at, a sample of 400"
+    assert replace(doubt, rows=1, looked_at=2, of=2).extent == "1 of 2 requests"
 
 
 def test_honest_counts_are_not_doubted(book: PriceBook) -> None:
