@@ -27,7 +27,7 @@ PRICES = {
     "claude-3-haiku-20240307": (0.25, 1.25),
 }
 SIX = tuple(PRICES)
-# The seven models that FACTS.md section 6 quotes baselines for, as far as its figures can be reproduced here.
+# The seven models whose errors by the simple ways were known before this project: the bar of the simple ways.
 SEVEN = (*SIX[:5], "claude-3-opus-20240229", "Mixtral-8x7B-Instruct-v0.1")
 WAYS = ("model", "middle", "copying", "pooled", "geometric", "loglog")
 

@@ -4,30 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from scipy.stats import norm, t
 
+if TYPE_CHECKING:
+    from benchmarks.fidelity_cells import Cell
+
 DRAWS = 2_000
 POINT = 0.01  # of relative error: the bar for "worse than copying"
 Floats = np.ndarray[Any, np.dtype[np.float64]]
-
-
-class Cell(Protocol):
-    """What is read of a cell."""
-
-    source: str
-    target: str
-    task: str
-    kind: str
-    true: float
-    copying: float
-
-    def error(self, way: str) -> float:
-        """Relative error of the total tokens."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -72,7 +60,7 @@ def limits(cells: list[Cell], seed: int = 0) -> Limits:
     count, sd = differences.count(), differences.std()
     mean = table.groupby("pair")[["own", "copying"]].mean().pipe(lambda m: m["own"] - m["copying"])
     enough = count > 1
-    error = (sd / np.sqrt(count))[enough]
+    error: pd.Series[float] = (sd / np.sqrt(count))[enough]
     surely = mean[enough] - t.ppf(0.95, count[enough] - 1) * error > POINT
     low, high = _ratio_interval(table, seed)
     return Limits(

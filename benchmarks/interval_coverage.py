@@ -53,8 +53,8 @@ def main() -> None:
                 keys = rng.integers(0, 2**64, n, dtype=np.uint64)
                 held[0].append(ends(base, routed, weights(keys, log).astype(np.float64)))
                 at = bucket_of(keys)
-                sums = [np.bincount(at, arm, BUCKETS) for arm in (base, routed)]
-                held[1].append(ends(*sums, weights(buckets, log, REPLICATES).astype(np.float64)))
+                before, after = (np.bincount(at, arm, BUCKETS) for arm in (base, routed))
+                held[1].append(ends(before, after, weights(buckets, log, REPLICATES).astype(np.float64)))
             covers = [np.mean([low <= true <= high for low, high in each]) for each in held]
             widths = [np.mean([high - low for low, high in each]) for each in held]
             print(

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.texts import write_long_log
-from benchmarks.workers import RUN, run
+from benchmarks.workers import replayed
 
 
 def main() -> None:
@@ -26,12 +26,10 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="backroute-bench-", dir=options.folder) as held:
         folder = Path(held)
-        script = folder / "run.py"
-        script.write_text(RUN, "utf-8")
         found = []
         for rows in (options.rows // 100, options.rows // 10, options.rows):
             log = write_long_log(folder / "log.jsonl", rows)
-            took = run(script, log, {"workers": options.workers})
+            took = replayed(log, {"workers": options.workers})
             each = {name: took[name] / rows * 1e6 for name in ("seconds", "main", "others")}
             found.append((each["seconds"], took["peak_mb"]))
             print(

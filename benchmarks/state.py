@@ -122,7 +122,7 @@ def recorded() -> None:
     shown = [row for row in shown if milli[row, 1:4].any()]
     # A recording has no times that could be trusted: each is taken to follow the one before it at once. What was
     # recorded with cache counts had marked its prefixes; the others had not.
-    terms = Terms.of(model, index.names, inputs, breakpoints=milli[:, 1:4].any(axis=1))
+    terms = Terms.of(model, index.names, inputs, breakpoints=np.any(milli[:, 1:4], axis=1))
     found = simulate(Nodes.joined(nodes), np.zeros(first, np.int64), model, inputs, terms)
     said = settled(found.read, found.written, inputs, terms, np.ones(first))
     print("| row | model | input | read: recorded, simulated | written: recorded, simulated | why they differ |")

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+from typing import Any
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # no network
 
@@ -20,7 +21,7 @@ import tiktoken
 CODE = ("write code", "implement", "function", "class", "algorithm", "python", "javascript", "sql", "refactor", "debug")
 
 
-def route(text: str, meta: dict) -> str:
+def route(text: str, meta: dict[str, Any]) -> str:
     """The bundled `case` rules, in plain Python."""
     low = text.lower()
     if any(word in low for word in CODE):

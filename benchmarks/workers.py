@@ -78,7 +78,7 @@ def cluster(folder: Path, threads: Sequence[int]) -> Iterator[tuple[str, list[su
             workers = [start("worker", "--no-nanny", "--nthreads", str(count)) for count in threads]
             processes += workers
             with Client(address, set_as_default=False) as client:  # type: ignore[no-untyped-call]
-                client.wait_for_workers(len(workers), timeout=60)  # type: ignore[no-untyped-call]
+                client.wait_for_workers(len(workers), timeout=60)
             yield address, workers
         finally:
             for process in reversed(processes):

@@ -35,7 +35,7 @@ def calls(count: int, *, seed: int, live: bool = False, code: float = 0.5, longe
         is_code = rng.random() < code
         rule, model = ("code", "gpt-4o-mini") if is_code else ("rest", "gpt-4o")
         day, minute = divmod(number * 14_400 // count, 1_440)
-        row = {
+        row: dict[str, Any] = {
             "request_id": f"{seed}-{number}",
             "timestamp": f"2026-06-{1 + day:02d}T{minute // 60:02d}:{minute % 60:02d}:00Z",
             "model": model if live else "gpt-4o",

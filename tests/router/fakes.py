@@ -13,7 +13,8 @@ def answer(model: str, text: str = "Good day", usage: Mapping[str, Any] | None =
     raw = {"model": model} | ({"usage": dict(usage)} if usage is not None else {})
     counted = read_usage(usage or {}, provider="openai", api="openai_chat")
     held: dict[str, Any] = {"finish_reason": "stop", "latency_ms": 120.5, "ttft_ms": None, "request_id": "req_1"}
-    return Answer(**{"model": model, "text": text, "usage": counted, "served_tier": None, "raw": raw} | held | more)
+    held |= {"model": model, "text": text, "usage": counted, "served_tier": None, "raw": raw} | more
+    return Answer(**held)
 
 
 class Fake:

@@ -237,7 +237,7 @@ def test_a_slice_range_is_the_line_times_the_smaller_and_the_larger_price_ratio(
 
 
 def test_the_price_book_gives_the_list_prices_of_the_case() -> None:
-    """FACTS: gpt-4o 2.50/10, gpt-4o-mini 0.15/0.60, Sonnet 4.5 3/15 below 200k tokens, Llama 3.1 8B 0.05/0.08."""
+    """List prices: gpt-4o 2.50/10, gpt-4o-mini 0.15/0.60, Sonnet 4.5 3/15 below 200k tokens, Llama 3.1 8B 0.05/0.08."""
     claim = load_claim(CASE)
     priced = list_prices(PriceBook.load(), claim)
     assert all((priced[name].input, priced[name].output) == (p.input, p.output) for name, p in LIST.items())
