@@ -78,9 +78,13 @@ class FastCounter:
         """Tokens of each text."""
         if self._size > HELD:
             self.forget()
-        if new := list(dict.fromkeys([text for text in texts if text not in self._held])):
-            self._held.update(zip(new, self._count(new).tolist(), strict=True))
+        found = map(self._held.get, texts)
+        if new := list(dict.fromkeys([text for text, count in zip(texts, found, strict=True) if count is None])):
+            counts = self._count(new)
+            self._held.update(zip(new, counts.tolist(), strict=True))
             self._size += sum(map(len, new)) + ENTRY * len(new)
+            if len(new) == len(texts):
+                return counts
         return np.fromiter(map(self._held.__getitem__, texts), np.int64, len(texts))
 
     def forget(self) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ import pyarrow as pa
 
 from workloads.documents import is_document
 from workloads.formats.plain import read_plain
-from workloads.ids import Ids
+from workloads.ids import Ids, digests_of
 from workloads.records import as_json
 from workloads.remote import Place
 from workloads.sources import BYTE_ORDER_MARK, LONGEST_LINE, PARQUET, FileSource, no_lines, stripped
@@ -140,7 +139,7 @@ def read_block(block: Block | RowGroups) -> tuple[pa.RecordBatch, pa.RecordBatch
     plain = read_plain(contents)
     if len(plain.at) < len(contents):
         return None
-    digests = [blake2b(line, digest_size=16).digest() for line in contents]
+    digests = digests_of(contents)
     ids = Ids.of(plain.requests["request_id"], digests)
     requests, outcomes = plain.named(ids)
     return requests, outcomes, BlockIds(b"".join(digests), ids.keys, ids.contents, count)

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import tzinfo
-from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,7 +20,7 @@ from workloads.formats import Format, Reader, chat, reader_of, recognise
 from workloads.formats.not_a_call import NotACallError
 from workloads.formats.plain import read_plain
 from workloads.formats.unfold import unfold
-from workloads.ids import Ids, MetIds, key_of
+from workloads.ids import Ids, MetIds, digests_of, key_of
 from workloads.rows import Columns, Row, RowError, to_batches
 from workloads.sources import Source, numbered_lines
 
@@ -49,7 +48,7 @@ class Lines:
 
     def __init__(self, source: str, numbers: list[int], contents: list[bytes]) -> None:
         self.source, self.numbers, self.contents = source, numbers, contents
-        self.digests = [blake2b(content, digest_size=16).digest() for content in contents]
+        self.digests = digests_of(contents)
 
     def __len__(self) -> int:
         return len(self.contents)
@@ -156,7 +155,7 @@ class Reading:
             return
         for each in within:
             content = msgspec.json.encode(each)
-            part = Line(line.source, line.number, content, blake2b(content, digest_size=16).digest())
+            part = Line(line.source, line.number, content, *digests_of([content]))
             if (row := self._row(part, each)) is not None:
                 yield row
 
@@ -256,7 +255,7 @@ class Reading:
         """The row's id; without one of its own, the hash of its line."""
         if row.request_id is None and repeats and (count := self._met.count(line.digest)):
             # Equal lines of a trace are different calls: the second is told from the first by its count.
-            line = line._replace(digest=blake2b(line.digest + count.to_bytes(8), digest_size=16).digest())
+            line = line._replace(digest=digests_of([line.digest + count.to_bytes(8)])[0])
         row.request_id = row.request_id or line.digest.hex()
         if not self._met.is_new(row.request_id, key_of(row.request_id), int.from_bytes(line.digest[:8])):
             row.notes.append(("id_reused", "request_id", row.request_id, *REUSED))

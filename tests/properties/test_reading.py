@@ -3,13 +3,13 @@
 import gzip
 import json
 import tempfile
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from xxhash import xxh3_128_hexdigest
 
 from problems import Problem, ProblemLog
 from workloads import OUTCOME, REQUEST, Log, read_log
@@ -123,7 +123,7 @@ def test_the_size_of_batches_and_the_packing_change_nothing(held: list[bytes], s
 def test_an_id_is_the_logged_one_else_the_hash_of_the_line(ids: list[str], named: bool) -> None:
     held = [json.dumps({"prompt": "Hi", "id" if named else "tag": each}).encode() for each in ids]
     requests, _, problems = table(pieces(held))
-    hashed = [blake2b(line, digest_size=16).hexdigest() for line in held]
+    hashed = [xxh3_128_hexdigest(line) for line in held]
     mended = [each.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for each in ids]
     expected = [(each or digest) for each, digest in zip(mended, hashed, strict=True)] if named else hashed
     assert requests["request_id"].to_pylist() == expected

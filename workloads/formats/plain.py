@@ -8,7 +8,7 @@ reader has to look.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -30,6 +30,7 @@ from workloads.ids import Ids
 from workloads.rows import Columns, RowError
 from workloads.schema import OUTCOME, REQUEST
 
+AT_ONCE = 2_048  # lines: the objects of more would leave the processor's cache before they are columns
 BODIES = ("{", "data:", "event:")  # an answer that begins so may be a recorded body
 # Its first letter, or what `str.lstrip` takes from before it: U+3000 is the last space of Unicode.
 BEGINS = frozenset("{de").union(letter for letter in map(chr, range(0x3001)) if letter.isspace())
@@ -90,23 +91,33 @@ class Plain:
         return self.requests.set_column(at, REQUEST.field(at), ids.names), self.outcomes
 
 
+FIELDS = {field.name: field.type for field in msgspec.structs.fields(Line)}
 _decode = msgspec.json.Decoder(Line).decode
+_keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+# The fields that lines were met with. A log's lines have few of them, and what no line has takes time in every line.
+_met: set[str] = set()
 
 
 def read_plain(contents: Sequence[bytes]) -> Plain:
     """The rows of those lines that nothing is out of the ordinary in; `chat.read` has to look at the others."""
     with _without_collector():
-        lines, at = _decoded(contents)
-        columns, odd = _columns(lines)
-        del lines
+        read = [_read(contents, first) for first in range(0, len(contents) or 1, AT_ONCE)]
+    at, requests, outcomes = zip(*read, strict=True)
+    return Plain(np.concatenate(at), pa.concat_batches(requests), pa.concat_batches(outcomes))
+
+
+def _read(contents: Sequence[bytes], first: int) -> tuple[Array, pa.RecordBatch, pa.RecordBatch]:
+    """`read_plain` of some lines from number `first` on."""
+    fields, at = _decoded(contents[first : first + AT_ONCE])
+    columns, odd = _columns(fields, len(at))
     requests, outcomes = (
         pa.RecordBatch.from_arrays([columns[n] for n in each.names], schema=each) for each in (REQUEST, OUTCOME)
     )
     if odd.any():
         ordinary = pa.array(~odd)
         at, requests, outcomes = at[~odd], requests.filter(ordinary), outcomes.filter(ordinary)
-    return Plain(at, requests, outcomes)
+    return at + first, requests, outcomes
 
 
 @contextmanager
@@ -121,25 +132,47 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _decoded(contents: Sequence[bytes]) -> tuple[list[Line], Array]:
-    """The lines that have no field but those of `Line`, and their places."""
-    lines, places = [], []
+def _decoded(contents: Sequence[bytes]) -> tuple[dict[str, Values], Array]:
+    """The fields of the lines that have none but those of `Line`, by name, and the lines' places."""
+    names = tuple(name for name in FIELDS if name in _met)
+    decode, lines, places = _decoder(names), [], []
     for place, content in enumerate(contents):
         try:
-            lines.append(_decode(content))
+            lines.append(decode(content))
         except _UNREADABLE:
+            if _meets(content):
+                return _decoded(contents)
             continue
         places.append(place)
-    return lines, np.array(places, np.int64)
+    none: Values = [None] * len(lines)
+    fields = {name: list(map(attrgetter(name), lines)) if name in names else none for name in FIELDS}
+    return fields, np.array(places, np.int64)
 
 
-def _columns(lines: Sequence[Line]) -> tuple[dict[str, pa.Array], Array]:
+@lru_cache(maxsize=64)
+def _decoder(names: tuple[str, ...]) -> Callable[[bytes], Any]:
+    """Decodes lines that have none but some of the fields of `Line`."""
+    fields = [(name, FIELDS[name], None) for name in names]
+    return msgspec.json.Decoder(msgspec.defstruct("Line", fields, forbid_unknown_fields=True, gc=False)).decode
+
+
+def _meets(content: bytes) -> bool:
+    """Whether a line can be read here but for fields that no line was met with before."""
+    try:
+        _decode(content)
+    except _UNREADABLE:
+        return False
+    new = _keys(content).keys() - _met
+    _met.update(new)
+    return bool(new)
+
+
+def _columns(fields: dict[str, Values], lines: int) -> tuple[dict[str, pa.Array], Array]:
     """Columns by name, and which rows they are not to be taken for."""
-    odd = np.zeros(len(lines), bool)
-    fields = {name: list(map(attrgetter(name), lines)) for name in Line.__struct_fields__}
+    odd = np.zeros(lines, bool)
     answers = _answers(fields, odd)
     models = _strings(fields, "model")
-    false = pa.array(np.zeros(len(lines), bool))
+    false = pa.array(np.zeros(lines, bool))
     columns = {
         "request_id": _strings(fields, "request_id", "id"),
         "arrived_at": read_times(fields["timestamp"], odd),
@@ -160,21 +193,23 @@ def _columns(lines: Sequence[Line]) -> tuple[dict[str, pa.Array], Array]:
         "latency_ms": _milliseconds(fields["latency_ms"], odd),
         "ttft_ms": _milliseconds(fields["ttft_ms"], odd),
         "status": _statuses(fields["status"], odd),
-        "feedback": pa.nulls(len(lines), pa.string()),
+        "feedback": pa.nulls(lines, pa.string()),
     }
     columns |= plain_text.columns(fields["messages"], fields["prompt"], fields["system"], answers, odd)
     columns |= plain_usage.columns(fields["usage"], fields["provider"], _costs(fields, odd), odd)
-    for place, said in enumerate(zip(fields["messages"], fields["prompt"], fields["usage"], strict=True)):
-        if said == (None, None, None):  # no call, or one in other words
+    prompts, usages = fields["prompt"], fields["usage"]
+    for place, said in enumerate(fields["messages"]):
+        if said is None and prompts[place] is None and usages[place] is None:  # no call, or one in other words
             odd[place] = True
     return columns, odd
 
 
 def _strings(fields: dict[str, Values], first: str, second: str | None = None) -> pa.Array:
     """A field by its first name, else its second; what is empty is unknown."""
-    found = pa.array(fields[first] if second is None else _either(fields, first, second), pa.string())
-    if found.null_count == len(found):
-        return found
+    values = fields[first] if second is None else _either(fields, first, second)
+    if _all_unknown(values):
+        return pa.nulls(len(values), pa.string())
+    found = pa.array(values, pa.string())
     empty = pc.equal(pc.binary_length(found), 0)
     return pc.if_else(empty, None, found) if pc.any(empty).as_py() else found
 
@@ -203,6 +238,8 @@ def _answers(fields: dict[str, Values], odd: Array) -> Values:
 
 
 def _caps(values: Values, odd: Array) -> pa.Array:
+    if _all_unknown(values):
+        return pa.nulls(len(values), pa.int64())
     for place, cap in _stated(values):
         if not 0 < cap < MOST_CAP:
             values[place], odd[place] = None, True
@@ -210,10 +247,11 @@ def _caps(values: Values, odd: Array) -> pa.Array:
 
 
 def _milliseconds(values: Values, odd: Array) -> pa.Array:
+    if _all_unknown(values):
+        return pa.nulls(len(values), pa.float64())
     found = pa.array(values, pa.float64())
-    if found.null_count < len(values):
-        known = found.to_numpy(zero_copy_only=False)
-        odd |= ~np.isnan(known) & ~((known >= 0) & (known < MOST_MS))
+    known = found.to_numpy(zero_copy_only=False)
+    odd |= ~np.isnan(known) & ~((known >= 0) & (known < MOST_MS))
     return found
 
 
@@ -247,13 +285,17 @@ def _costs(fields: dict[str, Values], odd: Array) -> list[Decimal | None]:
 def _either(fields: dict[str, Values], first: str, second: str) -> Values:
     """A field by its first name, else its second."""
     own, other = fields[first], fields[second]
-    if other.count(None) == len(other):
+    if _all_unknown(other):
         return own
     return [b if a is None else a for a, b in zip(own, other, strict=True)]
 
 
 def _stated(values: Values) -> list[tuple[int, Any]]:
     """The values that a field has, each with its place."""
-    if values.count(None) == len(values):
+    if _all_unknown(values):
         return []
     return [(place, value) for place, value in enumerate(values) if value is not None]
+
+
+def _all_unknown(values: Values) -> bool:
+    return (not values or values[0] is None) and values.count(None) == len(values)

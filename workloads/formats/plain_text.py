@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -41,14 +42,15 @@ def columns(
     flat = [message for each in said for message in each]
     counts = np.fromiter(map(len, said), np.int32, len(said))
     offsets = np.concatenate([np.zeros(1, np.int32), np.cumsum(counts, dtype=np.int32)])
-    roles = pa.array([message.role for message in flat], pa.string()).dictionary_encode()
+    roles = pa.array(list(map(attrgetter("role"), flat)), pa.string()).dictionary_encode()
     kinds, kind = [ROLES.get(role, role) for role in roles.dictionary.to_pylist()], roles.indices.to_numpy()
 
     def of(wanted: str) -> Array:
         return np.asarray(np.array([each == wanted for each in kinds], bool)[kind])
 
-    texts = pa.array([message.content for message in flat], pa.string())
-    names = pa.array([message.name or None for message in flat], pa.string())
+    texts = pa.array(list(map(attrgetter("content"), flat)), pa.string())
+    named = list(map(attrgetter("name"), flat))
+    names = pa.array([name or None for name in named], pa.string()) if any(named) else pa.nulls(len(flat), pa.string())
     line = np.repeat(np.arange(len(said)), counts)
     some = counts > 0
     odd[line[of("")]] = True
@@ -85,7 +87,7 @@ def _last(texts: pa.Array, line: Array, wanted: Array, lines: int) -> pa.Array:
     """The last wanted text of each line, null where it has none."""
     at = np.full(lines, -1, np.int64)
     found = np.flatnonzero(wanted)
-    np.maximum.at(at, line[found], found)
+    at[line[found]] = found  # of several, the last stays
     return texts.take(pa.array(at, mask=at < 0))
 
 
