@@ -258,8 +258,11 @@ class Mentions(Condition):
         if features.rows == 1 and self._folded_words:
             text = features.folded_text
             return _one(None if text is None else any(word in text for word in self._folded_words))
-        search = _search(self.pattern)
-        return features.kept(self, lambda: pc.match_substring_regex(features["prompt"], options=search))
+        return features.kept(self, lambda: self.found_in(features["prompt"]))
+
+    def found_in(self, texts: pa.Array) -> pa.BooleanArray:
+        """One boolean per text; null where there is none."""
+        return pc.match_substring_regex(texts, options=_search(self.pattern))
 
     def to_yaml(self) -> Yaml:
         """A list of words, or `{any: [...], whole_word: true}`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pickle
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,6 +29,7 @@ from simulator.pairs import Pairs
 from simulator.reconcile import OF_ITS_DAY, Reconciliation
 from simulator.scenario import Scenario
 from simulator.state.changes import LOGGED
+from simulator.words import Words
 
 CHUNK_ROWS = 2**16  # so that a chunk's columns stay near the processor
 OTHER = -9  # in the place of a rule's number: no rule is the same
@@ -90,13 +91,13 @@ class Incremental:
     """Replays one log as often as wanted, each time from the last.
 
     Args:
-        batches: the whole log, in its order.
+        batches: the whole log, in its order; they become views of columns of all of it.
         index: codes of model names, those that the batches use.
     """
 
-    def __init__(self, batches: Sequence[Batch], index: ModelIndex) -> None:
+    def __init__(self, batches: list[Batch], index: ModelIndex) -> None:
         self._batches, self._index, self._pairs = batches, index, Pairs()
-        self._counts = JoinedInput(batches)
+        self._counts, self._words = JoinedInput(batches), Words(batches)
         self._whole = joined(batches, self._counts)
         self._models = [name for code in np.unique(self._whole.source).tolist() if (name := index.name(code))]
         self._named = self._whole.requests["model"].is_valid().to_numpy(zero_copy_only=False)
@@ -133,6 +134,7 @@ class Incremental:
         return pickle.loads(pickle.dumps(Partial(sums, facts, bill, slow)))  # type: ignore[no-any-return]
 
     def _decided(self, scenario: Scenario) -> Decisions:
+        self._words.ask(scenario.router)
         parts = [decide(batch, scenario.router) for batch in self._batches]
         seconds: Counter[str] = Counter()
         for each in parts:

@@ -25,25 +25,41 @@ COLUMNS = (
 Rows = Array | slice
 
 
-def joined(batches: Sequence[Batch], inputs: JoinedInput) -> Batch:
-    """The batches as one, in their order, with the counts of their messages."""
-    made: dict[str, Any] = {}
+def joined(batches: list[Batch], inputs: JoinedInput) -> Batch:
+    """The batches as one, in their order, with the counts of their messages; they become views of it."""
+    ends = np.cumsum([len(batch.source) for batch in batches]).tolist()
+    cuts = [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+    made: dict[str, Any] = {"inputs": inputs}
+
+    def joins(name: str, whole: Any, views: Sequence[Any]) -> None:
+        made[name] = whole
+        batches[:] = [replace(batch, **{name: view}) for batch, view in zip(batches, views, strict=True)]
+
     for each in fields(Batch):
         parts = [getattr(batch, each.name) for batch in batches]
         if isinstance(parts[0], np.ndarray):
-            made[each.name] = np.concatenate(parts)
+            column = np.concatenate(parts)
+            joins(each.name, column, [column[cut] for cut in cuts])
         elif isinstance(parts[0], pa.Array):
-            made[each.name] = pa.concat_arrays(parts)
-    table = pa.Table.from_batches([batch.requests.select(COLUMNS) for batch in batches]).combine_chunks()
-    made["requests"] = table.to_batches()[0]
-    made["inputs"] = inputs
-    made["logged"] = Counts(
+            values = pa.concat_arrays(parts)
+            joins(each.name, values, [_slice(values, cut) for cut in cuts])
+    logged = Counts(
         np.concatenate([batch.logged.milli.T for batch in batches], axis=1).T,
         np.concatenate([batch.logged.known.T for batch in batches], axis=1).T,
         np.concatenate([batch.logged.input_provenance for batch in batches]),
         np.concatenate([batch.logged.output_provenance for batch in batches]),
     )
+    joins("logged", logged, [logged.take(cut) for cut in cuts])
+    table = pa.Table.from_batches([batch.requests.select(COLUMNS) for batch in batches]).combine_chunks()
+    made["requests"] = table.to_batches()[0]
+    for batch, cut in zip(batches, cuts, strict=True):
+        if isinstance(batch.requests, KeptRequests):
+            batch.requests.holds(_slice(made["requests"], cut))
     return Batch(**made)
+
+
+def _slice(held: Any, rows: slice) -> Any:
+    return held.slice(rows.start, rows.stop - rows.start)
 
 
 def part(whole: Batch, rows: Rows) -> Batch:
@@ -54,7 +70,7 @@ def part(whole: Batch, rows: Rows) -> Batch:
         if isinstance(held, np.ndarray):
             made[each.name] = held[rows]
         elif isinstance(held, pa.Array | pa.RecordBatch) and isinstance(rows, slice):
-            made[each.name] = held.slice(rows.start, rows.stop - rows.start)
+            made[each.name] = _slice(held, rows)
         elif isinstance(held, pa.Array | pa.RecordBatch):
             made[each.name] = held.take(pa.array(rows))
     made["logged"] = whole.logged.take(rows)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+import logging
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,14 +18,18 @@ from pricing.counting import NOT_COUNTED
 from workloads.checked import NOTHING, DamagedError, get, put
 
 Value = TypeVar("Value")
+Columns = Mapping[str, pa.Array]
 
 # Keys of `Batch.kept` whose values depend on the texts and on what the key says alone.
 LASTING = {"column", "when", "scores"}
 MOST = 64  # columns kept; the oldest go first
+FILES = 8  # as many are merged into one
+
+warn = logging.getLogger("backroute")
 
 
 class Made:
-    """Columns made of one batch, by name.
+    """Columns made of one batch, by name; those that one pass made are in one file.
 
     Counts may be there for some rows only, null for the others; anything else is there for all of them.
 
@@ -33,9 +39,12 @@ class Made:
     """
 
     def __init__(self, folder: Path, stem: str, names: Sequence[str] = ()) -> None:
-        self._folder, self._stem, self.names = folder, stem, list(names)
+        self.folder, self.stem, self.names = folder, stem, sorted(names)
         self._old: dict[str, pa.Array] | None = None
+        self._known: set[str] | None = None if names else set()  # the names of all that is or was there
         self._new: dict[str, pa.Array] = {}
+        self._files = Lock()
+        self._place: tuple[Made, int, int] | None = None  # what keeps it together with others, its first row, its rows
 
     def kept(self, key: tuple[Hashable, ...], make: Callable[[], Value]) -> Value:
         """The value of a key of `Batch.kept`: read, or made."""
@@ -47,13 +56,27 @@ class Made:
             return value
         return _value(held)  # type: ignore[no-any-return]
 
+    def joins(self, others: Made, start: int, rows: int) -> None:
+        """From now on it is read from what is kept of several batches, too, and what is `taken` is written there."""
+        self._place = others, start, rows
+
     def get(self, name: str) -> pa.Array | None:
-        """A column; None where it was not made yet."""
-        if name in self._new:
-            return self._new[name]
-        if self._old is None:
-            self._old = self._read()
-        return self._old.get(name)
+        """A column; None where it was not made yet, which no file is opened for once their columns are known."""
+        own = self._new.get(name)
+        if own is None and (self._known is None or name in self._known):
+            with self._files:
+                if self._old is None:
+                    self._old = self._read()
+                    self._known = {*self._old, *(self._known or ())}
+                own = self._old.get(name)
+        if self._place is None:
+            return own
+        others, start, rows = self._place
+        whole = others.get(name)
+        here = None if whole is None else whole.slice(start, rows)
+        if here is None or here.null_count == rows:  # made of other batches alone
+            return own
+        return here if own is None else pc.coalesce(own, here)
 
     def numbers(self, name: str) -> NDArray[np.int64] | None:
         """A column of counts, NOT_COUNTED where there is none; None where it was not made yet."""
@@ -64,25 +87,45 @@ class Made:
         """Take in a column that was made, or more rows of it."""
         self._new[name] = column
 
+    def taken(self) -> dict[str, pa.Array]:
+        """What was taken in since the last time, to be written; nothing that was read is held any more."""
+        columns, self._new, self._old = self._new, {}, None
+        if columns and self._known is not None:
+            self._known |= columns.keys()
+        return columns
+
+    def write(self, columns: Columns) -> None:
+        """Write columns; where that cannot be, they are made again when they are next asked for."""
+        if not columns:
+            return
+        with self._files, suppress(OSError):
+            merged = [] if len(self.names) < FILES else self.names
+            if merged:
+                columns = self._read() | dict(columns)
+            number = max((int(name.split(".")[-3]) for name in self.names), default=-1) + 1
+            name = put(self.folder, f"{self.stem}.made.{number:06}", dict(list(columns.items())[-MOST:]))
+            for file in merged:
+                (self.folder / file).unlink(missing_ok=True)
+            self.names = [*(file for file in self.names if file not in merged), *([name] if name != NOTHING else [])]
+
     def save(self) -> None:
-        """Write what is new, if anything is; where that cannot be, it is made again when it is next asked for."""
-        if self._new:
-            columns = (self._read() if self._old is None else self._old) | self._new
-            with suppress(OSError):
-                name = put(self._folder, f"{self._stem}.made", dict(list(columns.items())[-MOST:]))
-                for file in self.names:
-                    if file != name:
-                        (self._folder / file).unlink(missing_ok=True)
-                self.names = [name] if name != NOTHING else []
-        self._old, self._new = None, {}
+        """Write what is new, if anything is and others do not."""
+        if self._place is None:
+            self.write(self.taken())
 
     def _read(self) -> dict[str, pa.Array]:
-        """What any process made; a file that is damaged, or gone since another process merged it, is not missed."""
+        """What any process made; a file that is gone since another process merged it is not missed."""
         found: dict[str, pa.Array] = {}
         for file in self.names:
-            with suppress(DamagedError):
-                for name, column in get(self._folder, file).items():
-                    found[name] = pc.coalesce(found[name], column) if name in found else column
+            try:
+                columns = get(self.folder, file)
+            except DamagedError as error:
+                if (self.folder / file).exists():
+                    warn.warning("note: what was made of the log's texts is damaged, and is made again (%s)", error)
+                    (self.folder / file).unlink(missing_ok=True)
+                continue
+            for name, column in columns.items():
+                found[name] = pc.coalesce(found[name], column) if name in found else column
         return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import fields, is_dataclass
+from threading import Lock
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,7 +16,7 @@ MOST_BYTES = 256 * 2**20
 
 
 class Memory:
-    """Values by key, the least recently used forgotten first.
+    """Values by key, the least recently used forgotten first; for any number of threads.
 
     A key holds all that its value depends on, besides the batch; nothing is ever found out of date.
 
@@ -26,18 +27,42 @@ class Memory:
     def __init__(self, most: int | None = None) -> None:
         self._most, self._size = MOST_BYTES if most is None else most, 0
         self._held: dict[Hashable, tuple[Any, int]] = {}
+        self._lock = Lock()
 
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """The value of a key, made if it is not there. It must not be changed, but by filling in what it lacks."""
-        value, size = self._held.pop(key, (None, -1))
-        if size < 0:
-            value = make()
-            size = nbytes_of(value)
-            self._size += size
-        self._held[key] = value, size  # as the latest
-        while self._size > self._most and len(self._held) > 1:
-            self._size -= self._held.pop(next(iter(self._held)))[1]
-        return value  # type: ignore[no-any-return]
+        with self._lock:
+            held = self._held.pop(key, None)
+            if held is not None:
+                self._held[key] = held  # as the latest
+                return held[0]  # type: ignore[no-any-return]
+        value = make()
+        size = nbytes_of(value)
+        with self._lock:
+            self._size += size - self._held.pop(key, (None, 0))[1]
+            self._held[key] = value, size
+            while self._size > self._most and len(self._held) > 1:
+                self._size -= self._held.pop(next(iter(self._held)))[1]
+        return value
+
+
+class Room:
+    """So many bytes that may yet be taken; for any number of threads.
+
+    Args:
+        most: bytes.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._left, self._lock = most, Lock()
+
+    def take(self, nbytes: int) -> bool:
+        """Take some; False, and none are taken, where they are not there."""
+        with self._lock:
+            if nbytes > self._left:
+                return False
+            self._left -= nbytes
+            return True
 
 
 def nbytes_of(value: Any) -> int:

@@ -19,6 +19,7 @@ from simulator.arms import Batch
 from simulator.counted import CountedInput
 from simulator.counts import Counts
 from simulator.made import Made
+from simulator.memory import Room
 from simulator.models import ModelIndex
 from workloads import BUCKETS, MESSAGE, OUTCOME, REQUEST
 from workloads.checked import get, put
@@ -162,10 +163,15 @@ class KeptRequests:
     Args:
         part: holds the texts.
         held: the other columns.
+
+    Attributes:
+        room: for prompts, which stay in memory once they were read, as far as it goes.
     """
 
     def __init__(self, part: Part, held: pa.RecordBatch) -> None:
         self._part, self._held = part, held
+        self._prompt: pa.Array | None = None
+        self.room = Room(0)
         self.num_rows, self.nbytes = held.num_rows, held.nbytes
         own = {each.name: each for each in held.schema}  # a profile has more columns, and counts for messages
         self.schema = pa.schema([*({each.name: each for each in REQUEST} | own).values()])
@@ -176,11 +182,25 @@ class KeptRequests:
     def __getitem__(self, name: str) -> pa.Array:
         if name in self._held.schema.names:
             return self._held[name]
-        wanted = TEXTS if name == "messages" else (name,)
-        found = get(self._part.folder, self._part.texts, wanted)
-        if name == "messages" and name in found:
-            return _whole(found[name], *(found.get(each, pa.nulls(len(self), pa.string())) for each in TEXTS[:2]))
-        return found[name] if name in found else pa.nulls(len(self), TYPES[name])
+        found = self._texts(*(TEXTS if name == "messages" else (name,)))
+        return _whole(**found) if name == "messages" else found[name]
+
+    def _texts(self, *names: str) -> dict[str, pa.Array]:
+        """Texts by name, messages without those that stand in the others."""
+        found = {"prompt": self._prompt} if self._prompt is not None and "prompt" in names else {}
+        if wanted := [name for name in names if name not in found]:
+            read = get(self._part.folder, self._part.texts, wanted)
+            types = TYPES | {"messages": pa.list_(LEAN_MESSAGE)}
+            found |= {name: read[name] if name in read else pa.nulls(len(self), types[name]) for name in wanted}
+        if "prompt" in wanted and self.room.take(found["prompt"].nbytes):
+            self._prompt = found["prompt"] = _copied(found["prompt"])
+        return found
+
+    def holds(self, columns: pa.RecordBatch) -> None:
+        """Hold columns that are equal to some of those held in their places."""
+        names = self._held.schema.names
+        held = [columns[name] if name in columns.schema.names else self._held[name] for name in names]
+        self._held = pa.RecordBatch.from_arrays(held, schema=self._held.schema)
 
     def __getattr__(self, name: str) -> Any:
         """Whatever else a record batch can do, for routers that are not ours."""
@@ -195,6 +215,12 @@ class KeptRequests:
     def whole(self) -> pa.RecordBatch:
         """A record batch, the texts read."""
         return self.select(self.schema.names)
+
+
+def _copied(texts: pa.StringArray) -> pa.StringArray:
+    """Texts in memory of their own: of what Arrow read them with it gives little back, half as much again."""
+    known, ends, data = (None if each is None else pa.py_buffer(each.to_pybytes()) for each in texts.buffers())
+    return pa.StringArray.from_buffers(len(texts), ends, data, known, texts.null_count, texts.offset)
 
 
 def _lean(requests: pa.RecordBatch) -> pa.Array:
@@ -212,14 +238,14 @@ def _lean(requests: pa.RecordBatch) -> pa.Array:
     return _lists(messages, [role, name, own, pa.array(stands)], LEAN_MESSAGE)
 
 
-def _whole(lean: pa.Array, system: pa.Array, prompt: pa.Array) -> pa.Array:
+def _whole(messages: pa.Array, system: pa.Array, prompt: pa.Array) -> pa.Array:
     """The messages as they were."""
-    parts, parents = pc.list_flatten(lean), pc.list_parent_indices(lean)
+    parts, parents = pc.list_flatten(messages), pc.list_parent_indices(messages)
     role, name, text, stands = (pc.struct_field(parts, field.name) for field in LEAN_MESSAGE)
     for code, column in ((AS_SYSTEM, system), (AS_PROMPT, prompt)):
         here = pc.equal(stands, code)
         text = pc.replace_with_mask(text, here, column.take(parents.filter(here)))
-    return _lists(lean, [role, name, text], MESSAGE)
+    return _lists(messages, [role, name, text], MESSAGE)
 
 
 def _lists(like: pa.Array, fields: list[pa.Array], kind: pa.DataType) -> pa.Array:

@@ -21,11 +21,13 @@ from simulator.holding import Holding
 from simulator.incremental import Incremental
 from simulator.kept import Found, keep, restore, version
 from simulator.logged import logged_counts
-from simulator.memory import Memory
+from simulator.memory import Memory, Room
 from simulator.models import ModelIndex
 from simulator.observed import Observed
+from simulator.parts import KeptRequests
 from simulator.plausible import Doubts
 from simulator.sample import id_hashes
+from simulator.together import Together
 from simulator.told import Told
 from workloads import Log
 from workloads.checked import DamagedError
@@ -36,6 +38,7 @@ Value = TypeVar("Value")
 Reader = Callable[[ModelIndex, Path, Told], Found]
 
 HELD_BYTES = 320 * 2**20  # of a log's batches in memory; their texts are the first to go
+PROMPT_BYTES = 512 * 2**20  # of prompts read from disk for a log in memory, which every other keyword looks at again
 
 warn = logging.getLogger("backroute")
 
@@ -51,8 +54,13 @@ class Prepared:
     """
 
     def __init__(self, found: Found, held: list[Batch] | None, index: ModelIndex, *, lasting: bool) -> None:
-        memory = Memory()
+        memory, room = Memory(), Room(PROMPT_BYTES)
         self._held = None if held is None else [replace(each, memory=memory, number=n) for n, each in enumerate(held)]
+        for batch in self._held or ():
+            if isinstance(batch.requests, KeptRequests):
+                batch.requests.room = room
+        made = [(batch.made, len(batch.source)) for batch in self._held or () if batch.made is not None]
+        self._together = Together(found.parts[0].folder, *zip(*made, strict=True)) if made else None
         self.parts, self.observed, self.doubts, self.told = found.parts, found.observed, found.doubts, found.told
         self._index, self.lasting = index, lasting
 
@@ -64,12 +72,14 @@ class Prepared:
     @cached_property
     def incremental(self) -> Incremental:
         """Replays a log in memory from its last replay; see `keep`."""
-        return Incremental(list(self.batches()), self._index)
+        return Incremental(self._held or [], self._index)
 
     def keep(self) -> None:
         """Keep on disk what a replay made of the texts of a log in memory."""
         for batch in self._held or ():
             batch.keep()
+        if self._together is not None:
+            self._together.save()
 
     def batches(self) -> Iterator[Batch]:
         """Every batch in the log's order; what a pass makes of its texts is kept where the batch lies on disk.
@@ -80,6 +90,8 @@ class Prepared:
         for batch in self._held if self._held is not None else (part.batch(self._index) for part in self.parts):
             yield batch
             batch.keep()
+        if self._together is not None:
+            self._together.save()
 
     @staticmethod
     def batch(requests: pa.RecordBatch, outcomes: pa.RecordBatch, index: ModelIndex) -> Batch:

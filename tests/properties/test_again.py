@@ -51,6 +51,8 @@ class Setting(NamedTuple):
     as_of: str = "latest"
     output: Any = "fitted"
     ratio: float | None = None
+    words: tuple[str, ...] = ("code",)
+    whole_word: bool = False
 
 
 FIRST = Setting(("short",), (("short", LLAMA), ("default", FLASH)))
@@ -69,8 +71,14 @@ SETTINGS = [
     FIRST._replace(ratio=1.5),
     FIRST._replace(rules=("code", "short", "tools"), targets=(*WORDS, ("short", MINI), ("tools", HAIKU)), fallback=GPT),
     FIRST._replace(rules=("tools", "short", "code"), targets=(*WORDS, ("short", MINI), ("tools", HAIKU)), fallback=GPT),
+    FIRST._replace(rules=("code",), targets=WORDS, words=("Alpha", "über")),
+    FIRST._replace(rules=("code",), targets=WORDS, words=("Alpha", "über", "eta")),
+    FIRST._replace(rules=("code",), targets=WORDS, words=("eta", "gamma")),
+    FIRST._replace(rules=("code",), targets=WORDS, words=("eta", "gamma"), whole_word=True),
+    FIRST._replace(rules=("code",), targets=WORDS, words=("gamma",)),
     FIRST._replace(rules=("tools", "short"), targets=(*WORDS, ("short", HAIKU), ("tools", HAIKU)), fallback=SONNET),
 ]
+SAID = ("code", "Alpha", "eta", "gamma", "über", "a g", "nowhere")
 NAMES = ("short", "code", "gold", "tools")
 
 
@@ -87,6 +95,8 @@ def edits(draw: st.DrawFn) -> list[Setting]:
         "as_of": st.sampled_from(["latest", "request", "2026-01-01"]),
         "output": st.sampled_from(["fitted", "as_logged"]),
         "ratio": st.sampled_from([None, 0.5, 1.5]),
+        "words": st.lists(st.sampled_from(SAID), min_size=1, max_size=4).map(tuple),
+        "whole_word": st.booleans(),
     }
     setting = Setting(**{name: draw(part) for name, part in parts.items()})
     made = [setting]
@@ -99,8 +109,8 @@ def edits(draw: st.DrawFn) -> list[Setting]:
 
 def router_of(setting: Setting) -> Router:
     """The rules of a setting."""
-    when = {"short": length() < setting.limit, "code": mentions("code"), "gold": meta("tier") == "gold",
-            "tools": has_tools()}  # fmt: skip
+    code = mentions(*setting.words, whole_word=setting.whole_word)
+    when = {"short": length() < setting.limit, "code": code, "gold": meta("tier") == "gold", "tools": has_tools()}
     targets = dict(setting.targets)
     fallback = () if setting.fallback is None else (setting.fallback,)
     rules = [RoutingRule(name, when[name], *targets[name].split("/"), fallback=fallback) for name in setting.rules]
@@ -111,10 +121,10 @@ def router_of(setting: Setting) -> Router:
 def rows() -> list[dict[str, Any]]:
     """Calls of several models and kinds: with and without text, usage, cost and session, chat and not."""
     models = ("gpt-4o", "gpt-4o-mini", "claude-sonnet-4-5", "a-model-nobody-knows")
-    made = []
+    more, made = ("alpha", "beta gamma", "Über alpha gamma", "gamma", ""), []
     for n in range(48):
         fields: dict[str, Any] = {"model": models[n % 4], "metadata": {"tier": "gold" if n % 5 else "free"}}
-        fields |= {"label": ("code", "chat", None)[n % 3], "prompt": "write code " * (n % 9 + 1)}
+        fields |= {"label": ("code", "chat", None)[n % 3], "prompt": "write code " * (n % 9 + 1) + more[n % 5]}
         if n % 7 == 0:
             fields["cost_usd"] = 0.004
         if n % 11 == 0:
