@@ -24,7 +24,6 @@ def command(folders: tuple[Path, ...], chart: Path | None, shape: str) -> None:
     from backroute.report import read_summary
     from problems import BackrouteError
     from reports.side_by_side import best, comparison_rows, doubts
-    from reports.words import between, percent, usd
 
     if len(folders) < 2:
         raise BackrouteError("compare", "one folder has nothing beside it", fix="give two or more --out folders")
@@ -34,7 +33,7 @@ def command(folders: tuple[Path, ...], chart: Path | None, shape: str) -> None:
     if shape != "table":
         emit(rows, shape)
     else:
-        emit([_shown(row, usd, percent, between) for row in rows], "table")
+        emit([_shown(row) for row in rows], "table")
         cheapest = best(runs)
         if cheapest is not None:
             click.echo(f"\n{cheapest} costs least.")
@@ -44,14 +43,16 @@ def command(folders: tuple[Path, ...], chart: Path | None, shape: str) -> None:
         _draw(runs, chart)
 
 
-def _shown(row: dict[str, Any], usd: Any, percent: Any, between: Any) -> dict[str, Any]:
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
     """A row for people, within 80 columns."""
+    from reports.words import between, change, percent, usd
+
     money = {name: None if row[name] is None else Decimal(row[name]) for name in ("before_usd", "routed_usd")}
     return {
         "run": row["run"],
         "before": usd(money["before_usd"]),
         "routed": usd(money["routed_usd"]),
-        "less by": percent(row["saving_pct"]),
+        "change": change(row["saving_pct"]),
         "interval": between(row["low_pct"], row["high_pct"]),
         "compared": percent(row["coverage_pct"]),
         "dearer": row["dearer_requests"],

@@ -24,7 +24,7 @@ from reports.summary import (
     rule_parts,
     summary_of,
 )
-from reports.words import between, short_usd, usd
+from reports.words import adding_up, between, short_usd, usd
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -127,7 +127,9 @@ def waterfall_chart(result: Summarised, ax: "Axes | None" = None) -> "Axes":
     summary = summary_of(result)
     ax = ax if ax is not None else new_axes(height_of(len(STEPS) + 2))
     before, routed = before_and_after(summary["compared"])
-    steps = [(name, amount(summary["compared"]["waterfall"][key])) for key, name in STEPS]
+    money = (amount(summary["compared"]["waterfall"][key]) for key, _ in STEPS)
+    before, routed, *each = adding_up(before, routed, *money)
+    steps = [(name, saved) for (_, name), saved in zip(STEPS, each, strict=True)]
     if before is None or routed is None or any(saved is None for _, saved in steps):
         say_nothing(ax, "The steps are unknown: not all of the spend could be priced.")
         return ax
@@ -230,7 +232,7 @@ def step_text(saved: Decimal) -> str:
     """A step of the waterfall in words."""
     if saved == 0:
         return "no change"
-    return f"saves {usd(saved)}" if saved > 0 else f"adds {usd(-saved)}"
+    return f"saves {usd(saved)}" if saved > 0 else f"adds {usd(saved).removeprefix('-')}"
 
 
 def routed_interval(summary: Summary) -> tuple[float | None, float | None]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from reports.summary import Summary, amount, headline_savings, negligible, raising
-from reports.words import UNKNOWN, between, chance, change, counted, percent, usd
+from reports.words import UNKNOWN, adding_up, between, chance, change, counted, percent, usd
 
 RESTS_ON = 3
 NAMED = 3  # rules that raise the bill, by name
@@ -53,16 +53,24 @@ def headline(summary: Summary) -> Headline:
     baseline, routed = amount(summary["baseline"]["usd"]), amount(summary["compared"]["routed_usd"])
     savings = headline_savings(summary)
     saved = amount(savings["usd"])
+    before = amount(summary["compared"]["before_usd"])
+    # The larger of the two arms is the other and what is between them.
+    if saved is not None and saved < 0:
+        routed, before, money = adding_up(routed, before, -saved)
+    else:
+        before, routed, money = adding_up(before, routed, saved)
+    if before == logged:
+        logged = before
+    if before == baseline:
+        baseline = before
     figures = [Figure("Spent, as logged", logged)]
     if hypothetical:
-        compared = amount(summary["compared"]["before_usd"])
-        if compared is not None and usd(compared) != usd(logged):
-            figures = [Figure("Spent, as logged", logged, f"{usd(compared)} of it on the requests compared")]
+        if before is not None and usd(before) != usd(logged):
+            figures = [Figure("Spent, as logged", logged, f"{usd(before)} of it on the requests compared")]
     elif baseline != logged:
         figures.append(Figure(f"Baseline ({summary['baseline']['name']})", baseline))
     figures.append(Figure(f"With routing ({summary['routed']['name']})", routed))
     loss = saved is not None and saved < 0
-    money = None if saved is None else abs(saved)
     return Headline(
         verdict=verdict(saved, savings),
         figures=tuple(figures),

@@ -2,8 +2,8 @@
 
 from decimal import Decimal
 
-from reports.summary import Summary, amount, before_words, headline_savings
-from reports.words import UNKNOWN, counted, percent, usd
+from reports.summary import Summary, amount, before_words, headline_savings, rule_parts, whole
+from reports.words import UNKNOWN, add_up, adding_up, counted, percent, usd
 
 # The steps from the spend before to the routed one, in the order of CONTRACTS: waterfall.
 STEPS = (
@@ -17,13 +17,25 @@ STEPS = (
 
 def waterfall_rows(summary: Summary) -> list[tuple[str, Decimal | None]]:
     """Each step of the waterfall and what it saves, USD, and last the saving."""
-    steps = [(name, amount(summary["compared"]["waterfall"][key])) for key, name in STEPS]
-    return [*steps, ("Together", amount(headline_savings(summary)["usd"]))]
+    steps = [amount(summary["compared"]["waterfall"][key]) for key, _ in STEPS]
+    together, *steps = adding_up(amount(headline_savings(summary)["usd"]), *steps)
+    return [*((name, money) for (_, name), money in zip(STEPS, steps, strict=True)), ("Together", together)]
 
 
 def waterfall_caption(summary: Summary) -> str:
     """What the waterfall explains."""
     return f"Why routing costs otherwise than {before_words(summary)}"
+
+
+def rounding_note(summary: Summary) -> str:
+    """Said where the figures of the rules, each rounded by itself, do not add up to the total; else empty."""
+    everything, *rows = (
+        adding_up(part.before, part.after, part.saving) for part in (whole(summary), *rule_parts(summary))
+    )
+    for total, *column in zip(everything, *rows, strict=True):
+        if total is not None and not add_up(total, [money for money in column if money is not None]):
+            return "Figures are rounded one by one, so a column may be off its total in the last digit."
+    return ""
 
 
 def notes(summary: Summary) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from reports import sheets
 from reports.headline import headline
-from reports.ledger import notes
+from reports.ledger import notes, rounding_note
 from reports.sheets import Sheet
 from reports.state import STATE
 from reports.summary import Summary, amount, before_words, raising
@@ -64,7 +64,9 @@ def by_rule(summary: Summary) -> Section:
         "Rules are tried in order, and the first that fits sends the request to its model: what the requests each rule "
         f"caught cost {before_words(summary)}, and with routing."
     )
-    return Section("by-rule", "Spend by rule and model", [said], "by-rule", "", [sheets.rule_sheet(summary)])
+    off = rounding_note(summary)
+    shown = [sheets.rule_sheet(summary)]
+    return Section("by-rule", "Spend by rule and model", [said, *([off] if off else [])], "by-rule", "", shown)
 
 
 def saving(summary: Summary) -> Section:

@@ -16,7 +16,7 @@ from reports.summary import (
     rule_parts,
     whole,
 )
-from reports.words import UNKNOWN, percent, usd
+from reports.words import UNKNOWN, adding_up, percent, usd
 
 # A cell's type says how it reads: a Decimal is dollars, a float a percentage, an int a count, null unknown.
 Cell = str | int | float | Decimal | None
@@ -89,7 +89,7 @@ def rule_sheet(summary: Summary) -> Sheet:
     ]
     everything = whole(summary)
     if rows:
-        total = (everything.before, everything.after, everything.saving)
+        total = adding_up(everything.before, everything.after, everything.saving)
         rows.append(("Total", everything.requests, 100.0, *total))
     columns = ("Rule and model", "Requests", "Share", *arms(summary), "Saving")
     return Sheet("Spend by rule and the model it chose", columns, rows)
@@ -97,7 +97,8 @@ def rule_sheet(summary: Summary) -> Sheet:
 
 def money(row: Summary) -> tuple[Cell, Cell, Cell]:
     """Before, after and saved of a row, USD."""
-    return *before_and_after(row), amount(row["saving_usd"])
+    before, after, saved = adding_up(*before_and_after(row), amount(row["saving_usd"]))
+    return before, after, saved
 
 
 def saving_sheet(summary: Summary) -> Sheet:
@@ -136,13 +137,19 @@ def dearer_sheet(summary: Summary) -> Sheet:
             row["rule"] or "(no rule)",
             row["before_model"] or "(unknown model)",
             row["routed_model"] or "(unknown model)",
-            *before_and_after(row),
-            amount(row["extra_usd"]),
+            *dearer_money(row),
         )
         for row in summary["compared"]["dearer"]["costliest"]
     ]
     columns = ("Request", "Caught by", f"Model, {before.lower()}", "Model routed to", before, after, "Dearer by")
     return Sheet("Requests that routing made dearer by most", columns, rows)
+
+
+def dearer_money(row: Summary) -> tuple[Cell, Cell, Cell]:
+    """Before, after and how much dearer, USD."""
+    before, after = before_and_after(row)
+    after, before, extra = adding_up(after, before, amount(row["extra_usd"]))
+    return before, after, extra
 
 
 def sensitivity_sheet(summary: Summary) -> Sheet:

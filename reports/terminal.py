@@ -7,10 +7,10 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.headline import Headline, headline
-from reports.ledger import notes, waterfall_caption, waterfall_rows
+from reports.ledger import notes, rounding_note, waterfall_caption, waterfall_rows
 from reports.sheets import arms
 from reports.summary import Part, Summarised, Summary, rule_parts, summary_of, whole
-from reports.words import counted, period, printable, usd
+from reports.words import adding_up, counted, period, printable, usd
 
 WIDTH = 80
 MOST_RULES = 12
@@ -23,7 +23,8 @@ def terminal_report(result: Summarised) -> RenderableType:
     said = headline(summary)
     parts: list[RenderableType] = [answer(summary, said), Text()]
     if rules := rule_parts(summary):
-        parts += [rule_table(summary, rules), Text()]
+        off = rounding_note(summary)
+        parts += [rule_table(summary, rules), *([Text(off, "dim")] if off else []), Text()]
     parts += [waterfall_table(summary), Text(), notes_table(notes(summary))]
     return Group(*parts)
 
@@ -85,8 +86,8 @@ def rule_table(summary: Summary, rules: Sequence[Part]) -> Table:
 
 def cells(part: Part, style: str = "") -> list[Text]:
     """A part's requests and money."""
-    said = (f"{part.requests:,}", usd(part.before), usd(part.after), usd(part.saving))
-    return [Text(each, style) for each in said]
+    money = adding_up(part.before, part.after, part.saving)
+    return [Text(each, style) for each in (f"{part.requests:,}", *map(usd, money))]
 
 
 def waterfall_table(summary: Summary) -> Table:

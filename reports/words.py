@@ -1,32 +1,77 @@
 """Figures and names as people read them: dollars, percentages, counts, dates, and text that cannot harm a page."""
 
 import unicodedata
+from collections.abc import Sequence
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
 
 UNKNOWN = "unknown"
 CENTS_BELOW = 100_000
+EXACT = 12  # decimals of a picodollar
 # What stands for a character that cannot be shown.
 MARK = "\ufffd"
+
+
+class Placed(Decimal):
+    """Money, USD, that is shown with so many decimals beside others: see `adding_up`."""
+
+    places: int
+
+    def __new__(cls, money: Decimal, places: int) -> "Placed":
+        """The same money, with its decimals."""
+        held = super().__new__(cls, money)
+        held.places = places
+        return held
 
 
 def usd(money: Decimal | None) -> str:
     """Dollars at the precision a reader needs: $0.0042, $12.40, $1,204,300; "unknown" for null.
 
-    Whole dollars from $100,000 on, cents down to $1, three significant digits below.
+    Whole dollars from $100,000 on, cents down to $1, three significant digits below; more where it is `Placed` so.
     """
     if money is None:
         return UNKNOWN
+    places = money.places if isinstance(money, Placed) else usual_places(money)
+    whole, _, cents = f"{rounded(abs(money), places):,f}".partition(".")
+    said = f"{whole}.{cents.rstrip('0'):0<2}" if places else whole
+    return f"-${said}" if money < 0 else f"${said}"
+
+
+def usual_places(money: Decimal) -> int:
+    """The decimals of a sum that stands alone."""
     size = abs(money)
     if size >= CENTS_BELOW:
-        said = f"{size.quantize(Decimal(1), ROUND_HALF_EVEN):,}"
-    elif size >= 1 or size == 0:
-        said = f"{size.quantize(Decimal('0.01'), ROUND_HALF_EVEN):,}"
-    else:
-        said = f"{size.quantize(Decimal(1).scaleb(size.adjusted() - 2), ROUND_HALF_EVEN):f}".rstrip("0")
-        whole, _, cents = said.partition(".")
-        said = f"{whole}.{cents:0<2}"
-    return f"-${said}" if money < 0 else f"${said}"
+        return 0
+    return 2 if size >= 1 or size == 0 else 2 - size.adjusted()
+
+
+def rounded(money: Decimal, places: int) -> Decimal:
+    """Money to so many decimals, half to even."""
+    return money.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)
+
+
+def adding_up(whole: Decimal | None, *parts: Decimal | None) -> list[Decimal | None]:
+    """A sum and its parts, each with as many decimals as it takes for them to add up as they are shown.
+
+    Rounded by itself, $8.068 = $1.774 + $6.294 would read $8.07 = $1.77 + $6.29. Figures of different sizes add up to
+    the last digit of the coarsest.
+    """
+    figures = [money for money in (whole, *parts) if money is not None]
+    if len(figures) <= len(parts):
+        return [whole, *parts]
+    for least in (0, *range(2, EXACT + 1)):
+        placed = [Placed(money, max(usual_places(money), least)) for money in figures]
+        if add_up(placed[0], placed[1:]):
+            return [*placed]
+    return [whole, *parts]
+
+
+def add_up(whole: Decimal, parts: Sequence[Decimal]) -> bool:
+    """Whether sums as `usd` shows them add up, to the last digit of the coarsest."""
+    figures = [money for money in (whole, *parts) if money]
+    places = [money.places if isinstance(money, Placed) else usual_places(money) for money in figures]
+    total = sum(map(rounded, figures, places)) - 2 * (rounded(whole, places[0]) if whole else Decimal(0))
+    return not figures or not rounded(Decimal(total), min(places))
 
 
 def short_usd(value: float) -> str:

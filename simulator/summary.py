@@ -44,6 +44,7 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
         "log": {
             "rows": facts.rows,
             "problems": run.problems.set_aside,
+            "broken_files": run.problems.counts["broken_file"],
             "first": _instant(facts.first_us),
             "last": _instant(facts.last_us),
             "sessions": run.facts.sessions,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reports import html_report
-from reports.words import percent, printable, usd
+from reports.words import Placed, percent, printable, usd
 from tests.reports.samples import SAMPLES, STATEFUL, good
 
 # Digits of the page's own words: "Per 30 days", "less than 95%" (CONTRACTS' headline), caches of "5 minutes" and
@@ -66,6 +66,7 @@ def unknown_numbers(page: str, summary: dict[str, Any]) -> set[str]:
     for leaf in leaves(summary):
         if isinstance(leaf, str) and re.fullmatch(r"-?\d+(\.\d+)?", leaf):
             known |= {usd(Decimal(leaf)), usd(abs(Decimal(leaf)))}
+            known |= {usd(Placed(abs(Decimal(leaf)), places)) for places in range(2, 13)}  # see `adding_up`
         elif isinstance(leaf, str):
             names |= {printable(leaf), printable(leaf)[:10]}
         elif isinstance(leaf, float):

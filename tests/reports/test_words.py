@@ -4,7 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.words import between, chance, change, percent, period, printable, short_usd, shortened, usd, wide
+from reports.words import (
+    add_up,
+    adding_up,
+    between,
+    chance,
+    change,
+    percent,
+    period,
+    printable,
+    short_usd,
+    shortened,
+    usd,
+    wide,
+)
 
 money = st.decimals(min_value="-1e9", max_value="1e9", places=12, allow_nan=False, allow_infinity=False)
 
@@ -27,6 +40,45 @@ money = st.decimals(min_value="-1e9", max_value="1e9", places=12, allow_nan=Fals
 )
 def test_dollars_are_said_at_the_precision_a_reader_needs(exact: str, said: str) -> None:
     assert usd(Decimal(exact)) == said
+
+
+def read(said: str) -> Decimal:
+    return Decimal(said.replace("$", "").replace(",", ""))
+
+
+@pytest.mark.parametrize(
+    ("exact", "said"),
+    [
+        (("8.068", "1.774", "6.294"), ("$8.068", "$1.774", "$6.294")),  # each by itself: 8.07 = 1.77 + 6.29
+        (("8.06", "1.77", "6.29"), ("$8.06", "$1.77", "$6.29")),
+        (("8.068", "0.00371", "8.06429"), ("$8.068", "$0.00371", "$8.064")),
+        (("1204300.4", "700122.6", "504177.8"), ("$1,204,300.40", "$700,122.60", "$504,177.80")),
+        (("-1", "0.5", "-1.5"), ("-$1.00", "$0.50", "-$1.50")),
+        (("0", "0", "0"), ("$0.00", "$0.00", "$0.00")),
+    ],
+)
+def test_figures_side_by_side_get_the_decimals_it_takes_to_add_up(
+    exact: tuple[str, ...], said: tuple[str, ...]
+) -> None:
+    assert tuple(map(usd, adding_up(*map(Decimal, exact)))) == said
+
+
+def test_a_sum_with_an_unknown_part_is_left_as_it_is() -> None:
+    assert list(map(usd, adding_up(Decimal("8.068"), None, Decimal("6.294")))) == ["$8.07", "unknown", "$6.29"]
+
+
+@given(st.lists(money, min_size=1, max_size=6))
+def test_sums_add_up_as_they_are_read(parts: list[Decimal]) -> None:
+    """To the last digit of the coarsest figure that is not zero, and every figure is its own exact one rounded."""
+    whole = sum(parts, Decimal(0))
+    figures = adding_up(whole, *parts)
+    said = [read(usd(figure)) for figure in figures]
+    coarsest = max((Decimal(1).scaleb(-each.places) for each in figures if each), default=Decimal(1))  # type: ignore[union-attr]
+    assert abs(said[0] - sum(said[1:])) <= coarsest / 2
+    for figure, exact, text in zip(figures, (whole, *parts), said, strict=True):
+        assert figure == exact
+        assert abs(text - exact) <= Decimal(1).scaleb(-figure.places) / 2  # type: ignore[union-attr]
+    assert add_up(figures[0], figures[1:])  # type: ignore[arg-type]
 
 
 @given(money)
