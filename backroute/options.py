@@ -86,10 +86,9 @@ PARAMETERS = click.option(
 )
 
 
-def console(*, stderr: bool = False) -> Console:
-    """A console as wide as the terminal, or 80 columns; colours only where a person looks."""
-    watched = (sys.stderr if stderr else sys.stdout).isatty()
-    return Console(stderr=stderr, width=None if watched else WIDTH, highlight=False, soft_wrap=False)
+def console() -> Console:
+    """Stdout as wide as the terminal, or 80 columns; colours only where a person looks."""
+    return Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False, soft_wrap=False)
 
 
 def emit(

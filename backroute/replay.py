@@ -55,7 +55,9 @@ if TYPE_CHECKING:
 @click.option("--sample-rate", default=1.0, help="The share of the traffic the log holds; scales dollars. [1]")
 @click.option("--min-savings", type=float, help="Exit with 1 unless the saving's lower end reaches this many percent.")
 @click.option(
-    "--allow-incomplete", is_flag=True, help="Exit with 0 even where under 95% of requests or of spend compare."
+    "--allow-incomplete",
+    is_flag=True,
+    help="Exit with 0 even where a file breaks off, or under 95% of rows are read, or of requests or spend compared.",
 )
 @click.option(
     "--state",
@@ -106,6 +108,7 @@ def command(
     from backroute.run import gates, replay_to
     from pricing import PriceBook
     from reports import print_report
+    from reports.words import counted
     from simulator import Assumptions
     from simulator.reconcile import against_invoice
     from simulator.state.settings import load_state
@@ -136,15 +139,12 @@ def command(
     else:
         print_report(summary, console())
     say_amended(source)
-    if broken := result.run.problems.counts["broken_file"]:
-        files = "a file of the log breaks off" if broken == 1 else f"{broken:,} files of the log break off"
-        click.echo(f"note: {files}: what follows there is in none of these figures; see problems.jsonl", err=True)
     bill = result.run.reconciliation
     check = None if invoice_usd is None else against_invoice(bill, invoice_usd, sample_rate)
     if check is not None:
         click.echo(invoice_line(check), err=True)
     took = time.perf_counter() - started
-    console(stderr=True).print(f"{summary['log']['rows']:,} requests in {took:.1f} s. Open {out / 'report.html'}")
+    click.echo(f"{counted(summary['log']['rows'], 'request')} in {took:.1f} s. Open {out / 'report.html'}", err=True)
     failed = gates(summary, min_savings=min_savings, allow_incomplete=allow_incomplete)
     ctx.exit(drift_exit(bill, check, max_drift_pct) or failed)
 

@@ -32,11 +32,10 @@ def command(folder: Path, forms: tuple[str, ...]) -> None:
     summary = read_summary(folder)
     written, notes = write_forms(summary, folder, forms or ("html", "charts"))
     print_report(summary, console())
-    screen = console(stderr=True)
     for note in notes:
-        screen.print(f"note: {note}")
+        click.echo(f"note: {note}", err=True)
     names = [str(path.relative_to(folder)) for path in written]
-    screen.print(f"Wrote {', '.join(names[:4])}{' ...' if len(names) > 4 else ''} to {folder}")
+    click.echo(f"Wrote {', '.join(names[:4])}{' ...' if len(names) > 4 else ''} to {folder}", err=True)
 
 
 def read_summary(folder: Path) -> dict[str, object]:

@@ -14,6 +14,8 @@ from pricing import AsOf, PriceBook
 from problems import BackrouteError
 from problems.problem import masked
 from reports import write_report
+from reports.headline import missing
+from reports.summary import broken_files, unread_pct
 from reports.words import counted
 from router import dump_rules, load_rules, require_models
 from simulator import Assumptions, ReplayResult, Scenario, replay
@@ -86,7 +88,7 @@ def notes(run: Any, out: Path) -> None:
     """Say on stderr what was left out or slow, one line each."""
     facts = run.facts
     if run.problems.set_aside:
-        kinds = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in run.problems.counts.most_common(4))
+        kinds = ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in run.problems.aside.most_common(4))
         click.echo(
             f"note: {counted(run.problems.set_aside, 'row')} set aside ({kinds}): {out / 'problems.jsonl'}", err=True
         )
@@ -126,9 +128,14 @@ def gates(summary: dict[str, Any], *, min_savings: float | None, allow_incomplet
         said = "unknown" if low is None else f"{low:.1f}%"
         click.echo(f"gate: the saving's lower end is {said}, below --min-savings {min_savings:g}%", err=True)
         return 1
+    if allow_incomplete:
+        return 0
+    if missing(summary) and (broken_files(summary) or unread_pct(summary) > 100 - MOSTLY):
+        click.echo(f"gate: {missing(summary)}; see problems.jsonl, or pass --allow-incomplete", err=True)
+        return 3
     requests, money = (summary["coverage"][name] for name in ("requests_pct", "logged_usd_pct"))
     # A few large requests may hold most of the money; a log without prices of its own has none to cover.
-    if not allow_incomplete and ((requests or 0) < MOSTLY or (money is not None and money < MOSTLY)):
+    if (requests or 0) < MOSTLY or (money is not None and money < MOSTLY):
         spend = "" if money is None else f" and {money:.1f}% of the logged spend"
         said = f"only {requests or 0:.1f}% of requests{spend} could be compared"
         click.echo(f"gate: {said}; see the notes above, or pass --allow-incomplete", err=True)

@@ -68,13 +68,14 @@ class ProblemLog:
     sink: IO[str] | None = None
     keep: int = 1_000
     kept: list[Problem] = field(default_factory=list)
-    set_aside: int = 0
     counts: Counter[str] = field(default_factory=Counter)
+    aside: Counter[str] = field(default_factory=Counter)  # of them, those whose row is not replayed
 
     def add(self, problem: Problem, original: bytes | str = "") -> None:
         """Count one problem, and write it with the line it came from."""
         self.counts[problem.kind] += 1
-        self.set_aside += problem.set_aside
+        if problem.set_aside:
+            self.aside[problem.kind] += 1
         if len(self.kept) < self.keep:
             self.kept.append(problem)
         if self.sink is not None:
@@ -85,6 +86,11 @@ class ProblemLog:
     def count(self, kind: str) -> None:
         """Count one more of a kind that was told before, without telling it again."""
         self.counts[kind] += 1
+
+    @property
+    def set_aside(self) -> int:
+        """Rows that are not replayed."""
+        return self.aside.total()
 
     def __len__(self) -> int:
         return sum(self.counts.values())

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from reports.summary import Summary, amount, headline_savings, negligible, raising
+from reports.summary import Summary, amount, broken_files, headline_savings, negligible, raising, unread_pct
 from reports.words import UNKNOWN, adding_up, between, chance, change, counted, percent, usd
 
 RESTS_ON = 3
+UNREAD_PCT = 1.0  # of the rows: fewer are told below
 NAMED = 3  # rules that raise the bill, by name
 
 
@@ -23,10 +24,11 @@ class Figure:
 class Headline:
     """The first screen of every report, each line a sentence or part of one.
 
-    `figures` go from what was spent to what it would have been; `saving` is the last of them. `raises` names the rules
-    that raise the bill, and is empty where none does; `expected` where a summary predicts no quality. `hypothetical`
-    is empty unless the baseline is a model that carried less than 95% of the logged spend (CONTRACTS: which saving is
-    the headline). `caches` is empty unless routing gives up cached input and no cache was simulated.
+    `figures` go from what was spent to what it would have been; `saving` is the last of them. `missing` is empty where
+    all of the log could be read; `raises` names the rules that raise the bill, and is empty where none does; `expected`
+    where a summary predicts no quality. `hypothetical` is empty unless the baseline is a model that carried less than
+    95% of the logged spend (CONTRACTS: which saving is the headline). `caches` is empty unless routing gives up cached
+    input and no cache was simulated.
     """
 
     verdict: str
@@ -37,6 +39,7 @@ class Headline:
     level: str
     includes: tuple[str, ...]
     coverage: str
+    missing: str
     quality: str
     quality_checked: bool
     expected: str
@@ -80,6 +83,7 @@ def headline(summary: Summary) -> Headline:
         level=f"{savings['level'] * 100:g}%",
         includes=tuple(savings["interval_includes"]),
         coverage=coverage(summary),
+        missing=missing(summary),
         quality=quality(summary),
         quality_checked=summary["quality"]["checked"],
         expected=expected(summary),
@@ -127,6 +131,18 @@ def coverage(summary: Summary) -> str:
     said = f"{percent(covered['requests_pct'])} of {counted(log['rows'], 'request')}"
     said += f", {percent(covered['logged_usd_pct'])} of the logged spend"
     return said if log["sample_rate"] == 1 else f"{said}; scaled up from a {percent(100 * log['sample_rate'])} sample"
+
+
+def missing(summary: Summary) -> str:
+    """What of the log is in none of the figures because it could not be read, where that is more than a trifle."""
+    broken, unread = broken_files(summary), summary["log"]["unread"]
+    said = []
+    if broken:
+        files = "a file of the log breaks off" if broken == 1 else f"{broken:,} files of the log break off"
+        said.append(f"{files}, and what follows there is in none of these figures")
+    if unread_pct(summary) > UNREAD_PCT:
+        said.append(f"{counted(unread, 'row')} of the log could not be read")
+    return "; ".join(said)
 
 
 def quality(summary: Summary) -> str:

@@ -41,7 +41,9 @@ def rounding_note(summary: Summary) -> str:
 def notes(summary: Summary) -> list[tuple[str, str]]:
     """What a careful reader asks: what was left out, what is counted and by whom, and does the log's own cost agree."""
     log, covered = summary["log"], summary["coverage"]
-    said = [("Set aside", f"{counted(log['problems'], 'row')} that could not be read" + listed(log["problems"]))]
+    kinds = ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in log["set_aside"].items())
+    aside = f"{counted(log['problems'], 'row')}: {kinds}{listed(log['problems'])}" if log["problems"] else "no row"
+    said = [("Set aside", aside)]
     if covered["infeasible"]:
         said.append(("Not servable", f"{counted(covered['infeasible'], 'request')} the chosen model cannot serve"))
     for arm, alone in (("baseline", "with the baseline"), ("routed", "with routing")):

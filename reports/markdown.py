@@ -40,9 +40,11 @@ def answer(first: Headline) -> Iterator[str]:
         yield row([figure.label, f"{usd(figure.money)} {figure.note}".strip()])
     worth = ", ".join(each for each in (usd(first.saving.money), first.saving.note, first.interval) if each)
     yield row([f"**{first.saving.label}**", plain(worth)], marked=True)
-    facts = [("Coverage", first.coverage), ("Quality", sentence(first.quality)), ("Raises the bill", first.raises)]
     for name, text in [
-        *facts,
+        ("Coverage", first.coverage),
+        ("Missing", first.missing and sentence(first.missing)),
+        ("Quality", sentence(first.quality)),
+        ("Raises the bill", first.raises),
         ("As logged", first.beside),
         ("Prompt caches", first.caches and sentence(first.caches)),
         ("Note", first.hypothetical),

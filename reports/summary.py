@@ -65,6 +65,17 @@ def amount(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
 
 
+def broken_files(summary: Summary) -> int:
+    """Files of the log that could be read up to a line and no further."""
+    return int(summary["log"]["set_aside"].get("broken_file", 0))
+
+
+def unread_pct(summary: Summary) -> float:
+    """Rows that may have been calls and could not be read, percent of those and the replayed."""
+    unread = summary["log"]["unread"]
+    return 100 * unread / (summary["log"]["rows"] + unread) if unread else 0.0
+
+
 def rule_parts(summary: Summary) -> list[Part]:
     """Spend per rule and the model it chose, the headline's own comparison, most money first."""
     return ranked(

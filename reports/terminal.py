@@ -52,6 +52,8 @@ def answer(summary: Summary, said: Headline) -> RenderableType:
     if said.beside:
         line(grid, "", said.beside)
     line(grid, "Coverage", said.coverage)
+    if said.missing:
+        line(grid, "Missing", Text(said.missing, "yellow"))
     line(grid, "Quality", Text(said.quality, "" if said.quality_checked else "yellow"))
     if said.caches:
         line(grid, "Prompt caches", Text(said.caches, "yellow"))

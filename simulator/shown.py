@@ -22,6 +22,11 @@ def result_html(summary: dict[str, Any]) -> str:
         ("Compared", f"{percent(coverage['requests_pct'])} of {summary['log']['rows']:,} requests"),
         ("Quality", "checked" if summary["quality"]["checked"] else "not checked"),
     ]
+    if aside := summary["log"]["set_aside"]:
+        kinds = ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in aside.items())
+        answer.append(("Set aside", f"{summary['log']['problems']:,} rows: {kinds}; log.problems has them"))
+    for doubt in summary["log"]["doubts"]:
+        answer.append(("Counts in doubt", f"{doubt['model']}, {doubt['side']}: {doubt['words']} ({doubt['extent']})"))
     rules = [
         (f"{row['rule']} → {row['model']}", f"{row['requests']:,}", money(row["before_usd"]), money(row["routed_usd"]))
         for row in shown["by_rule"][:MOST_RULES]

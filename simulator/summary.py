@@ -25,6 +25,9 @@ SCHEMA = 1
 HEADLINE_SHARE = 0.95  # of logged spend on the baseline's model, for the baseline to be the headline (CONTRACTS)
 VERSIONS = ("backroute", "genai-prices", "numpy", "pyarrow", "tiktoken")
 
+# Rows set aside that take no call with them: copies, records of no call, and where a file breaks off.
+NO_CALL_LOST = ("duplicate", "nothing_to_replay", "broken_file")
+
 
 def summarise(run: Run, number: int) -> dict[str, Any]:
     """The summary of one scenario of a run against the run's first, in summary.schema.json's shape."""
@@ -44,7 +47,8 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
         "log": {
             "rows": facts.rows,
             "problems": run.problems.set_aside,
-            "broken_files": run.problems.counts["broken_file"],
+            "set_aside": dict(run.problems.aside.most_common()),
+            "unread": sum(count for kind, count in run.problems.aside.items() if kind not in NO_CALL_LOST),
             "first": _instant(facts.first_us),
             "last": _instant(facts.last_us),
             "sessions": run.facts.sessions,

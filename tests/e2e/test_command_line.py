@@ -47,7 +47,7 @@ def test_a_replay_leaves_everything_it_promises(log: Path, rules: Path, tmp_path
     assert said.exit_code == 0
     assert "47" in said.stdout
     assert all(len(line) <= 80 for line in said.stdout.splitlines())
-    assert f"Open {out / 'report.html'}" in said.stderr.replace("\n", "")
+    assert f"Open {out / 'report.html'}" in said.stderr
     names = {path.name for path in out.iterdir()}
     assert names >= {"report.html", "charts", "summary.json", "decisions.parquet", "problems.jsonl", "rules.yaml"}
     summary = json.loads((out / "summary.json").read_text())
@@ -329,4 +329,27 @@ def test_a_log_that_breaks_off_is_said_beside_the_answer(tmp_path: Path) -> None
     path = tmp_path / "log.jsonl.gz"
     path.write_bytes(packed[: len(packed) // 2])
     said = backroute("replay", path, "--rules", "starter", "--out", tmp_path / "out")
-    assert "note: a file of the log breaks off: what follows there is in none of these figures" in said.stderr
+    broken = "a file of the log breaks off, and what follows there is in none of these figures"
+    assert said.exit_code == 3
+    assert f"gate: {broken}; see problems.jsonl, or pass --allow-incomplete" in said.stderr
+    assert "Missing" in said.stdout
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert broken.removeprefix("a ") in page
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["log"]["set_aside"] == {"not_json": 1, "broken_file": 1}, "the last line is cut, too"
+    allowed = backroute("replay", path, "--rules", "starter", "--out", tmp_path / "out", "--allow-incomplete")
+    assert allowed.exit_code == 0
+    assert allowed.stdout == said.stdout
+
+
+def test_a_log_of_which_a_tenth_cannot_be_read_is_incomplete_but_copies_are_not_missed(tmp_path: Path) -> None:
+    """Of 20 rows and 2 that are no JSON, 2 / 22 = 9.1% are lost; 10 copies and a heartbeat are not."""
+    path = write(tmp_path / "log.jsonl", [call(n) for n in (*range(20), *range(10))] + [{"event": "heartbeat"}])
+    whole = backroute("replay", path, "--rules", "starter", "--out", tmp_path / "out")
+    assert whole.exit_code == 0
+    assert "11 rows: 10 duplicate, 1 nothing to replay (listed in problems.jsonl)" in " ".join(whole.stdout.split())
+    path.write_text(path.read_text() + "no json\n" * 2)
+    said = backroute("replay", path, "--rules", "starter", "--out", tmp_path / "out")
+    assert said.exit_code == 3
+    assert "Missing       2 rows of the log could not be read" in said.stdout
+    assert "gate: 2 rows of the log could not be read" in said.stderr

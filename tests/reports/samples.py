@@ -189,7 +189,8 @@ def good() -> dict[str, Any]:
     return {
         "schema": 1,
         "log": {
-            "rows": 812_430, "problems": 37, "first": "2026-06-01T00:00:04Z", "last": "2026-06-30T23:59:41Z",
+            "rows": 812_430, "problems": 37, "set_aside": {"duplicate": 30, "not_json": 7}, "unread": 7,
+            "first": "2026-06-01T00:00:04Z", "last": "2026-06-30T23:59:41Z",
             "sessions": 90_112, "formats": ["chat"], "sample_rate": 1.0,
         },
         "coverage": {
@@ -238,7 +239,8 @@ def loss() -> dict[str, Any]:
     """A few cents of traffic that routing makes 12% dearer; quality checked; a hostile rule name."""
     return good() | {
         "log": good()["log"]
-        | {"rows": 41, "problems": 0, "first": "2026-06-03T08:00:00Z", "last": "2026-06-04T09:00:00Z"},
+        | {"rows": 41, "problems": 0, "set_aside": {}, "unread": 0}
+        | {"first": "2026-06-03T08:00:00Z", "last": "2026-06-04T09:00:00Z"},
         "as_logged": {"usd": "0.0042", "recorded_usd": None, "drift_pct": None},
         "baseline": {"name": "always openai/gpt-4o-mini", "usd": "0.0042"},
         "routed": {"name": "careful rules", "usd": "0.004704"},
@@ -310,7 +312,8 @@ def nothing() -> dict[str, Any]:
     """A log in which nothing could be priced: nulls wherever the schema allows them."""
     unknown = savings(None, None, None, None, None)
     return good() | {
-        "log": good()["log"] | {"rows": 0, "problems": 1, "first": None, "last": None, "sessions": None, "formats": []},
+        "log": good()["log"] | {"rows": 0, "problems": 1, "set_aside": {"not_json": 1}, "unread": 1,
+            "first": None, "last": None, "sessions": None, "formats": []},
         "coverage": {
             "requests_pct": None, "logged_usd_pct": None, "priced_pct": None, "counted_pct": None, "infeasible": 0,
             "baseline_only": 0, "routed_only": 0,

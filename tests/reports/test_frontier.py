@@ -74,3 +74,17 @@ def test_results_show_themselves_and_escape_what_the_log_says() -> None:
     assert "<i>" not in shown
     assert "Saving" in shown
     assert "% interval" in after.savings_against(before)._repr_html_()
+
+
+def test_a_result_in_a_notebook_shows_what_was_set_aside_and_what_is_in_doubt() -> None:
+    """Every count is a quarter of its characters, one row is twice there, and one has no JSON."""
+    rows = [
+        call(n, prompt="a word " * n, usage={"prompt_tokens": 7 * n // 4, "completion_tokens": 2}) for n in range(9, 40)
+    ]
+    book = PriceBook.load()
+    log = read_log([*rows, rows[0], {"event": "heartbeat"}])
+    _, after = replay(log, Scenario.always("openai/gpt-4o", book), Scenario.always("openai/gpt-4o-mini", book))
+    shown = after._repr_html_()
+    assert "2 rows: 1 duplicate, 1 nothing to replay" in shown
+    assert "gpt-4o, input: counts are 0.25 x the characters" in shown
+    assert "all 31 requests" in shown

@@ -56,7 +56,7 @@ Retries and fallbacks                                   $0.00
 Together                                            $3,041.31
 
 Problems and coverage
-Set aside      37 rows that could not be read (listed in problems.jsonl)
+Set aside      37 rows: 30 duplicate, 7 not json (listed in problems.jsonl)
 Not servable   118 requests the chosen model cannot serve
 Left out       412 requests that can be priced and served only with the baseline
 Priced         99.2% of requests have a price in every arm
