@@ -14,6 +14,7 @@ from simulator.counts import INPUTS, TEXT, THOUSAND, Array, Counts
 from simulator.inputs import AGAINST_O200K
 from simulator.merge import merge_fields
 from simulator.models import Codes, ModelIndex
+from simulator.money import grouped
 from simulator.sample import Sample
 
 KEPT = 20_000  # rows per model and task: a mean length is then known within 1%
@@ -50,8 +51,11 @@ class Observed:
         """Add one batch; `keys` are uint64 hashes of the ids, `cap` float64 tokens, NaN where there is none."""
         usable = logged.known[:, TEXT] & (logged.milli[:, TEXT] > 0)
         inputs = np.where(logged.known[:, :INPUTS].all(axis=1), logged.input_milli / THOUSAND, np.nan)
-        for s, t in np.unique(np.stack([source, task])[:, usable], axis=1).T.tolist():
-            rows = np.flatnonzero(usable & (source == s) & (task == t))
+        here = np.flatnonzero(usable)
+        first, which = grouped(source[here].astype(np.int64) * (len(TASKS) + 1) + task[here])  # -1 is no task
+        for number, one in enumerate(here[first].tolist()):
+            s, t = int(source[one]), int(task[one])
+            rows = here[which == number]
             name = index.name(s)
             sample = self.samples.setdefault((name, t), Sample(KEPT))
             rows = rows[sample.wanted(keys[rows])]

@@ -13,6 +13,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
 from problems import BackrouteError, ProblemLog
 from simulator.decisions import DecisionFile
 from simulator.engines import Dask, Engine, engine_of
@@ -109,7 +111,8 @@ def _agree(scenarios: tuple[Scenario, ...], sample_rate: float) -> None:
 def _pass(run: Run, log: Log, engine: Engine | None, *, write: bool) -> None:
     begun = run.folder / "problems.jsonl.partial"  # what a replay that is cut short leaves is the replay before it
     try:
-        with begun.open("w", encoding="utf-8") as sink:
+        # Its products are small: threads of linear algebra would wait for each other longer than they work.
+        with threadpool_limits(1, "blas"), begun.open("w", encoding="utf-8") as sink:
             run.problems = ProblemLog(sink)
             _write(run, _replayed(run, log, engine, write=write))
         begun.replace(run.folder / "problems.jsonl")

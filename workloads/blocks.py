@@ -126,15 +126,12 @@ def read_block(block: Block | RowGroups) -> tuple[pa.RecordBatch, pa.RecordBatch
 
     None where the log's own reading has to look at one of its lines, or has to say that they cannot be read.
     """
-    contents, count = list[bytes](), 0
     try:
-        for content in block.lines():
-            count += 1
-            if len(content) >= LONGEST_LINE:
-                return None
-            if content:
-                contents.append(content)
+        lines = list(block.lines())
     except (OSError, TableError):
+        return None
+    contents = list(filter(None, lines))
+    if max(map(len, contents), default=0) >= LONGEST_LINE:
         return None
     plain = read_plain(contents)
     if len(plain.at) < len(contents):
@@ -142,4 +139,4 @@ def read_block(block: Block | RowGroups) -> tuple[pa.RecordBatch, pa.RecordBatch
     digests = digests_of(contents)
     ids = Ids.of(plain.requests["request_id"], digests)
     requests, outcomes = plain.named(ids)
-    return requests, outcomes, BlockIds(b"".join(digests), ids.keys, ids.contents, count)
+    return requests, outcomes, BlockIds(b"".join(digests), ids.keys, ids.contents, len(lines))

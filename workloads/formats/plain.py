@@ -135,18 +135,18 @@ def _without_collector() -> Iterator[None]:
 def _decoded(contents: Sequence[bytes]) -> tuple[dict[str, Values], Array]:
     """The fields of the lines that have none but those of `Line`, by name, and the lines' places."""
     names = tuple(name for name in FIELDS if name in _met)
-    decode, lines, places = _decoder(names), [], []
-    for place, content in enumerate(contents):
+    decode, lines, left, odd = _decoder(names), list[Any](), iter(contents), list[int]()
+    while True:
         try:
-            lines.append(decode(content))
-        except _UNREADABLE:
-            if _meets(content):
+            lines.extend(map(decode, left))
+            break
+        except _UNREADABLE:  # what came before it is in `lines`, and what follows is left
+            odd.append(len(lines) + len(odd))
+            if _meets(contents[odd[-1]]):
                 return _decoded(contents)
-            continue
-        places.append(place)
     none: Values = [None] * len(lines)
     fields = {name: list(map(attrgetter(name), lines)) if name in names else none for name in FIELDS}
-    return fields, np.array(places, np.int64)
+    return fields, np.delete(np.arange(len(contents)), odd)
 
 
 @lru_cache(maxsize=64)
@@ -257,12 +257,15 @@ def _milliseconds(values: Values, odd: Array) -> pa.Array:
 
 def _metas(fields: dict[str, Values], odd: Array) -> pa.Array:
     held = _either(fields, "metadata", "meta")
+    if _all_unknown(held):
+        return pa.nulls(len(held), pa.string())
     budgets = fields["latency_budget_ms"]
-    for place, meta in _stated(held):
-        held[place] = msgspec.json.encode(meta).decode() if meta else None
-        if meta and budgets[place] is None and "latency_budget_ms" in meta:  # which may be a budget of any kind
+    said = pa.array([msgspec.json.encode(meta) if meta else None for meta in held], pa.string())
+    budgeted = pc.fill_null(pc.match_substring(said, '"latency_budget_ms":'), False)
+    for place in np.flatnonzero(budgeted.to_numpy(zero_copy_only=False)).tolist():
+        if budgets[place] is None and "latency_budget_ms" in held[place]:  # which may be a budget of any kind
             odd[place] = True
-    return pa.array(held, pa.string())
+    return said
 
 
 def _statuses(values: Values, odd: Array) -> pa.Array:
