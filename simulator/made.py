@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -24,8 +23,6 @@ Columns = Mapping[str, pa.Array]
 LASTING = {"column", "when", "scores"}
 MOST = 64  # columns kept; the oldest go first
 FILES = 8  # as many are merged into one
-
-warn = logging.getLogger("backroute")
 
 
 class Made:
@@ -61,7 +58,11 @@ class Made:
         self._place = others, start, rows
 
     def get(self, name: str) -> pa.Array | None:
-        """A column; None where it was not made yet, which no file is opened for once their columns are known."""
+        """A column; None where it was not made yet, which no file is opened for once their columns are known.
+
+        Raises:
+            DamagedError: a file is not what was written.
+        """
         own = self._new.get(name)
         if own is None and (self._known is None or name in self._known):
             with self._files:
@@ -119,10 +120,9 @@ class Made:
         for file in self.names:
             try:
                 columns = get(self.folder, file)
-            except DamagedError as error:
+            except DamagedError:
                 if (self.folder / file).exists():
-                    warn.warning("note: what was made of the log's texts is damaged, and is made again (%s)", error)
-                    (self.folder / file).unlink(missing_ok=True)
+                    raise
                 continue
             for name, column in columns.items():
                 found[name] = pc.coalesce(found[name], column) if name in found else column

@@ -27,7 +27,7 @@ from simulator.observed import Observed
 from simulator.parts import KeptRequests
 from simulator.plausible import Doubts
 from simulator.sample import id_hashes
-from simulator.together import Together
+from simulator.together import Together, finish
 from simulator.told import Told
 from workloads import Log
 from workloads.checked import DamagedError
@@ -143,6 +143,8 @@ def prepare(
     if again is not None and again.stamp == stamp and again.index.holds_under(book):
         again.prepared.told.again(problems)
         return again.prepared, again.index
+    if not log.cache:
+        finish()  # or what is being written would stay
     index, store = ModelIndex(book), store_of(log, version()) if beside else None
     prepared = None if store is None else _restored(store, log, index, problems)
     if prepared is None:
@@ -160,6 +162,7 @@ def unless_damaged(log: Log, run: Callable[[], Value]) -> Value:
     except DamagedError as error:
         warn.warning("note: what was kept of the log is damaged, and the log is read again (%s)", error)
         _AGAIN.pop(log, None)
+        finish()
         if (store := store_of(log, version())) is not None:
             store.remove()
     try:

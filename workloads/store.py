@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 FOLDER = ".backroute"
 MANIFEST = "manifest.json"
+IGNORE = ".gitignore"
 SMALLEST = 8 * 2**20  # bytes; a smaller log is read again in a second or two
 MOST_BYTES = 10 * 2**30  # of all that a folder keeps; the least recently used goes first
 # A file that changed this short a time before its reading ended may change again without its time telling: some file
@@ -85,6 +86,8 @@ class Store:
                 held, used = _manifest(manifest), manifest.stat().st_mtime
             except OSError:
                 continue
+            if held is None:
+                log.warning("note: what was kept of the log is damaged, and the log is read again (%s)", manifest)
             if held is None or held["stamp"] != self._stamp:
                 _remove(folder)
             else:
@@ -96,6 +99,9 @@ class Store:
             if other.folder != newest.folder and time.time() - used > LEFT_S:  # two processes read the log at once
                 _remove(other.folder)
         _touch(newest.folder / MANIFEST)
+        for each in newest.folder.glob("*.tmp"):  # begun by a process that died
+            if time.time() - _written(each) > LEFT_S:
+                each.unlink(missing_ok=True)
         return newest
 
     def begin(self) -> Path | None:
@@ -108,8 +114,8 @@ class Store:
             if shutil.disk_usage(self.folder).free < 2 * size:
                 log.warning("note: nothing of the log is kept for the next replay: no room in %s", self.folder)
                 return None
-            if new:
-                (self.folder / ".gitignore").write_text("*\n", "utf-8")
+            if not (ignore := self.folder / IGNORE).exists():
+                ignore.write_text("*\n", "utf-8")
             begun = Path(tempfile.mkdtemp(prefix=f"{self._name}-", dir=self.folder))
             _share_like(begun, self._files[0])
         except OSError as error:
@@ -142,6 +148,14 @@ class Store:
         """Remove every reading of the log."""
         for folder in self._all():
             _remove(folder)
+
+    def leave(self) -> None:
+        """Remove every reading of the log, and the folder where it holds no other log's."""
+        self.remove()
+        with suppress(OSError):
+            if [each.name for each in self.folder.iterdir()] in ([], [IGNORE]):
+                (self.folder / IGNORE).unlink(missing_ok=True)
+                self.folder.rmdir()
 
     def _all(self) -> list[Path]:
         """Folders of this log's readings, but not those that another user could have put there."""
@@ -187,7 +201,7 @@ def store_of(source: Log, version: str) -> Store | None:
         return None
     store = Store(source, files, version)
     if not source.cache:
-        store.remove()
+        store.leave()
         return None
     return store if size >= SMALLEST else None
 
