@@ -52,7 +52,7 @@ def replay_to(
     """
     book = PriceBook.load(overlay)
     policy = AsOf.parse(as_of)
-    said, held = assumptions or Assumptions(), state or State()
+    said, held = assumptions or Assumptions(), State() if state is None else state
     router = load_rules(rules, book=book)
     require_models(router, book, rules)
     base = Scenario.always(baseline, book, policy, said, held.of_the_world)

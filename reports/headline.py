@@ -27,8 +27,8 @@ class Headline:
     `figures` go from what was spent to what it would have been; `saving` is the last of them. `missing` is empty where
     all of the log could be read; `raises` names the rules that raise the bill, and is empty where none does; `expected`
     where a summary predicts no quality. `hypothetical` is empty unless the baseline is a model that carried less than
-    95% of the logged spend (CONTRACTS: which saving is the headline). `caches` is empty unless routing gives up cached
-    input and no cache was simulated.
+    95% of the logged spend (CONTRACTS: which saving is the headline). `caches` is empty unless caches were simulated or
+    could change the saving; `caches_known` where they were.
     """
 
     verdict: str
@@ -48,6 +48,7 @@ class Headline:
     hypothetical: str
     beside: str
     caches: str
+    caches_known: bool
 
 
 def headline(summary: Summary) -> Headline:
@@ -92,6 +93,7 @@ def headline(summary: Summary) -> Headline:
         hypothetical=against_baseline(summary) if hypothetical else "",
         beside="" if hypothetical or baseline == logged else against_logged(summary),
         caches=caches(summary),
+        caches_known="cache" in summary,
     )
 
 
@@ -217,11 +219,38 @@ def against_logged(summary: Summary) -> str:
 
 
 def caches(summary: Summary) -> str:
-    """What routing gives up of the log's prompt caches, and that what stays is charged as if it had kept them all."""
-    lost = amount(summary["compared"]["waterfall"]["cache_usd"])
-    if "cache" in summary or lost is None or negligible(summary, min(lost, Decimal(0))):
+    """Whether prompt caches were simulated, why, and what rests on it; empty where the log shows none."""
+    if "cache" in summary:
+        return _simulated(summary)
+    left = summary.get("caches_left_out")
+    saved = amount(headline_savings(summary)["usd"])
+    if left is None or saved is None:
         return ""
+    low, high = (amount(left[name]) or saved for name in ("low_usd", "high_usd"))
+    if negligible(summary, low - saved) and negligible(summary, high - saved):
+        return ""
+    said = f"not simulated ({left['why']}): what stays on its model keeps its cached input, what moves has none. "
+    if negligible(summary, low - saved):
+        return said + f"The saving may be understated by up to {usd(high - saved)}"
+    if negligible(summary, high - saved):
+        return said + f"The saving may be overstated by up to {usd(saved - low)}"
     return (
-        f"not simulated: routing gives up cached input worth {usd(-lost)}, and what stays on its model is charged "
-        "as if it kept its own, what moves as if it had none. `cache: {}` in a file for `replay --state` simulates them"
+        said + f"The saving may be overstated by up to {usd(saved - low)} or understated by up to {usd(high - saved)}"
     )
+
+
+def _simulated(summary: Summary) -> str:
+    """What the simulation began from, and at which hit rates."""
+    cache = summary["cache"]
+    assumed = cache.get("assumed_hit_rates", {})
+    known = {row["provider"]: row["hit_rate"] for row in cache["calibration"] if row["provider"] not in assumed}
+    rates = [f"{name} {rate:.0%}" for name, rate in known.items()]
+    words = [f"hit rates from the log: {', '.join(rates)}"] if rates else []
+    if assumed:
+        words.append(f"assumed: {', '.join(f'{name} {rate:.0%}' for name, rate in assumed.items())}")
+    why = (
+        ""
+        if cache.get("asked", True)
+        else f", as {percent(summary['log']['cached_input_pct'])} of the log's input was cached"
+    )
+    return "; ".join([f"simulated in every arm{why}", *words])

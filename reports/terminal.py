@@ -56,7 +56,7 @@ def answer(summary: Summary, said: Headline) -> RenderableType:
         line(grid, "Missing", Text(said.missing, "yellow"))
     line(grid, "Quality", Text(said.quality, "" if said.quality_checked else "yellow"))
     if said.caches:
-        line(grid, "Prompt caches", Text(said.caches, "yellow"))
+        line(grid, "Prompt caches", Text(said.caches, "" if said.caches_known else "yellow"))
     if said.expected:
         line(grid, "Expected quality", said.expected)
     if said.raises:

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from simulator.arms import NANO
+from simulator.caches import cache_assumption
 from simulator.counts import ESTIMATED
 from simulator.fold import SIDES, Comparison
 from simulator.interval import ESTIMATES, SIDE_NAMES, Interval
@@ -31,7 +32,7 @@ def assumptions(run: Run, number: int, against: Comparison, found: Interval) -> 
         (SIDE_NAMES[OUTPUT], value, source, moved[OUTPUT]),
         (
             SIDE_NAMES[INPUT],
-            "recounted with its tokenizer, or by a ratio; caches of the old model do not carry over",
+            "recounted with its tokenizer, or by a ratio",
             "pricing/data/tokenizers.yaml",
             moved[INPUT],
         ),
@@ -53,10 +54,10 @@ def assumptions(run: Run, number: int, against: Comparison, found: Interval) -> 
     latest = str(scenario.as_of) == "latest"
     day = f"list prices of {scenario.book.date}" if latest else f"list prices as of {scenario.as_of}"
     prices = ("prices", day, "price book: genai-prices and dated entries of our own", saving)
-    beside: list[tuple[str, str, str, int]] = []
+    beside = cache_assumption(run, number, against)
     if run.changes is not None:
         base = 0 if against is run.comparisons[number][0] else LOGGED
-        beside = state_assumptions(run.changes, run.totals.state, number, (base, number), scenario.state)
+        beside += state_assumptions(run.changes, run.totals.state, number, (base, number), scenario.state)
     return [
         {
             "name": name,

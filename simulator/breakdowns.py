@@ -8,6 +8,7 @@ from typing import Any
 
 from problems.problem import masked
 from simulator.arms import PASSED_THROUGH
+from simulator.caches import cache_range
 from simulator.facts import NO_NAME
 from simulator.fold import Comparison
 from simulator.interval import Interval
@@ -63,13 +64,13 @@ def waterfall(comparison: Comparison, scale: Scale) -> dict[str, str]:
 
 
 def sensitivity(run: Run, number: int, comparison: Comparison, found: Interval) -> list[dict[str, Any]]:
-    """The interval under each source of doubt alone, and the range of what state assumes; widest first."""
-    rows = list(found.alone)
+    """The interval under each source of doubt alone, and the range of what is supposed of state; widest first."""
+    rows = [*found.alone, *cache_range(run, comparison)]
     if run.changes is not None:
         base = 0 if comparison is run.comparisons[number][0] else LOGGED
         totals = comparison.total.baseline, comparison.total.routed
         rows += state_ranges(run.changes, run.totals.state, number, (base, number), totals)
-        rows.sort(key=lambda row: row[1] - row[2])
+    rows.sort(key=lambda row: row[1] - row[2])
     return [{"source": name, "low_pct": low, "high_pct": high} for name, low, high in rows]
 
 

@@ -96,6 +96,7 @@ class Comparison:
     requests: int = 0
     covered_logged: int = 0
     dearer: Dearer = field(default_factory=Dearer)
+    caches: Counter[str] = field(default_factory=Counter)  # see `state.unsimulated`: what caches could change
     quality: QualitySums = field(default_factory=QualitySums)
 
     def drop_empty(self) -> None:
@@ -152,6 +153,12 @@ class Slices:
         )
 
 
+def comparable(by: Slices, logged: Arm, baseline: Arm, routed: Arm) -> tuple[Array, Array]:
+    """Bool per request: it can be compared with the baseline, and with the log."""
+    rows = routed.usable & (logged.priced | ~by.named)
+    return baseline.usable & rows, logged.usable & rows
+
+
 def compared(
     by: Slices, logged: Arm, baseline: Arm, routed: Arm, folded: Callable[[Arm, Arm], tuple[Array, Array]]
 ) -> tuple[Comparison, Comparison]:
@@ -165,8 +172,7 @@ def compared(
         logged, baseline, routed: the arms.
         folded: one arm's tokens without cache at another's models: picodollars and whether they are known.
     """
-    comparable = routed.usable & (logged.priced | ~by.named)
-    masks = baseline.usable & comparable, logged.usable & comparable
+    masks = comparable(by, logged, baseline, routed)
     cells = Cells.of(by, (logged, baseline, routed), masks)
     alike = bool((masks[0] == masks[1]).all())
     found: list[Comparison] = []

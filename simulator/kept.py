@@ -19,6 +19,7 @@ from simulator.observed import KEPT, Observed
 from simulator.parts import Part, parts_of
 from simulator.plausible import Doubt
 from simulator.sample import Sample
+from simulator.state.cached_input import CachedInput
 from simulator.told import Told
 from workloads import Log
 from workloads.checked import get, put
@@ -82,6 +83,7 @@ def keep(store: Store, folder: Path, found: Found, log: Log, index: ModelIndex) 
         "parts": [(part.stem, part.columns, part.texts) for part in found.parts],
         "nbytes": found.nbytes,
         "samples": [(*key, held.seen, table.num_rows) for key, held, table in samples],
+        "cached_input": asdict(found.observed.cached_input),
         "observed": put(folder, "observed", columns),
         "doubts": [asdict(doubt) for doubt in found.doubts],
         "told": found.told.put_away(),
@@ -105,7 +107,7 @@ def restore(reading: Reading, log: Log, index: ModelIndex) -> Found | None:
     if [_model(index, *said) for said in index.logged()] != about["models"]:
         return None
     columns = get(folder, about["observed"])
-    observed, first = Observed(), 0
+    observed, first = Observed(cached_input=CachedInput(**about["cached_input"])), 0
     for name, task, seen, rows in about["samples"]:
         table = pa.table({each: column.slice(first, rows) for each, column in columns.items()})
         observed.samples[name, task] = Sample(KEPT, seen, [table] if rows else [])

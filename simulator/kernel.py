@@ -25,11 +25,11 @@ import pyarrow as pa
 from router import Decisions, LLMRouter, Router
 from simulator.arms import Arm, Batch, Choice, Use, charged, folded_cost, logged_arm, serve, use
 from simulator.counterfactual import Parameters
-from simulator.counts import Array
+from simulator.counts import Array, Counts
 from simulator.decisions import decision_rows
 from simulator.facts import LogFacts, Partial, Sums
 from simulator.fallbacks import fallbacks
-from simulator.fold import Slices, compared
+from simulator.fold import Slices, comparable, compared
 from simulator.models import ModelIndex
 from simulator.money import exact_sum
 from simulator.observed import Observed
@@ -39,6 +39,7 @@ from simulator.pairs import Pairs
 from simulator.reconcile import Reconciliation
 from simulator.scenario import Scenario
 from simulator.state.changes import LOGGED, Change, Changes
+from simulator.state.unsimulated import BEFORE_KEPT, ROUTED_KEPT, ROUTED_LOST, effects
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,9 @@ class Kernel:
         if change.read is not None:
             folded = Use(arm.counts.folded(), arm.pair, arm.request_sd)
             without = charged(batch, scenario, choice, folded, self._index, tier)
-            sums[number, "cache"] = exact_sum((without.total - without.overhead - own)[chat & without.priced])
+            saved, known = without.total - without.overhead - own, chat & without.priced
+            sums[number, "cache"] = exact_sum(saved[known])
+            sums[number, "simulated cache"] = exact_sum(saved[known & (change.read >= 0)])
         if change.waits is not None:
             without = charged(batch, scenario, choice, used, self._index)
             dearer = without.total - without.overhead - own
@@ -181,8 +184,28 @@ class Kernel:
         """What one scenario's arm comes to."""
         scenario = self._plan.scenarios[number]
         found = compared(by, logged, baseline, routed, folded.at(scenario))
+        if batch.logged.cached and scenario.state.caches is None:
+            rows = comparable(by, logged, baseline, routed)
+            kept, lost = self._caches(batch, number, routed)
+            before = None if baseline is routed else self._caches(batch, 0, baseline)[0]
+            for one, mine, theirs in zip(found, rows, (kept if before is None else before, None), strict=True):
+                one.caches[BEFORE_KEPT] = 0 if theirs is None else exact_sum(theirs[mine])
+                one.caches[ROUTED_KEPT] = exact_sum(kept[mine])
+                one.caches[ROUTED_LOST] = exact_sum(lost[mine]) if len(scenario.router.rules) > 1 else 0
         met = self._pairs.met(logged.pair) + self._pairs.met(routed.pair)
         return Sums(found, fallbacks(batch, routed, scenario, self._index), met)
+
+    def _caches(self, batch: Batch, number: int, arm: Arm) -> tuple[Array, Array]:
+        """By how much caches that were not simulated could make one arm cheaper, and dearer: see `effects`."""
+        choice = Choice(arm.rule, arm.model, arm.feasible)
+
+        def charge(counts: Counts) -> tuple[Array, Array]:
+            used = Use(counts, arm.pair, arm.request_sd)
+            billed = charged(batch, self._plan.scenarios[number], choice, used, self._index)
+            return billed.total, billed.priced
+
+        stays = batch.passes | self._index.same(batch.source, arm.model)
+        return effects(charge, arm.counts, batch.logged, arm.model, stays, self._index)
 
     def slices(self, batch: Batch) -> Slices:
         """What the sums of a batch are sliced by."""

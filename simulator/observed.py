@@ -1,4 +1,4 @@
-"""What a log shows of each model's answers: a bounded sample per model and task, the same for any batch size."""
+"""What a log shows of prompt caches, and of each model's answers: a bounded sample, the same for any batch size."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from simulator.merge import merge_fields
 from simulator.models import Codes, ModelIndex
 from simulator.money import grouped
 from simulator.sample import Sample
+from simulator.state.cached_input import CachedInput
 
 KEPT = 20_000  # rows per model and task: a mean length is then known within 1%
 
@@ -40,9 +41,10 @@ def o200k_per_token(model: str | None) -> float:
 
 @dataclass
 class Observed:
-    """Samples by (logged model, task code), tokens as o200k_base counts them."""
+    """Samples by (logged model, task code), tokens as o200k_base counts them; and what is shown of prompt caches."""
 
     samples: dict[tuple[str | None, int], Sample] = field(default_factory=dict)
+    cached_input: CachedInput = field(default_factory=CachedInput)
     # What was fitted to these samples, by the parameters' identity: they say the same to every replay of the log.
     fits: dict[int, tuple[object, dict[Any, Any]]] = field(default_factory=dict, repr=False, compare=False)
     token: object = field(default_factory=object, repr=False, compare=False)  # stands for these samples in keys

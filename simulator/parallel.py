@@ -151,6 +151,7 @@ def write_block(
         some, their = requests.slice(first, BATCH_ROWS), outcomes.slice(first, BATCH_ROWS)
         batch = Prepared.batch(some, their, index)
         observed.add(batch.logged, batch.source, batch.task, batch.cap, id_hashes(some["request_id"]), index)
+        observed.cached_input.add(some, batch.logged, batch.passes)
         doubts.add(some, their, batch.source)
         parts.append(write_part(folder, f"{stem}-{len(parts)}", batch, their))
         nbytes += without_texts(some).nbytes + nbytes_of(batch)

@@ -220,6 +220,7 @@ def _read_here(log: Log, index: ModelIndex, told: Told, holding: Holding) -> tup
             batch = Prepared.batch(requests, outcomes, index)
             keys = id_hashes(requests["request_id"])
             observed.add(batch.logged, batch.source, batch.task, batch.cap, keys, index)
+            observed.cached_input.add(requests, batch.logged, batch.passes)
             doubts.add(requests, outcomes, batch.source)
             holding.add(batch, outcomes)
         parts, held = holding.end()

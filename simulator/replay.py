@@ -26,6 +26,7 @@ from simulator.prepared import Prepared, prepare, unless_damaged
 from simulator.result import ReplayResult, Run
 from simulator.scenario import Scenario
 from simulator.state.pieces import Gather
+from simulator.state.settings import WHERE_SHOWN
 from simulator.state.simulate import simulate
 from workloads import Log
 from workloads.checked import DamagedError
@@ -75,6 +76,7 @@ def replay(
 
     def run_once() -> Run:
         run = Run(scenarios, seed, sample_rate, folder, Partial.of(len(scenarios)))
+        run.by_log = scenarios[0].state.cache == WHERE_SHOWN
         _pass(run, log, engine_of(engine, workers, scheduler), write=out is not None)
         return run
 
@@ -151,8 +153,6 @@ def _replayed(run: Run, log: Log, engine: Engine | None, *, write: bool) -> Iter
 
     Without `write`, the decisions of a log in memory wait until somebody wants them.
     """
-    plan = Plan(run.scenarios, run.seed)
-    state = any(scenario.state for scenario in run.scenarios)
     blocks = log.blocks() if engine is not None else None
     if engine is not None and not blocks:
         why = "only plain JSON lines, and Parquet in row groups of up to 64 MiB, are read in parts"
@@ -164,16 +164,17 @@ def _replayed(run: Run, log: Log, engine: Engine | None, *, write: bool) -> Iter
         reader = partial(read_blocks, log, blocks, engine, temporary) if engine is not None and blocks else None
         # The workers of a cluster may not be allowed to write, or see, what lies beside the log.
         beside = not isinstance(engine, Dask)
-        prepared, index = prepare(log, plan.scenarios[0].book, run.problems, temporary, reader, beside=beside)
-        run.doubts = prepared.doubts
-        plan = replace(plan, observed=prepared.observed)
+        prepared, index = prepare(log, run.scenarios[0].book, run.problems, temporary, reader, beside=beside)
+        run.doubts, run.cached_input = prepared.doubts, prepared.observed.cached_input
+        scenarios = tuple(scenario.decided(run.cached_input) for scenario in run.scenarios)
+        plan = Plan(scenarios, run.seed, prepared.observed)
         parts = None
         if engine is not None and not prepared.held:
             parts = Parts(prepared.parts, plan, engine, temporary, index)
-        if state:
-            gather = Gather(run.scenarios, prepared.observed, index)
+        if any(scenario.state for scenario in scenarios):
+            gather = Gather(scenarios, prepared.observed, index)
             pieces = map(gather, prepared.batches()) if parts is None else parts.gathered()
-            run.changes = simulate(pieces, run.scenarios, index, run.seed)
+            run.changes = simulate(pieces, scenarios, index, run.seed)
         if parts is not None:
             yield from parts.replayed(run.changes)
         elif write or not (prepared.held and prepared.lasting):

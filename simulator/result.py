@@ -22,6 +22,7 @@ from simulator.plausible import Doubt
 from simulator.reconcile import Reconciliation
 from simulator.scenario import Scenario
 from simulator.shown import result_html, saving_html
+from simulator.state.cached_input import CachedInput
 from simulator.state.changes import Changes
 
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Run:
-    """One pass over one log for some scenarios, and everything summed in it; `changes` is what state changed."""
+    """One pass over one log for some scenarios, and everything summed in it; `changes` is what state changed.
+
+    `cached_input` is what the log shows of prompt caches, `by_log` whether that decided if they are simulated.
+    """
 
     scenarios: tuple[Scenario, ...]
     seed: int
@@ -40,6 +44,8 @@ class Run:
     problems: ProblemLog = field(default_factory=ProblemLog)
     doubts: list[Doubt] = field(default_factory=list)  # counts of the log that cannot be true
     changes: Changes | None = None
+    cached_input: CachedInput = field(default_factory=CachedInput)
+    by_log: bool = False
     write_decisions: Callable[[], None] | None = None  # what is left to do before `decisions_path` can be read
     _intervals: dict[tuple[int, int], Interval] = field(default_factory=dict, repr=False)
 

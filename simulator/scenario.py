@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from pricing import AsOf, PriceBook
 from router import AlwaysUse, Router
+from simulator.state.cached_input import CachedInput
 from simulator.state.settings import State
 
 
@@ -38,7 +39,8 @@ class Scenario:
         book: prices and capabilities.
         as_of: which date's prices: `latest` (the book's own date), `request` (each request's), or a date.
         assumptions: see `Assumptions`.
-        state: what of caches, limits, failures and waiting is simulated; nothing unless asked for.
+        state: what of caches, limits, failures and waiting is simulated: caches where the log shows them, the others
+            only where asked for.
     """
 
     name: str
@@ -64,4 +66,10 @@ class Scenario:
         """
         name = book.require(model, "baseline")
         policy = as_of or AsOf.parse("latest")
-        return cls(name, AlwaysUse(name), book, policy, assumptions or Assumptions(), state or State())
+        return cls(
+            name, AlwaysUse(name), book, policy, assumptions or Assumptions(), State() if state is None else state
+        )
+
+    def decided(self, cached_input: CachedInput) -> Scenario:
+        """The scenario over one log: see `State.decided`."""
+        return replace(self, state=self.state.decided(cached_input))

@@ -12,6 +12,7 @@ from pricing import BUCKETS
 from problems.problem import masked
 from simulator.assumed import assumptions
 from simulator.breakdowns import EPOCH, by_rule, compared, days, feasibility, per_30d, sensitivity, waterfall
+from simulator.caches import caches_said
 from simulator.facts import NO_NAME
 from simulator.fold import Comparison
 from simulator.interval import LEVEL, Interval
@@ -42,6 +43,8 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
     if run.changes is not None:
         names = arm_names(run.scenarios)
         state = state_said(run.changes, run.totals.state, number, names, scenario.state, scale)
+        if "cache" in state:
+            state["cache"]["asked"] = not run.by_log
     return {
         "schema": SCHEMA,
         "log": {
@@ -54,6 +57,7 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
             "sessions": run.facts.sessions,
             "formats": facts.formats,
             "sample_rate": run.sample_rate,
+            "cached_input_pct": run.cached_input.pct,
             "doubts": [
                 {"model": masked(doubt.model), "side": doubt.side, "words": doubt.words, "extent": doubt.extent}
                 | {"requests": doubt.rows, "looked_at": doubt.looked_at, "of": doubt.of}
@@ -85,6 +89,7 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
         "sensitivity": sensitivity(run, number, against, alone),
         "feasibility": feasibility(run, number, scale),
         **state,
+        **caches_said(run, shown, scale),
         "quality": {
             "checked": False,
             "verified_savings_usd": None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from router.baselines import uniform
 from simulator.counts import THOUSAND, Array
-from simulator.models import Codes, ModelIndex
+from simulator.models import NO_MODEL, Codes, ModelIndex
 from simulator.state.cache_rules import cache_rule
 from simulator.state.columns import LogColumns
 from simulator.state.prompt_cache import Cached, Terms, settled, simulate
@@ -18,7 +18,7 @@ from simulator.state.settings import CacheSettings
 from simulator.state.store import PrefixStore
 
 ALL = ""  # the provider's name under which a hit rate for all stands
-FROM_LOG = "the log"  # the source of a hit rate that was recorded
+FROM_LOG, GIVEN = "the log", "given"  # the source of a hit rate: recorded, or the user
 FOREVER_S = 1e12  # a lifetime longer than any log
 # Why a read that the log recorded cannot be known from the log.
 SHORT = "the prompt is below the provider's published minimum"
@@ -42,6 +42,7 @@ class Calibration:
         row_error_pct: the same as `error_pct` call by call: the sum of absolute differences over the recorded total.
         hit_rate: the share of live prefixes taken to be read.
         source: where the hit rate is from.
+        shows: whether the log records what this provider's cache read or took in.
     """
 
     provider: str
@@ -54,6 +55,7 @@ class Calibration:
     row_error_pct: float | None
     hit_rate: float
     source: str
+    shows: bool
 
 
 class Caches:
@@ -75,6 +77,9 @@ class Caches:
         self.marks = self._marks()
         self.calibration = list(self._calibrated())
         self._rates = {each.provider: each.hit_rate for each in self.calibration}
+        shows = {each.provider for each in self.calibration if each.shows and each.source != GIVEN}
+        self._known = columns.measured & ~columns.passes & self._of(columns.model, shows)
+        self._own = self._simulated(columns.model, columns.input_milli) if self._known.any() else None
 
     def _marks(self) -> Array:
         """Bool per request: its caller marks prefixes for caches that want it.
@@ -91,13 +96,28 @@ class Caches:
         marks = columns.marked
         return np.where(rows, marks, not rows.any() or bool(marks[rows].any()))
 
-    def arm(self, model: Codes, input_milli: Array) -> Cached:
-        """One arm's reads and writes, in the log's order.
+    def arm(self, model: Codes, input_milli: Array) -> tuple[Cached, Array]:
+        """One arm's reads and writes, in the log's order, and bool per request: they are the recorded ones.
+
+        They are where the call stays on its model, finds as much in the cache as the simulation of the log's own arm
+        does, and the log records what its provider's cache did.
 
         Args:
             model: int32 codes of the models that serve.
             input_milli: int64, their input.
         """
+        found, own, columns = self._simulated(model, input_milli), self._own, self._columns
+        if own is None:
+            return found, np.zeros(len(model), bool)
+        stays = self._known & self._index.same(columns.model, model) & (input_milli == columns.input_milli)
+        kept = stays & (found.read == own.read) & (found.written == own.written)
+        read, written = (
+            np.where(kept, columns.read_milli, found.read),
+            np.where(kept, columns.wrote_milli, found.written),
+        )
+        return Cached(read, written), kept
+
+    def _simulated(self, model: Codes, input_milli: Array) -> Cached:
         terms = self._terms(model, input_milli)
         read, written = self._live(model, input_milli, terms)
         providers = [name.partition("/")[0] for name in self._index.names]
@@ -112,7 +132,11 @@ class Caches:
     def assumed(self, model: Codes) -> Array:
         """Bool per request: the hit rate of its model's provider is not what the log recorded."""
         known = {each.provider for each in self.calibration if each.source == FROM_LOG}
-        return np.array([*(name.partition("/")[0] not in known for name in self._index.names), False])[model]
+        return np.asarray((model != NO_MODEL) & ~self._of(model, known))
+
+    def _of(self, model: Codes, providers: Set[str]) -> Array:
+        """Bool per request: its model's provider is one of some."""
+        return np.array([*(name.partition("/")[0] in providers for name in self._index.names), False])[model]
 
     def assumed_rates(self, models: Sequence[Codes]) -> dict[str, float]:
         """The hit rates that are not what the log recorded, of the providers of some models."""
@@ -153,10 +177,10 @@ class Caches:
             rows = own & ~np.any(list(reasons.values()), axis=0)
             recorded, live = int(reads[rows].sum()), int(every[rows].sum())
             rate, source, held_out = _rate(recorded, live), FROM_LOG, None
-            said = self._settings.hit_rate
+            said, shows = self._settings.hit_rate, bool(columns.marked[own].any())
             if provider in said or ALL in said:
-                source, rate = "given", said.get(provider, said.get(ALL, 1.0))
-            elif not live or not reads[own].any():
+                source, rate = GIVEN, said.get(provider, said.get(ALL, 1.0))
+            elif not live or not shows:
                 why = "records no cache reads" if live else "has nothing to read back"
                 source, rate = f"assumed: the log {why}", 1.0
             else:
@@ -173,6 +197,7 @@ class Caches:
                 100.0 * float(off) / recorded if recorded else None,
                 rate,
                 source,
+                shows,
             )
 
     def _halves(self) -> Array:
@@ -216,28 +241,44 @@ def _held_out(live: Array, recorded: Array, halves: Array) -> float:
     return total
 
 
-def said(caches: Caches, arms: Sequence[tuple[str, int, Codes, Array, Cached]]) -> dict[str, Any]:
-    """The summary's `cache`.
+@dataclass(frozen=True)
+class ArmCache:
+    """What the cache did for one arm.
 
     Args:
-        caches: see `Caches`.
-        arms: name and number of each arm, its models, its input in thousandths, and what the cache did for it.
+        name, number: the arm's.
+        model: int32 codes of the models that serve.
+        inputs: int64 thousandths of a token.
+        cached: what was read and written.
+        recorded: requests that kept what was recorded.
     """
+
+    name: str
+    number: int
+    model: Codes
+    inputs: Array
+    cached: Cached
+    recorded: int
+
+
+def said(caches: Caches, arms: Sequence[ArmCache]) -> dict[str, Any]:
+    """The summary's `cache`."""
     return {
         "marked_pct": 100.0 * float(caches.marks.mean()) if len(caches.marks) else None,
         "lifetime": "1h" if caches.long else "5m",
-        "assumed_hit_rates": caches.assumed_rates([model[cached.read > 0] for _, _, model, _, cached in arms]),
+        "assumed_hit_rates": caches.assumed_rates([arm.model[arm.cached.read > 0] for arm in arms]),
         "arms": [
             {
-                "arm": name,
-                "number": number,
-                "input_tokens": int(inputs.sum()) // THOUSAND,
-                "read_tokens": int(cached.read.sum()) // THOUSAND,
-                "assumed_read_tokens": int(cached.read[caches.assumed(model)].sum()) // THOUSAND,
-                "written_tokens": int(cached.written.sum()) // THOUSAND,
-                "read_pct": 100.0 * int(cached.read.sum()) / max(1, int(inputs.sum())),
+                "arm": arm.name,
+                "number": arm.number,
+                "input_tokens": int(arm.inputs.sum()) // THOUSAND,
+                "read_tokens": int(arm.cached.read.sum()) // THOUSAND,
+                "assumed_read_tokens": int(arm.cached.read[caches.assumed(arm.model)].sum()) // THOUSAND,
+                "written_tokens": int(arm.cached.written.sum()) // THOUSAND,
+                "read_pct": 100.0 * int(arm.cached.read.sum()) / max(1, int(arm.inputs.sum())),
+                "recorded_requests": arm.recorded,
             }
-            for name, number, model, inputs, cached in arms
+            for arm in arms
         ],
         "calibration": [
             {

@@ -18,11 +18,11 @@ from simulator.models import ModelIndex
 from simulator.state.latency import Pace, Paces, fitted
 
 READ = 1  # the place of cache_read among the buckets
-WROTE = (2, 3)
+WROTE = [2, 3]
 UNTIMED = np.iinfo(np.int64).min
 ARRAYS = (
-    *("at_us", "session", "user", "model", "input_milli", "output_milli", "read_milli", "marked", "measured"),
-    *("passes", "failed", "latency_ms", "ttft_ms", "patience_us"),
+    *("at_us", "session", "user", "model", "input_milli", "output_milli", "read_milli", "wrote_milli"),
+    *("measured", "passes", "failed", "latency_ms", "ttft_ms", "patience_us"),
 )
 ENOUGH_CALLS = 30  # of a provider, before its share of failed calls is believed
 
@@ -46,7 +46,7 @@ class LogColumns:
     input_milli: Any = field(default_factory=list)
     output_milli: Any = field(default_factory=list)
     read_milli: Any = field(default_factory=list)  # from the prompt cache
-    marked: Any = field(default_factory=list)  # bool: it read or wrote the prompt cache
+    wrote_milli: Any = field(default_factory=list)  # to it
     measured: Any = field(default_factory=list)  # bool: the provider counted the input
     passes: Any = field(default_factory=list)
     failed: Any = field(default_factory=list)
@@ -69,7 +69,7 @@ class LogColumns:
         self.input_milli.append(logged.input_milli)
         self.output_milli.append(logged.milli[:, INPUTS:].sum(axis=1))
         self.read_milli.append(logged.milli[:, READ].copy())
-        self.marked.append(logged.milli[:, [READ, *WROTE]].any(axis=1))
+        self.wrote_milli.append(logged.milli[:, WROTE].sum(axis=1))
         self.measured.append((logged.input_provenance == PROVIDER) & logged.known[:, :INPUTS].all(axis=1))
         self.passes.append(batch.passes)
         self.failed.append(batch.failed)
@@ -94,6 +94,11 @@ class LogColumns:
         known = np.flatnonzero(self.at_us != UNTIMED)
         before = np.searchsorted(known, np.arange(len(self.at_us)), side="right") - 1
         self.at_us = self.at_us[known[np.maximum(before, 0)]] if len(known) else np.zeros_like(self.at_us)
+
+    @property
+    def marked(self) -> Array:
+        """Bool per request: it read or wrote the prompt cache."""
+        return np.asarray((self.read_milli > 0) | (self.wrote_milli > 0))
 
     def __len__(self) -> int:
         return len(self.at_us)

@@ -60,4 +60,4 @@ def _served(state: State) -> Iterator[tuple[str, str]]:
     yield from (("guards: outages", each.of) for each in guards.drawn_outages)
     yield from (("retries: error_pct", name) for name in (state.retries.error_pct if state.retries else ()))
     # The key without a name is that of all providers.
-    yield from (("cache: hit_rate", name) for name in (state.cache.hit_rate if state.cache else ()) if name)
+    yield from (("cache: hit_rate", name) for name in (state.caches.hit_rate if state.caches else ()) if name)

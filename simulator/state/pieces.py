@@ -68,7 +68,7 @@ class Gather:
         self._scenarios, self._index = scenarios, index
         self._candidates = [candidates_of(scenario) for scenario in scenarios]
         self._wanted = _wanted([scenario.state for scenario in scenarios])
-        self._cached = any(scenario.state.cache for scenario in scenarios)
+        self._cached = any(scenario.state.caches for scenario in scenarios)
         said = [scenario.assumptions for scenario in scenarios]
         self._outputs = [Outputs(each, observed, Parameters.load(each.calibration), index) for each in said]
 

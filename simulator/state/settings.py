@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import yaml
 
@@ -18,6 +18,10 @@ from simulator.state.latency import LatencyLimits
 from simulator.state.retries import Retries
 from simulator.state.tiers import Tiers
 
+if TYPE_CHECKING:
+    from simulator.state.cached_input import CachedInput
+
+WHERE_SHOWN: Literal["where_shown"] = "where_shown"  # prompt caches are simulated where the log shows cached input
 Part = TypeVar("Part")
 
 
@@ -40,13 +44,17 @@ class CacheSettings:
 
 @dataclass(frozen=True)
 class State:
-    """What a scenario keeps state of; nothing unless asked for.
+    """What a scenario keeps state of; prompt caches where the log shows them, the others only where asked for.
 
     `cache`, `retries`, `tiers` and `latency` hold for every arm of a replay, and of `guards` rate limits and outages;
     budgets, sticky sessions, latency bounds and the cascade are policies of the one scenario that states them.
+
+    Args:
+        cache: settings, None for no simulated cache, or WHERE_SHOWN: see `decided`.
+        guards, retries, cascade, tiers, latency: see there.
     """
 
-    cache: CacheSettings | None = None
+    cache: CacheSettings | Literal["where_shown"] | None = WHERE_SHOWN
     guards: Guards = field(default_factory=Guards)
     retries: Retries | None = None
     cascade: Cascade | None = None
@@ -54,8 +62,20 @@ class State:
     latency: LatencyLimits | None = None
 
     def __bool__(self) -> bool:
-        """Whether anything is simulated."""
-        return bool(self.guards) or any((self.cache, self.retries, self.cascade, self.tiers, self.latency))
+        """Whether anything is simulated, as far as the log has no say in it."""
+        parts = (self.caches, self.retries, self.cascade, self.tiers, self.latency)
+        return bool(self.guards) or any(part is not None for part in parts)
+
+    @property
+    def caches(self) -> CacheSettings | None:
+        """The settings of prompt caches that are simulated, as far as the log has no say in it."""
+        return self.cache if isinstance(self.cache, CacheSettings) else None
+
+    def decided(self, cached_input: CachedInput) -> State:
+        """The state over one log: whether its caches are simulated is known then."""
+        if self.cache != WHERE_SHOWN:
+            return self
+        return replace(self, cache=CacheSettings() if cached_input.much and not cached_input.obstacle else None)
 
     @property
     def of_the_world(self) -> State:
@@ -99,7 +119,11 @@ def parse_state(said: Any, where: str = "state") -> State:
     return State(**{name: parts[name](value, f"{where}: {name}") for name, value in held.items()})
 
 
-def _cache(said: Any, where: str) -> CacheSettings:
+def _cache(said: Any, where: str) -> CacheSettings | None:
+    if said == "none" or said is False:
+        return None
+    if not isinstance(said, Mapping | bool):
+        raise BackrouteError(where, f"not a mapping ({said!r})", fix="{} simulates caches, none does not")
     held = {} if said is True else dict(_mapping(said, where, tuple(each.name for each in fields(CacheSettings))))
     rate = held.get("hit_rate")
     if isinstance(rate, int | float) and not isinstance(rate, bool):

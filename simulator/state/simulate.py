@@ -12,13 +12,12 @@ from simulator.models import ModelIndex
 from simulator.scenario import Scenario
 from simulator.state import caching
 from simulator.state.amend import Amended, Proposed, amend, unamended
-from simulator.state.caching import Caches
+from simulator.state.caching import ArmCache, Caches
 from simulator.state.changes import LOGGED, Change, Changes
 from simulator.state.columns import LogColumns
 from simulator.state.latency import Paces
 from simulator.state.named import check_names
 from simulator.state.pieces import Piece, candidates_of
-from simulator.state.prompt_cache import Cached
 from simulator.state.store import PrefixStore
 from simulator.state.tiers import can_wait, has_tier
 from simulator.state.waiting import latencies, paces_said
@@ -54,7 +53,7 @@ def simulate(pieces: Iterable[Piece], scenarios: Sequence[Scenario], index: Mode
         for part in ("guards", "retries"):
             if part in said[0] and part in said[number]:
                 said[number][part] = said[number][part] | {"baseline": said[0][part]}
-    settings = next((scenario.state.cache for scenario in scenarios if scenario.state.cache is not None), None)
+    settings = next((scenario.state.caches for scenario in scenarios if scenario.state.caches is not None), None)
     if settings is not None:
         caches = Caches(gathered.store, columns, settings, index)
         _cache(caches, columns, amended, names, arms, said)
@@ -109,17 +108,20 @@ def _cache(
     arms: dict[int, Change],
     said: list[dict[str, Any]],
 ) -> None:
-    """Simulate every arm's prompt cache, and add it to the arms' changes."""
-    shown: list[tuple[str, int, Array, Array, Cached]] = []
+    """Simulate every arm's prompt cache, and add it to the arms' changes.
+
+    A call that stays on its model, with as much in the cache as it had in the log's own order, keeps what was recorded.
+    """
+    shown: list[ArmCache] = []
     for number, name in ((LOGGED, "logged"), *enumerate(names)):
         model, inputs = (columns.model, columns.input_milli) if number == LOGGED else (
             amended[number].model, np.where(amended[number].unanswered, 0, amended[number].input_milli))  # fmt: skip
         inputs = np.where(columns.passes, 0, inputs)
-        cached = caches.arm(model, inputs)
-        arms[number] = arms.get(number, Change()).cached(cached, columns.passes, long=caches.long)
-        shown.append((name, number, model, inputs, cached))
+        cached, kept = caches.arm(model, inputs)
+        arms[number] = arms.get(number, Change()).cached(cached, columns.passes | kept, long=caches.long)
+        shown.append(ArmCache(name, number, model, inputs, cached, int(kept.sum())))
     for number, part in enumerate(said):
-        part["cache"] = caching.said(caches, [each for each in shown if each[1] in (LOGGED, 0, number)])
+        part["cache"] = caching.said(caches, [each for each in shown if each.number in (LOGGED, 0, number)])
 
 
 def _latency(
