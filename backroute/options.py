@@ -52,6 +52,12 @@ INFER_SESSIONS = click.option(
 RECOUNT = click.option(
     "--recount", is_flag=True, help="Count texts again where the logged counts cannot be true (reads the log twice)."
 )
+STATE = click.option(
+    "--state",
+    default=None,
+    type=click.Path(path_type=Path),
+    help="A YAML file, see docs/state.md: prompt caches (`cache: none` for none), budgets, limits, retries ...",
+)
 NO_CACHE = click.option(
     "--no-cache", is_flag=True, help="Keep nothing of LOG in a folder .backroute beside it, and remove what was kept."
 )

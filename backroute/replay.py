@@ -20,6 +20,7 @@ from backroute.options import (
     OUTPUT_TOKENS,
     PRICES,
     RECOUNT,
+    STATE,
     console,
 )
 
@@ -59,12 +60,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Exit with 0 even where a file breaks off, or under 95% of rows are read, or of requests or spend compared.",
 )
-@click.option(
-    "--state",
-    default=None,
-    type=click.Path(path_type=Path),
-    help="Simulate prompt caches, budgets, limits, retries ...: a YAML file, see docs/state.md.",
-)
+@STATE
 @INVOICE
 @MAX_DRIFT
 @RECOUNT

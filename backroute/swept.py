@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from backroute.logs import GivenLog, log_options
-from backroute.options import AS_OF, NO_CACHE, OUTCOMES, OUTPUT_TOKENS, PARAMETERS, PRICES
+from backroute.options import AS_OF, NO_CACHE, OUTCOMES, OUTPUT_TOKENS, PARAMETERS, PRICES, STATE
 
 if TYPE_CHECKING:
     from router import LLMRouter
@@ -32,6 +32,7 @@ class GivenSweep:
     prices_as_of: str
     overlay: tuple[Path, ...]
     output_tokens: Literal["fitted", "as_logged"]
+    state: Path | None
     seed: int
 
     def run(self) -> tuple[Sweep, LLMRouter]:
@@ -45,6 +46,7 @@ class GivenSweep:
         from router.parameters import read_parameter
         from simulator import Assumptions, Scenario
         from simulator.known_quality import read_quality
+        from simulator.state.settings import State, load_state
         from simulator.sweep import sweep
 
         book = PriceBook.load(self.overlay)
@@ -52,11 +54,14 @@ class GivenSweep:
         require_models(router, book, self.rules)
         wanted = [read_parameter(said) for said in self.parameters]
         quality = read_quality(self.outcomes, book) if self.outcomes else None
-        template = Scenario(router.name, router, book, AsOf.parse(self.prices_as_of), Assumptions(self.output_tokens))
+        assumed, state = Assumptions(self.output_tokens), State() if self.state is None else load_state(self.state)
+        template = Scenario(router.name, router, book, AsOf.parse(self.prices_as_of), assumed, state)
         found = sweep(self.log.open(book), router, wanted, template, quality=quality, seed=self.seed)
         if found.compared < found.rows:
             left = f"{found.rows - found.compared:,} of {found.rows:,} requests are not compared"
             click.echo(f"note: {left}: undecided, or not served or priced under every rule", err=True)
+        if found.cached:
+            click.echo("note: prompt caches are simulated, for each setting with its own history", err=True)
         known = found.settings[0].all.known
         if quality is not None and known < found.compared:
             said = f"the quality of {known:,} of {found.compared:,} requests is known under every rule's model"
@@ -72,6 +77,6 @@ def sweep_options(command: Callable[..., None]) -> Callable[..., None]:
         swept = GivenSweep(**{each.name: options.pop(each.name) for each in fields(GivenSweep)})
         command(*arguments, swept=swept, **options)
 
-    for option in (NO_CACHE, SEED, OUTPUT_TOKENS, PRICES, AS_OF, OUTCOMES, PARAMETERS, RULES):
+    for option in (NO_CACHE, SEED, STATE, OUTPUT_TOKENS, PRICES, AS_OF, OUTCOMES, PARAMETERS, RULES):
         gathered = option(gathered)
     return log_options(gathered)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pricing import PriceBook
@@ -28,7 +29,9 @@ from simulator.counted import counts_of
 from simulator.logged import FALLBACK_MODEL
 from simulator.models import ModelIndex
 from simulator.observed import task_codes
-from workloads import OUTCOME, REQUEST, Log
+from simulator.prepared import Prepared
+from simulator.state.prefixes import Nodes
+from workloads import INPUT_BUCKETS, OUTCOME, REQUEST, Log
 from workloads.log import BATCH_ROWS, Batches
 
 if TYPE_CHECKING:
@@ -55,6 +58,7 @@ class Profile:
         conditions: those to answer, by column.
         scorers: the models of texts whose scores to hold, by digest.
         models: whose tokenizers count the texts.
+        prefixes: hold where prompts begin alike, for a log that shows cached input.
     """
 
     salt: bytes
@@ -63,6 +67,7 @@ class Profile:
     scorers: dict[str, Scorer] = field(default_factory=dict)
     models: set[str] = field(default_factory=lambda: {FALLBACK_MODEL})
     target: str = FALLBACK_MODEL
+    prefixes: bool = False
 
     def hashed(self, kind: str, value: str) -> str:
         """HMAC-SHA256 of a value under the salt, cut to 96 bits; equal values of one kind stay equal."""
@@ -90,7 +95,18 @@ class Profile:
         for scorer in self.scorers.values():
             for output, scores in zip(scorer.outputs, features.scores(scorer).T, strict=True):
                 columns[score_column(scorer, output)] = pa.array(scores, mask=np.isnan(scores))
+        if self.prefixes:
+            columns |= self._prefixes(requests, outcomes)
         return pa.table(columns)
+
+    def _prefixes(self, requests: pa.RecordBatch, outcomes: pa.RecordBatch) -> dict[str, pa.Array]:
+        """The places where prompts may begin alike, their hashes hashed again with the salt."""
+        batch = Prepared.batch(requests, outcomes, ModelIndex(self.book))
+        nodes = Nodes.of(requests, np.where(batch.passes, 0, batch.logged.input_milli))
+        key = self.salt[: hashlib.blake2b.MAX_KEY_SIZE]
+        own, at = np.unique(nodes.hash, return_inverse=True)
+        said = b"".join(hashlib.blake2b(each.tobytes(), key=key, digest_size=8).digest() for each in own)
+        return nodes.profiled(requests.num_rows, np.frombuffer(said, np.uint64)[at])
 
     def _plain(self, name: str, column: pa.Array) -> pa.Array:
         if name not in (*IDS, *NAMED, "label"):
@@ -143,8 +159,9 @@ def write_profile(
     targets = [name for router in held for rule in router.rules for name in (rule.target, *rule.fallback)]
     profile.models |= {book.require(name, "profile") for name in [*models, *targets]}
     index = ModelIndex(book)
-    for requests, _ in log.batches():
+    for requests, outcomes in log.batches():
         index.of_log(requests["model"], requests["provider"])
+        profile.prefixes |= any(pc.max(outcomes[bucket]).as_py() for bucket in INPUT_BUCKETS[1:])
     profile.models |= set(index.names)
     rows, writer = 0, None
     found = ProblemLog() if problems is None else problems

@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 
 from problems import BackrouteError, ProblemLog
-from router import Decisions, LLMRouter
+from router import LLMRouter
 from router.parameters import Parameter, settings
-from simulator.arms import Arm, Batch, charged, serve, use
+from simulator.arms import Arm
 from simulator.bootstrap import BUCKETS, bucket_of, row_keys, weights
 from simulator.counterfactual import Parameters
 from simulator.counts import Array
@@ -24,9 +24,10 @@ from simulator.known_quality import KnownQuality
 from simulator.models import ModelIndex
 from simulator.money import exact_sum
 from simulator.outputs import Outputs
-from simulator.pairs import Pairs
 from simulator.prepared import prepare, unless_damaged
 from simulator.scenario import Scenario
+from simulator.state.settings import State
+from simulator.ways import SweptCaches, Ways
 from workloads import Log
 
 HALVES = 2
@@ -133,6 +134,8 @@ class Sweep:
         oracle: per request the best answer, and the cheapest of several; None where no quality is known.
         rows: requests in the log; those that some rule's model cannot serve or price are not compared.
         compared: the others.
+        cached: prompt caches were simulated, for each setting and single model with its own history. The oracle's costs
+            are the single models', as if each had been used alone.
     """
 
     settings: list[Point]
@@ -140,6 +143,7 @@ class Sweep:
     oracle: Point | None
     rows: int
     compared: int
+    cached: bool = False
 
     @property
     def has_quality(self) -> bool:
@@ -164,13 +168,16 @@ def sweep(
         log: what `workloads.read_log` gave.
         router: the rules.
         parameters: which of their numbers to vary; every combination is tried.
-        template: prices, dates and assumptions; its router is not asked.
+        template: prices, dates, assumptions, and whether prompt caches are simulated; its router is not asked.
         quality: what answers were worth, where that is known.
         seed: of the bootstrap.
 
     Raises:
         BackrouteError: a path that leads to no number, a model no price book knows, a log with nothing to compare.
     """
+    if State(cache=template.state.cache) != template.state:
+        what = "state besides the prompt caches, which one sweep of a log cannot simulate for all settings"
+        raise BackrouteError("sweep", what, fix="leave it out, and replay the setting that you choose")
     tried = list(settings(router, parameters))
     with tempfile.TemporaryDirectory(prefix="backroute-") as temporary:
         return unless_damaged(log, lambda: _swept(log, router, tried, template, quality, seed, Path(temporary)))
@@ -185,69 +192,58 @@ def _swept(
     seed: int,
     temporary: Path,
 ) -> Sweep:
-    scenario = Scenario(router.name, router, template.book, template.as_of, template.assumptions)
     prepared, index = prepare(log, template.book, ProblemLog(), temporary)
+    state = State(cache=template.state.cache).decided(prepared.observed.cached_input)
+    scenario = Scenario(router.name, router, template.book, template.as_of, template.assumptions, state)
     outputs = Outputs(scenario.assumptions, prepared.observed, Parameters.load(scenario.assumptions.calibration), index)
     names = list(dict.fromkeys(rule.target for rule in router.rules))
     points = [Point(_named(values), values, (Sums(seed), Sums(seed))) for values, _ in tried]
     singles = [Point(name, {}, (Sums(seed), Sums(seed))) for name in names]
-    oracle, pairs, rows = Point("oracle", {}, (Sums(seed), Sums(seed))), Pairs(), 0
+    oracle = Point("oracle", {}, (Sums(seed), Sums(seed)))
+    ways = Ways(scenario, [setting for _, setting in tried], index, outputs)
+    caches = None if state.caches is None else SweptCaches(prepared, ways, state.caches, index)
+    rows = 0
     for batch in prepared.batches():
-        rows += batch.requests.num_rows
-        arms = [_arm(batch, scenario, rule, index, outputs, pairs) for rule in range(len(router.rules))]
-        features = router.features(batch.requests, batch.kept)
-        chosen = np.stack([setting.route_features(features).chosen for _, setting in tried])
+        first, rows = rows, rows + batch.requests.num_rows
+        arms, chosen = ways.arms(batch), ways.chosen(batch)
         rows_used = np.flatnonzero(~batch.passes & np.all([arm.usable for arm in arms], axis=0) & (chosen >= 0).all(0))
         if not len(rows_used):
             continue
-        taken = pa.array(rows_used)
+        taken, at = pa.array(rows_used), np.arange(len(rows_used))
         requests = {name: batch.requests[name].take(taken) for name in ("request_id", "session_id")}
         ids = requests["request_id"].to_pylist()
-        cost = np.stack([arm.total[rows_used] for arm in arms])
-        undecided = cost - np.stack([arm.overhead[rows_used] for arm in arms])  # one model for all decides nothing
+        chosen = chosen[:, rows_used]
+        overhead = np.stack([arm.overhead[rows_used] for arm in arms])
+        alone = np.stack([arm.total[rows_used] for arm in arms]) - overhead  # one model for all decides nothing
+        cost = [(alone + overhead)[rule, at] for rule in chosen]
+        if caches is not None:
+            cost, alone = caches.cost(batch, arms, first, rows_used)
         score = np.stack([_scores(arm, rows_used, ids, index, quality) for arm in arms])
         score[:, np.isnan(score).any(axis=0)] = np.nan  # a frontier compares the same requests everywhere
         keys = row_keys(requests["session_id"], requests["request_id"])
-        half = half_of(keys)
-        bucket = bucket_of(keys)
+        half, bucket = half_of(keys), bucket_of(keys)
         last = np.array([rule.target == router.rules[-1].target for rule in router.rules])
-
-        def add(
-            point: Point,
-            rule: Array,
-            cost: Array = cost,
-            score: Array = score,
-            half: Array = half,
-            bucket: Array = bucket,
-            last: Array = last,
-        ) -> None:
-            at = np.arange(len(rule))
+        targets = [rule.target for rule in router.rules]
+        best = _best(alone, score)
+        for point, rule, pico in (
+            *zip(points, chosen, cost, strict=True),
+            *((each, np.full(len(at), number := targets.index(each.name)), alone[number]) for each in singles),
+            (oracle, best, alone[best, at]),
+        ):
             for number, sums in enumerate(point.halves):
                 mine = half == number
-                sums.add(cost[rule, at][mine], score[rule, at][mine], bucket[mine], last[rule][mine])
-
-        for point, rule in zip(points, chosen[:, rows_used], strict=True):
-            add(point, rule)
-        for point in singles:
-            add(point, np.full(len(rows_used), [rule.target for rule in router.rules].index(point.name)), undecided)
-        add(oracle, _best(undecided, score), undecided)
+                sums.add(pico[mine], score[rule, at][mine], bucket[mine], last[rule][mine])
     compared = points[0].all.requests
     if not compared:
         what = f"none of its {rows:,} requests can be decided, served and priced under every rule"
         raise BackrouteError(log.name, what, fix="`backroute check` names unpriced models and rules that need text")
     known = bool(points[0].all.known)
-    return Sweep(points, singles, oracle if known else None, rows, compared)
+    return Sweep(points, singles, oracle if known else None, rows, compared, caches is not None)
 
 
 def half_of(keys: Array) -> Array:
     """0 or 1 per request key, the same for all requests of a session."""
     return np.asarray(keys >> np.uint64(63)).astype(np.int64)
-
-
-def _arm(batch: Batch, scenario: Scenario, rule: int, index: ModelIndex, outputs: Outputs, pairs: Pairs) -> Arm:
-    decided = Decisions(np.full(batch.requests.num_rows, rule, np.int32))
-    choice = serve(batch, scenario, decided, index)
-    return charged(batch, scenario, choice, use(batch, choice, index, outputs, pairs), index)
 
 
 def _scores(arm: Arm, rows: Array, ids: Sequence[str], index: ModelIndex, quality: KnownQuality | None) -> Array:

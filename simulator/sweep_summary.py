@@ -26,6 +26,7 @@ def summarise_sweep(found: Sweep, router: LLMRouter) -> dict[str, Any]:
         "rules": router.name,
         "rows": found.rows,
         "compared": found.compared,
+        "caches_simulated": found.cached,
         "quality_known": found.settings[0].all.known,
         "level": LEVEL,
         "settings": settings,
