@@ -37,12 +37,13 @@ def command(folder: Path, request_id: str, log: tuple[str, ...], overlay: tuple[
     """Say of one request in FOLDER which rule fired and why, and show what each arm was charged, bucket by bucket."""
     from backroute.report import read_summary
     from pricing import PriceBook
+    from reports.headline import caches
     from router import load_rules
     from simulator.explain import AS_LOGGED, explain
 
-    summary = read_summary(folder)
-    as_of = str(summary["manifest"]["prices_as_of"])  # type: ignore[index]
-    found = explain(folder, request_id, PriceBook.load(overlay), as_of, _outputs(summary))
+    summary: Any = read_summary(folder)
+    as_of = str(summary["manifest"]["prices_as_of"])
+    found = explain(folder, request_id, PriceBook.load(overlay), as_of, _outputs(summary), summary.get("cache"))
     if shape == "json":
         emit([found.as_dict()], "json")
         return
@@ -54,6 +55,8 @@ def command(folder: Path, request_id: str, log: tuple[str, ...], overlay: tuple[
     if rule is not None:
         click.echo(f"because   {'nothing before it matched' if rule.condition is None else rule.condition}")
         click.echo(f"reason    {rule.reason or '-'}")
+    if words := caches(summary):
+        click.echo(f"caches    {words}")
     if log:
         _scored(log, router, found.request_id, PriceBook.load(overlay))
     for arm in found.arms:

@@ -223,19 +223,15 @@ def caches(summary: Summary) -> str:
     if "cache" in summary:
         return _simulated(summary)
     left = summary.get("caches_left_out")
-    saved = amount(headline_savings(summary)["usd"])
-    if left is None or saved is None:
+    if left is None:
         return ""
-    low, high = (amount(left[name]) or saved for name in ("low_usd", "high_usd"))
-    if negligible(summary, low - saved) and negligible(summary, high - saved):
+    off = {word: amount(left[f"{word}_usd"]) for word in ("overstated", "understated")}
+    said = [f"{word} by up to {usd(money)}" for word, money in off.items() if money and not negligible(summary, money)]
+    if not said:
         return ""
-    said = f"not simulated ({left['why']}): what stays on its model keeps its cached input, what moves has none. "
-    if negligible(summary, low - saved):
-        return said + f"The saving may be understated by up to {usd(high - saved)}"
-    if negligible(summary, high - saved):
-        return said + f"The saving may be overstated by up to {usd(saved - low)}"
     return (
-        said + f"The saving may be overstated by up to {usd(saved - low)} or understated by up to {usd(high - saved)}"
+        f"not simulated ({left['why']}): what stays on its model keeps its cached input, what moves has none. "
+        f"The saving may be {' or '.join(said)}"
     )
 
 
@@ -251,6 +247,6 @@ def _simulated(summary: Summary) -> str:
     why = (
         ""
         if cache.get("asked", True)
-        else f", as {percent(summary['log']['cached_input_pct'])} of the log's input was cached"
+        else f", as {percent(summary['log']['cached_input_pct'])} of the log's input went through them"
     )
     return "; ".join([f"simulated in every arm{why}", *words])

@@ -39,7 +39,7 @@ def why_left_out(run: Run) -> str:
     shown = run.cached_input
     if not run.by_log:
         return "as asked"
-    return shown.obstacle or f"only {shown.pct:.2g}% of the log's input was cached"
+    return shown.obstacle or f"only {shown.pct:.2g}% of the log's input went through them"
 
 
 def caches_said(run: Run, against: Comparison, scale: Scale) -> dict[str, Any]:
@@ -47,11 +47,17 @@ def caches_said(run: Run, against: Comparison, scale: Scale) -> dict[str, Any]:
     held = left_out(run, against)
     if held is None:
         return {}
-    ends: dict[str, Any] = {}
-    for name, (before, routed) in zip(("low", "high"), held, strict=True):
-        ends[f"{name}_usd"] = dollars(scale(before) - scale(routed))
-        ends[f"{name}_pct"] = 100.0 * (before - routed) / before if before else None
-    return {"caches_left_out": {"why": why_left_out(run)} | ends}
+    (low, high), saving = (before - routed for before, routed in held), against.total.baseline - against.total.routed
+    lowest, highest = (100.0 * (before - routed) / before if before else None for before, routed in held)
+    return {
+        "caches_left_out": {
+            "why": why_left_out(run),
+            "overstated_usd": dollars(scale(saving - low)),
+            "understated_usd": dollars(scale(high - saving)),
+            "low_pct": lowest,
+            "high_pct": highest,
+        }
+    }
 
 
 def cache_range(run: Run, against: Comparison) -> list[tuple[str, float, float]]:
@@ -79,7 +85,7 @@ def cache_assumption(run: Run, number: int, against: Comparison) -> list[Row]:
             for each in run.changes.said[number]["cache"]["calibration"]
             if each["source"] == "the log"
         ]
-        why = f"{run.cached_input.pct:.0f}% of the log's input was cached" if run.by_log else "as asked"
+        why = f"{run.cached_input.pct:.0f}% of the log's input went through them" if run.by_log else "as asked"
         known = f"; hit rates from the log: {', '.join(rates)}" if rates else ""
         money = max(abs(run.totals.state[arm, "simulated cache"]) for arm in (base, number))
         return [(SIMULATED, f"in every arm alike, {why}{known}", TERMS, money)] if money else []

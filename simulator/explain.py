@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -15,7 +16,7 @@ from pricing import BUCKETS, AsOf, PriceBook
 from problems import BackrouteError
 from simulator.decisions import ARMS
 from simulator.money import dollars
-from workloads import OUTPUT_BUCKETS
+from workloads import INPUT_BUCKETS, OUTPUT_BUCKETS
 
 AS_LOGGED = "as logged"
 
@@ -24,7 +25,7 @@ AS_LOGGED = "as logged"
 class Line:
     """One bucket: tokens x USD per million tokens = USD, with the price's source.
 
-    `counted` is how the tokens came about: as logged, recounted, predicted, copied or by ratio.
+    `counted` is how the tokens came about: as logged, recounted, predicted, copied, by ratio, or simulated for caches.
     """
 
     bucket: str
@@ -76,7 +77,12 @@ class Explanation:
 
 
 def explain(
-    folder: Path, request_id: str, book: PriceBook, prices_as_of: str, outputs: str = "predicted"
+    folder: Path,
+    request_id: str,
+    book: PriceBook,
+    prices_as_of: str,
+    outputs: str = "predicted",
+    caches: Mapping[str, Any] | None = None,
 ) -> Explanation:
     """Find a request by its id or the beginning of it, and price it again.
 
@@ -86,6 +92,7 @@ def explain(
         book: prices, the same as the replay's.
         prices_as_of: the manifest's date policy.
         outputs: how the replay came by another model's output tokens: predicted, copied or by ratio.
+        caches: the summary's `cache`, where prompt caches were simulated.
 
     Raises:
         BackrouteError: no such folder or request, or several requests that begin so.
@@ -108,12 +115,18 @@ def explain(
         row["request_id"],
         arrived.isoformat() if arrived else None,
         row["rule"],
-        [_arm(row, arm, book, as_of, arrived, outputs) for arm in ARMS],
+        [_arm(row, arm, book, as_of, arrived, outputs, caches) for arm in ARMS],
     )
 
 
 def _arm(
-    row: dict[str, Any], arm: str, book: PriceBook, as_of: AsOf, arrived: datetime | None, outputs: str
+    row: dict[str, Any],
+    arm: str,
+    book: PriceBook,
+    as_of: AsOf,
+    arrived: datetime | None,
+    outputs: str,
+    caches: Mapping[str, Any] | None,
 ) -> ArmLines:
     model, logged, stored = row[f"{arm}_model"], row["logged_model"], row[f"{arm}_usd_pico"]
     is_logged = arm == ARMS[0] or (model is not None and logged is not None and book.same_model(model, logged))
@@ -121,19 +134,23 @@ def _arm(
     quote = book.quote(model, moment) if model else None
     counts = {bucket: row[f"{arm}_{bucket}"] for bucket in BUCKETS}
     total_input = int(sum(counts[bucket] or 0 for bucket in BUCKETS[:4]))
+    simulated = caches is not None and _simulated(row, arm, caches)
     lines, sums = [], 0
     for bucket, tokens in counts.items():
         if not tokens:
             continue
         rate = quote.usd_per_mtok[bucket] if quote else None
         per_mtok = rate.at(total_input) if rate else None
+        counted = AS_LOGGED if is_logged else outputs if bucket in OUTPUT_BUCKETS else "recounted"
+        if simulated and bucket in INPUT_BUCKETS and (is_logged or bucket != INPUT_BUCKETS[0]):
+            counted = "simulated"
         pico = None if per_mtok is None else round(Decimal(str(tokens)) * per_mtok * 10**6)
         sums += pico or 0
         lines.append(
             Line(
                 bucket,
                 tokens,
-                AS_LOGGED if is_logged else outputs if bucket in OUTPUT_BUCKETS else "recounted",
+                counted,
                 None if per_mtok is None else f"{per_mtok.normalize():f}",
                 None if pico is None else dollars(pico),
                 quote.effective_from.isoformat() if quote and quote.effective_from else None,
@@ -148,3 +165,11 @@ def _arm(
         note = f"adds up to ${dollars(sums)}: {why}"
     usd = None if stored is None else dollars(stored)
     return ArmLines(arm, model, usd, row[f"{arm}_feasible"], row[f"{arm}_provenance"], lines, note)
+
+
+def _simulated(row: dict[str, Any], arm: str, caches: Mapping[str, Any]) -> bool:
+    """Whether what an arm read from caches is simulated, and not what the log recorded of the same call."""
+    if arm != ARMS[0]:
+        return any(row[f"{arm}_{bucket}"] != row[f"{ARMS[0]}_{bucket}"] for bucket in INPUT_BUCKETS)
+    known = {each["provider"] for each in caches["calibration"] if each["source"] != "given"}
+    return (row["logged_model"] or "").partition("/")[0] not in known

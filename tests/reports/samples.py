@@ -197,6 +197,10 @@ def good() -> dict[str, Any]:
             "requests_pct": 98.7, "logged_usd_pct": 99.96, "priced_pct": 99.2, "counted_pct": 100.0,
             "infeasible": 118, "baseline_only": 412, "routed_only": 0,
         },
+        "caches_left_out": {
+            "why": "its calls have no times", "overstated_usd": "44.90", "understated_usd": "10.75",
+            "low_pct": 62.2652, "high_pct": 63.4216,
+        },
         "provenance": {"provider_pct": 31.4, "tokenizer_pct": 45.2, "estimated_pct": 23.4},
         "as_logged": {"usd": "4812.330000000000", "recorded_usd": "4799.12", "drift_pct": 0.28},
         "baseline": {"name": "always openai/gpt-4o", "usd": "4812.330000000000"},

@@ -114,14 +114,30 @@ def test_a_quality_of_which_nothing_is_known_is_said_once() -> None:
     assert sections.expected(made) is None
 
 
-def test_cached_input_that_routing_gives_up_is_said_unless_caches_were_simulated() -> None:
-    """The two sides of a cached log differ by what a switch of models loses, which a plain replay cannot tell."""
-    compared = good()["compared"]
-    lossy = good() | {"compared": compared | {"waterfall": compared["waterfall"] | {"cache_usd": "-12.50"}}}
-    assert headline(lossy).caches.startswith("not simulated: routing gives up cached input worth $12.50")
-    assert headline(lossy | {"cache": {"arms": []}}).caches == ""
-    gaining = good() | {"compared": compared | {"waterfall": compared["waterfall"] | {"cache_usd": "12.50"}}}
-    assert headline(gaining).caches == ""
+def test_caches_are_said_to_be_simulated_or_by_how_much_they_could_change_the_saving() -> None:
+    """0.01% of the spend, $0.48, is not worth a word."""
+    why = "its calls have no times"
+
+    def words(over: str, under: str) -> str:
+        left = {"why": why, "overstated_usd": over, "understated_usd": under}
+        return headline(good() | {"caches_left_out": left}).caches
+
+    assert words("100", "5") == (
+        f"not simulated ({why}): what stays on its model keeps its cached input, what moves has none. "
+        "The saving may be overstated by up to $100.00 or understated by up to $5.00"
+    )
+    assert words("100", "0.09").endswith("The saving may be overstated by up to $100.00")
+    assert words("0", "5").endswith("The saving may be understated by up to $5.00")
+    assert words("0", "0.09") == ""
+    rates = [{"provider": "openai", "hit_rate": 0.91, "source": "the log"}]
+    made = good() | {"cache": {"asked": False, "assumed_hit_rates": {"anthropic": 1.0}, "calibration": rates}}
+    made["log"] = made["log"] | {"cached_input_pct": 68.2}
+    said = headline(made)
+    assert said.caches_known
+    assert said.caches == (
+        "simulated in every arm, as 68.2% of the log's input went through them; hit rates from the log: openai 91%; "
+        "assumed: anthropic 100%"
+    )
 
 
 def test_what_deciding_costs_is_no_loss_worth_naming() -> None:

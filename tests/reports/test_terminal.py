@@ -18,11 +18,10 @@ Saving                     $3,041.31, 63.2% less
 Coverage                   98.7% of 812,430 requests, 99.96% of the logged spend
 Quality                    not checked: whether the answers would have been as
                            good is not known
-Prompt caches              not simulated: routing gives up cached input worth
-                           $44.90, and what stays on its model is charged as if
-                           it kept its own, what moves as if it had none.
-                           `cache: {}` in a file for `replay --state` simulates
-                           them
+Prompt caches              not simulated (its calls have no times): what stays
+                           on its model keeps its cached input, what moves has
+                           none. The saving may be overstated by up to $44.90 or
+                           understated by up to $10.75
 Raises the bill            code → anthropic/claude-sonnet-4-5 adds $105.00 on
                            40,622 requests
 Rests most on              answer length of groq/llama-3.1-8b-instant: 1.26
