@@ -129,7 +129,7 @@ MANIFEST = {
 # What a replay with state adds to a summary.
 STATEFUL = {
     "cache": {
-        "marked_pct": 100.0, "lifetime": "5m",
+        "asked": True, "marked_pct": 100.0, "lifetime": "5m",
         "arms": [
             {
                 "arm": "routed", "input_tokens": 91_200, "read_tokens": 40_100, "written_tokens": 0, "read_pct": 43.97,
