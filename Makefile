@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo docs test test-fast lint bench bench-quick bench-workers bench-long bench-fidelity bench-real bench-state bench-routing bench-report litellm bench-production clean
+.PHONY: demo docs test test-fast lint bench bench-quick bench-workers bench-long bench-fidelity bench-real bench-state bench-cached bench-routing bench-report litellm bench-production clean
 
 demo: .venv/installed
 	$(BIN)/backroute demo --out demo-out
@@ -59,6 +59,10 @@ bench-report: .venv/installed
 # Real caches, recorded against simulated counts, and the speed of all that keeps state; `make bench-state ARGS=--quick` for a short run.
 bench-state: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.state $(ARGS)
+
+# Savings with and without simulated prompt caches, against bills that are known; `make bench-cached ARGS=--quick` for a short run.
+bench-cached: .venv/installed
+	$(BIN)/python -m benchmarks.cached $(ARGS)
 
 # The pinned versions are those the tests last ran with.
 .venv/installed: pyproject.toml constraints.txt

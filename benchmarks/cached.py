@@ -14,7 +14,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,8 +23,10 @@ from typing import Any
 import numpy as np
 
 from pricing import PriceBook, count_texts
+from problems import BackrouteError
 from router import LLMRouter, RoutingRule, meta
 from simulator import Assumptions, ReplayResult, Scenario, replay
+from simulator.caches import left_out
 from simulator.state.settings import CacheSettings, State
 from workloads import read_log
 
@@ -190,7 +192,7 @@ def log_of(calls: Sequence[Call], models: Sequence[str]) -> list[dict[str, Any]]
             usage = {"prompt_tokens": plain + read, "completion_tokens": call.output}
             usage |= {"prompt_tokens_details": {"cached_tokens": read}}  # type: ignore[dict-item]
         said: dict[str, Any] = {"easy": call.easy, "easy_session": call.easy_session}
-        row = {
+        row: dict[str, Any] = {
             "request_id": f"r{number}",
             "timestamp": (BEGIN + dt.timedelta(seconds=call.at_s)).isoformat(),
             "session_id": call.session,
@@ -258,17 +260,25 @@ def replayed(rows: list[dict[str, Any]], case: Case, state: State) -> ReplayResu
     key = "easy" if case.each else "easy_session"
     base = Scenario.always(case.baseline, BOOK, assumptions=COPIED, state=state)
     rules = [
-        RoutingRule("easy", meta(key), *case.easy.split("/", 1), "easy"),
-        RoutingRule("default", None, *case.hard.split("/", 1), "hard"),
+        RoutingRule("easy", meta(key), *_named(case.easy)),
+        RoutingRule("default", None, *_named(case.hard)),
     ]
     _, after = replay(read_log(rows), base, Scenario("rules", LLMRouter(rules), BOOK, assumptions=COPIED, state=state))
     return after
 
 
-def errors(calls: Sequence[Call], case: Case, ways: dict[str, State], late: int = 0) -> dict[str, Any]:
+WAYS = {"plain": State(cache=None), "simulated": State(cache=CacheSettings())}
+
+
+def _named(model: str) -> tuple[str, str]:
+    provider, _, name = model.partition("/")
+    return provider, name
+
+
+def errors(calls: Sequence[Call], case: Case, late: int, *, texts: bool) -> dict[str, Any]:
     """The true savings in percent, against the baseline and as logged, and each way's error in points.
 
-    The first `late` calls are not in the log, though what they left in the caches is.
+    The first `late` calls are not in the log, though what they left in the caches is; nor are the texts, if not wanted.
     """
     policies = {
         "logged": case.log,
@@ -278,7 +288,9 @@ def errors(calls: Sequence[Call], case: Case, ways: dict[str, State], late: int 
     arms = {arm: [policy(call) for call in calls] for arm, policy in policies.items()}
     rows = log_of(calls, arms["logged"])[late:]
     found: dict[str, Any] = {"name": case.name}
-    for way, state in ways.items():
+    for row in rows if not texts else ():
+        row.pop("messages", None)
+    for way, state in WAYS.items():
         after = replayed(rows, case, state)
         if "truth" not in found:
             frame = after.requests().set_index("request_id").loc[[row["request_id"] for row in rows]]
@@ -292,7 +304,17 @@ def errors(calls: Sequence[Call], case: Case, ways: dict[str, State], late: int 
             found |= {"truth": truth, "bills": bills, "cached": _cached(frame)}
         said = [after.summary[name]["pct"] for name in ("savings", "savings_vs_as_logged")]
         found[way] = [own - true for own, true in zip(said, found["truth"], strict=True)]
+        if way == "plain":
+            found["bounds"] = [_within(after, which, true) for which, true in enumerate(found["truth"])]
     return found
+
+
+def _within(after: ReplayResult, which: int, true: float) -> bool:
+    """Whether a true saving lies in the range that a plain replay states, give or take half a point."""
+    against = after.run.comparisons[after.number][which]
+    held = left_out(after.run, against) or 2 * ((against.total.baseline, against.total.routed),)
+    low, high = (100 * (before - routed) / before for before, routed in held)
+    return low - 0.5 <= true <= high + 0.5
 
 
 def _cached(frame: Any) -> float:
@@ -300,36 +322,63 @@ def _cached(frame: Any) -> float:
     return float(100 * (parts[1] + parts[2]) / sum(parts))
 
 
-WAYS = {"plain": State(cache=None), "simulated": State(cache=CacheSettings())}
-
-
-def table(title: str, calls: Sequence[Call], skip: int = 0) -> None:
-    """Every case over some calls, and how far each way is off."""
-    print(f"\n{title}: {len(calls):,} calls\n")
+def table(title: str, calls: Sequence[Call], late: int = 0, *, texts: bool = True) -> None:
+    """Every case over some calls, and how far each way is off: see `errors`."""
+    print(f"\n{title}: {len(calls) - late:,} calls\n")
     print("| case | cached | true saving: baseline, logged | " + " | ".join(f"{way}, off by" for way in WAYS) + " |")
     print("|---|---|---|" + "---|" * len(WAYS))
     all_found = []
     for case in CASES:
-        found = errors(calls, case, WAYS, skip)
+        found = errors(calls, case, late, texts=texts)
         all_found.append(found)
-        off = " | ".join(" , ".join(f"{each:+.1f}" for each in found[way]) for way in WAYS)
+        off = " | ".join(", ".join(f"{each:+.1f}" for each in found[way]) for way in WAYS)
         truth = ", ".join(f"{each:.1f}%" for each in found["truth"])
         print(f"| {found['name']} | {found['cached']:.0f}% | {truth} | {off} |", flush=True)
     for way in WAYS:
         off_by = np.abs([found[way] for found in all_found])
         print(f"{way}: off by {np.median(off_by):.1f} points in the median, {off_by.max():.1f} at worst")
+    bounds = [each for found in all_found for each in found["bounds"]]
+    print(f"plain, the truth within the range it states: {sum(bounds)} of {len(bounds)}")
 
 
-def _parts(said: Sequence[str]) -> Iterator[str]:
-    yield from [part for part in ("made", "mooncake", "recorded") if part in said] or ("made", "mooncake", "recorded")
+def recorded() -> None:
+    """Real logs with cached input: what a replay of them does, and how its simulation fits what they recorded."""
+    print("\n| log | calls | cached | what is done | saving, plain | simulated | reads, simulated at the hit rate |")
+    print("|---|---|---|---|---|---|---|")
+    for path in (RECORDED, *sorted((SHARED / "log_exports").rglob("*.*"))):
+        try:
+            plain, simulated = (_to_mini(path, state) for state in (State(cache=None), State()))
+        except BackrouteError:
+            continue  # no log
+        held = simulated["log"]
+        if not held["cached_input_pct"]:
+            continue
+        cache = simulated.get("cache")
+        done = "simulated" if cache else simulated.get("caches_left_out", {"why": "nothing at stake"})["why"]
+        fits = ", ".join(
+            f"{each['provider']} {each['error_pct']:+.1f}%"
+            for each in (cache or {}).get("calibration", [])
+            if each["error_pct"] is not None
+        )
+        savings = " | ".join(f"{each['savings_vs_as_logged']['pct'] or 0:.1f}%" for each in (plain, simulated))
+        pct = f"{held['cached_input_pct']:.1f}%"
+        print(f"| {path.name} | {held['rows']:,} | {pct} | {done} | {savings} | {fits} |")
+
+
+def _to_mini(path: Path, state: State) -> dict[str, Any]:
+    arms = [Scenario.always(name, BOOK, assumptions=COPIED, state=state) for name in (GPT_4O, MINI_4O)]
+    return replay(read_log(path), *arms)[1].summary
 
 
 if __name__ == "__main__":
     few = "--quick" in sys.argv
-    for part in _parts(sys.argv[1:]):
-        if part == "made":
-            table("Made conversations", conversations(60 if few else 300, 1))
-            calls = conversations(60 if few else 300, 1)
-            table("the same, first third not in the log", calls, len(calls) // 3)
-        elif part == "mooncake":
-            table("Mooncake", mooncake(1000 if few else 12_031))
+    said = [part for part in sys.argv[1:] if not part.startswith("--")] or ["made", "mooncake", "recorded"]
+    if "made" in said:
+        calls = conversations(60 if few else 300, 1)
+        table("Made conversations", calls)
+        table("The same, the first third not in the log", calls, len(calls) // 3)
+        table("The same, by sessions and lengths alone", calls, texts=False)
+    if "mooncake" in said:
+        table("Mooncake", mooncake(1000 if few else 12_031))
+    if "recorded" in said:
+        recorded()
