@@ -39,7 +39,7 @@ from simulator.pairs import Pairs
 from simulator.reconcile import Reconciliation
 from simulator.scenario import Scenario
 from simulator.state.changes import LOGGED, Change, Changes
-from simulator.state.unsimulated import BEFORE_KEPT, ROUTED_KEPT, ROUTED_LOST, effects
+from simulator.state.unsimulated import ALONE_KEPT, BEFORE_KEPT, ROUTED_KEPT, ROUTED_LOST, effects
 
 
 @dataclass(frozen=True)
@@ -185,13 +185,13 @@ class Kernel:
         scenario = self._plan.scenarios[number]
         found = compared(by, logged, baseline, routed, folded.at(scenario))
         if batch.logged.cached and scenario.state.caches is None:
-            rows = comparable(by, logged, baseline, routed)
+            rows, several = comparable(by, logged, baseline, routed), len(scenario.router.rules) > 1
             kept, lost = self._caches(batch, number, routed)
             before = None if baseline is routed else self._caches(batch, 0, baseline)[0]
             for one, mine, theirs in zip(found, rows, (kept if before is None else before, None), strict=True):
                 one.caches[BEFORE_KEPT] = 0 if theirs is None else exact_sum(theirs[mine])
-                one.caches[ROUTED_KEPT] = exact_sum(kept[mine])
-                one.caches[ROUTED_LOST] = exact_sum(lost[mine]) if len(scenario.router.rules) > 1 else 0
+                one.caches[ROUTED_KEPT if several else ALONE_KEPT] = exact_sum(kept[mine])
+                one.caches[ROUTED_LOST] = exact_sum(lost[mine]) if several else 0
         met = self._pairs.met(logged.pair) + self._pairs.met(routed.pair)
         return Sums(found, fallbacks(batch, routed, scenario, self._index), met)
 

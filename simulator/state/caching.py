@@ -75,11 +75,13 @@ class Caches:
         self._rank = np.empty(len(self._order), np.int64)
         self._rank[self._order] = np.arange(len(self._order))
         self.marks = self._marks()
+        self._inputs = np.where(columns.passes, 0, columns.input_milli)
+        self._logged: tuple[Terms, Array, Array] | None = None
         self.calibration = list(self._calibrated())
         self._rates = {each.provider: each.hit_rate for each in self.calibration}
         shows = {each.provider for each in self.calibration if each.shows and each.source != GIVEN}
         self._known = columns.measured & ~columns.passes & self._of(columns.model, shows)
-        self._own = self._simulated(columns.model, columns.input_milli) if self._known.any() else None
+        self._own = self._simulated(columns.model, self._inputs) if self._known.any() else None
 
     def _marks(self) -> Array:
         """Bool per request: its caller marks prefixes for caches that want it.
@@ -109,7 +111,7 @@ class Caches:
         found, own, columns = self._simulated(model, input_milli), self._own, self._columns
         if own is None:
             return found, np.zeros(len(model), bool)
-        stays = self._known & self._index.same(columns.model, model) & (input_milli == columns.input_milli)
+        stays = self._known & self._index.same(columns.model, model) & (input_milli == self._inputs)
         kept = stays & (found.read == own.read) & (found.written == own.written)
         read, written = (
             np.where(kept, columns.read_milli, found.read),
@@ -118,8 +120,7 @@ class Caches:
         return Cached(read, written), kept
 
     def _simulated(self, model: Codes, input_milli: Array) -> Cached:
-        terms = self._terms(model, input_milli)
-        read, written = self._live(model, input_milli, terms)
+        terms, read, written = self._lived(model, input_milli)
         providers = [name.partition("/")[0] for name in self._index.names]
         rates = np.array([*(self.hit_rate(provider) for provider in providers), 1.0])[model]
         return settled(read, written, input_milli, terms, rates)
@@ -150,6 +151,17 @@ class Caches:
             model, names, input_milli, breakpoints=self.marks, long_lifetime=self.long, lifetime_s=lifetime_s
         )
 
+    def _lived(self, model: Codes, input_milli: Array) -> tuple[Terms, Array, Array]:
+        """An arm's terms, and what `_live` finds under them; the arm that happened is scanned once."""
+        own = np.array_equal(model, self._columns.model) and np.array_equal(input_milli, self._inputs)
+        if own and self._logged is not None:
+            return self._logged
+        terms = self._terms(model, input_milli)
+        found = (terms, *self._live(model, input_milli, terms))
+        if own:
+            self._logged = found
+        return found
+
     def _live(self, model: Codes, input_milli: Array, terms: Terms) -> tuple[Array, Array]:
         order, columns = self._order, self._columns
         ordered = terms.take(order)
@@ -163,9 +175,8 @@ class Caches:
 
     def _calibrated(self) -> Iterator[Calibration]:
         columns = self._columns
-        terms = self._terms(columns.model, columns.input_milli)
-        read, written = self._live(columns.model, columns.input_milli, terms)
-        every = settled(read, written, columns.input_milli, terms, np.ones(len(read))).read
+        terms, read, written = self._lived(columns.model, self._inputs)
+        every = settled(read, written, self._inputs, terms, np.ones(len(read))).read
         providers = np.array([*(name.partition("/")[0] for name in self._index.names), ""], dtype=object)[columns.model]
         counted = columns.measured & ~columns.passes & terms.known
         reads = columns.read_milli
@@ -219,9 +230,9 @@ class Caches:
         unseen = unforeseen & terms.cached
         if unseen.any():
             columns = self._columns
-            ever = self._terms(columns.model, columns.input_milli, FOREVER_S)
-            read, written = self._live(columns.model, columns.input_milli, ever)
-            unseen &= settled(read, written, columns.input_milli, ever, np.ones(len(read))).read == 0
+            ever = self._terms(columns.model, self._inputs, FOREVER_S)
+            read, written = self._live(columns.model, self._inputs, ever)
+            unseen &= settled(read, written, self._inputs, ever, np.ones(len(read))).read == 0
         return {SHORT: short, UNSEEN: unseen}
 
 

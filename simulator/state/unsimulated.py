@@ -12,8 +12,9 @@ from simulator.models import Codes, ModelIndex
 from simulator.state.cache_rules import cache_rule
 
 READ, WRITES = 1, (2, 3)  # places among the buckets
-# Names of the sums: by what the arm before and the routed one would be cheaper, and the routed one dearer.
-BEFORE_KEPT, ROUTED_KEPT, ROUTED_LOST = "before kept", "routed kept", "routed lost"
+# Names of the sums: by what the arm before and the routed one would be cheaper, and the routed one dearer. An arm of
+# one model alone loses nothing by switching: what it would be cheaper by stands apart.
+BEFORE_KEPT, ROUTED_KEPT, ALONE_KEPT, ROUTED_LOST = "before kept", "routed kept", "alone kept", "routed lost"
 
 
 def carried(counts: Counts, logged: Counts, model: Codes, stays: Array, index: ModelIndex) -> Counts:
@@ -78,17 +79,21 @@ def effects(
 def saving_range(before: int, routed: int, sums: Mapping[str, int]) -> tuple[tuple[int, int], tuple[int, int]]:
     """The least and the greatest saving that caches could leave: picodollars of the two arms for each.
 
-    The log's own arm is known. What moves elsewhere may be cached there as it was, in both arms alike, since that is
-    the providers' doing; what stays may lose its cache, in the routed arm, where other calls of the same conversation
-    went elsewhere.
+    What moves may be cached where it goes as it was in the log, in both arms alike, since that is the providers' doing.
+    Where the rules name several models, calls of one conversation may go apart: what they move is not cached then,
+    nor what stays.
 
     Args:
         before, routed: picodollars as replayed.
         sums: `Comparison.caches`.
     """
     cases = [
-        (before - kept * sums[BEFORE_KEPT], routed - kept * sums[ROUTED_KEPT] + gone * sums[ROUTED_LOST])
-        for kept in (0, 1)
+        (
+            before - elsewhere * sums[BEFORE_KEPT],
+            routed - elsewhere * (sums[ALONE_KEPT] + together * sums[ROUTED_KEPT]) + gone * sums[ROUTED_LOST],
+        )
+        for elsewhere in (0, 1)
+        for together in (0, 1)
         for gone in (0, 1)
     ]
     return min(cases, key=lambda case: case[0] - case[1]), max(cases, key=lambda case: case[0] - case[1])

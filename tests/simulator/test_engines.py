@@ -126,6 +126,25 @@ def test_state_is_folded_over_what_two_processes_gather_as_over_what_one_does(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("small_blocks")
+def test_two_processes_see_the_cached_input_of_the_whole_log(book: PriceBook, tmp_path: Path) -> None:
+    """Only the last block shows any: whether caches are simulated is known when all of it was read, and on disk too."""
+    rows = [call(n, messages=[{"role": "user", "content": f"{n % 20} " + "code " * 1500}]) for n in range(60)]
+    for n in range(40, 60):
+        tokens = {"prompt_tokens": 1600, "completion_tokens": 9, "prompt_tokens_details": {"cached_tokens": 1536}}
+        rows[n]["usage"] = tokens
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    alone, pair, again = (
+        replayed(path, book, tmp_path / str(number), workers=workers) for number, workers in enumerate((1, 2, 2))
+    )
+    alike(alone, pair)
+    alike(alone, again)
+    assert alone.summary["cache"]["asked"] is False
+    assert alone.summary["cache"]["arms"][0]["read_tokens"] == 20 * 1536
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small_blocks")
 def test_lines_and_parquet_give_the_same_totals_from_disk_and_from_s3(
     book: PriceBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
