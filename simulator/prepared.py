@@ -60,7 +60,7 @@ class Prepared:
             if isinstance(batch.requests, KeptRequests):
                 batch.requests.room = room
         made = [(batch.made, len(batch.source)) for batch in self._held or () if batch.made is not None]
-        self._together = Together(found.parts[0].folder, *zip(*made, strict=True)) if made else None
+        self._together = Together(found.parts[0].folder, *zip(*made, strict=True)) if made and lasting else None
         self.parts, self.observed, self.doubts, self.told = found.parts, found.observed, found.doubts, found.told
         self._index, self.lasting = index, lasting
 

@@ -12,7 +12,7 @@ from pricing import PriceBook
 from router import AlwaysUse, LLMRouter, RoutingRule, length, load_rules
 from simulator import ReplayResult, Scenario, replay
 from tests.simulator.conftest import call
-from workloads import Log, read_log
+from workloads import Log, checked, read_log
 
 
 @pytest.fixture
@@ -63,6 +63,22 @@ def test_decisions_of_a_log_in_memory_are_written_when_they_are_asked_for(
     assert after.requests().equals(kept.requests())
     assert before.requests().equals(kept.requests()[before.requests().columns])
     assert after.summary == summary == kept.summary
+
+
+def test_nothing_is_written_behind_a_replay_whose_parts_go_when_it_ends(
+    tmp_path: Path, book: PriceBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Columns of 30 requests take less than 40,000 bytes, their texts more, which are on disk until the replay ends."""
+    path = tmp_path / "log.jsonl"
+    path.write_text("\n".join(json.dumps(call(n, prompt="code " * 600)) for n in range(30)), "utf-8")
+    monkeypatch.setattr("simulator.prepared.HELD_BYTES", 40_000)
+    monkeypatch.setattr("simulator.together.Together.save", lambda _: pytest.fail("written later"))
+    written = list[str]()
+    put = checked.put
+    monkeypatch.setattr("simulator.parts.put", lambda *of, **how: written.append(of[1]) or put(*of, **how))
+    replayed(read_log(path, cache=False), book, tmp_path / "out")
+    assert any(name.endswith(".texts") for name in written)
+    assert not list((tmp_path / "out").glob(".parts-*"))
 
 
 def test_a_file_that_has_changed_is_read_again(path: Path, book: PriceBook, tmp_path: Path) -> None:
