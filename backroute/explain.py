@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from backroute.bill import wrapped
 from backroute.options import PRICES, emit
 
 if TYPE_CHECKING:
@@ -73,8 +74,9 @@ def command(folder: Path, request_id: str, log: tuple[str, ...], overlay: tuple[
         elif arm.provenance:
             title += f"; tokens {COUNTED[arm.provenance]}"
         emit(rows, "table", title=title) if rows else click.echo(f"{title}\nno tokens")
-        if arm.note:
-            click.echo(arm.note)
+        for said in (*arm.why, arm.note):
+            if said:
+                click.echo("\n".join(wrapped(said, hanging="  ")))
 
 
 def _outputs(summary: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from backroute.bill import wrapped
 from backroute.options import LOG_FORMAT, PRICES, TIMEZONE, emit
 
 if TYPE_CHECKING:
@@ -180,9 +181,9 @@ def _show_plan(plan: dict[str, Any], check: Check, shape: str) -> None:
         if plan["scoring"] == getattr(getattr(check.scoring, "judge", None), "name", "")
         else ""
     )
-    click.echo(
-        f"Calls: {plan['calls']:,} for {plan['requests_drawn']:,} requests{judged}, to {_names(plan['providers'])}."
-    )
+    again = " (some pairs are of the same one, which is asked once)" * (overall["draws"] > plan["requests_drawn"])
+    called = f"Calls: {plan['calls']:,} for {plan['requests_drawn']:,} requests{again}{judged}"
+    click.echo("\n".join(wrapped(f"{called}, to {_names(plan['providers'])}.")))
     click.echo(f"Cost: about ${Decimal(plan['expected_usd']):,.4f}, never above ${plan['max_usd']}.")
     for reason, count in plan["left_out"].items():
         click.echo(f"note: {count:,} requests cannot be asked again, {reason}", err=True)

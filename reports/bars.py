@@ -140,11 +140,9 @@ def limits(rows: Sequence[Row], width: float, held: Sequence[float]) -> tuple[fl
 
 
 def frame(ax: "Axes", axis: str) -> None:
-    """The value axis named, with faint lines up from it; no box around."""
+    """The value axis named; no box around, and no lines up from it, which would strike names and values through."""
     ax.set_xlabel(axis, fontsize=SIZE_PT, color=PALETTE["muted"], parse_math=False)
     ax.tick_params(axis="x", length=0, labelsize=SIZE_PT, labelcolor=PALETTE["muted"])
-    ax.grid(axis="x", color=PALETTE["grid"], linewidth=0.7, zorder=0)
-    ax.set_axisbelow(True)
     for side in ax.spines.values():
         side.set_visible(False)
 

@@ -67,7 +67,8 @@ def arms(summary: Summary) -> tuple[str, str]:
 def spend_sheet(summary: Summary) -> Sheet:
     """Spend of each arm, and scaled to 30 days where the log says how long it is."""
     shown, spans = summary["compared"], summary["period"]
-    rows: list[Sequence[Cell]] = [("Spent, as logged", amount(summary["as_logged"]["usd"]), "")]
+    logged = ("Spent, as logged", amount(summary["as_logged"]["usd"]))
+    rows: list[Sequence[Cell]] = [(*logged, amount(spans["logged_usd_per_30d"]))]
     if summary["headline"] == "baseline":
         name = f"Baseline ({summary['baseline']['name']})"
         rows.append((name, amount(shown["before_usd"]), amount(shown["before_usd_per_30d"])))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -13,12 +13,19 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pricing import BUCKETS, AsOf, PriceBook
+from pricing.counting import counting_rule
 from problems import BackrouteError
 from simulator.decisions import ARMS
 from simulator.money import dollars
 from workloads import INPUT_BUCKETS, OUTPUT_BUCKETS
 
 AS_LOGGED = "as logged"
+# How another model's output came about, and in words.
+OUTPUT_WAYS = {
+    "predicted": "the mean of what it is expected to answer, predicted from public answers of both",
+    "copied": "copied",
+    "by ratio": "by your own ratio",
+}
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,7 @@ class ArmLines:
     provenance: str | None
     lines: list[Line] = field(default_factory=list)
     note: str = ""
+    why: tuple[str, ...] = ()  # its tokens are other than the logged ones
 
 
 @dataclass(frozen=True)
@@ -164,7 +172,32 @@ def _arm(
         why = "a service tier, deciding, checks, calls in vain, a cost as billed or other prices make the difference"
         note = f"adds up to ${dollars(sums)}: {why}"
     usd = None if stored is None else dollars(stored)
-    return ArmLines(arm, model, usd, row[f"{arm}_feasible"], row[f"{arm}_provenance"], lines, note)
+    why = () if is_logged or model is None or logged is None else tuple(_moved(row, arm, logged, model, outputs))
+    return ArmLines(arm, model, usd, row[f"{arm}_feasible"], row[f"{arm}_provenance"], lines, note, why)
+
+
+def _moved(row: dict[str, Any], arm: str, logged: str, model: str, outputs: str) -> Iterator[str]:
+    """Why another model has other tokens for the same request, as far as it does."""
+    sides = {"input": BUCKETS[:4], "output": OUTPUT_BUCKETS}
+    before, after = (
+        {side: sum(row[f"{name}_{bucket}"] or 0 for bucket in buckets) for side, buckets in sides.items()}
+        for name in (ARMS[0], arm)
+    )
+    ways = {"input": f"{_format(model)}; {_format(logged)}", "output": OUTPUT_WAYS[outputs]}
+    for side, way in ways.items():
+        if before[side] and after[side] and before[side] != after[side]:
+            yield f"{side} {before[side]:,.10g} -> {after[side]:,.10g}: {way}"
+
+
+def _format(model: str) -> str:
+    """What a model makes of a text, and what its chat format adds."""
+    rule, name = counting_rule(model), model.rpartition("/")[2]
+    chat = rule.chat
+    adds = f"adds {chat.per_request} tokens a request and {chat.per_message} a message"
+    if chat.without_system:
+        adds += f", {chat.without_system} more without a system message"
+    counts = "with" if rule.ratio in (None, 1) else f"about {rule.ratio:g} x"
+    return f"{name} counts {counts} {rule.tokenizer} and {adds}"
 
 
 def _simulated(row: dict[str, Any], arm: str, caches: Mapping[str, Any]) -> bool:

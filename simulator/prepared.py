@@ -180,6 +180,7 @@ def _restored(store: Store, log: Log, index: ModelIndex, problems: ProblemLog) -
         return None
     held = [part.batch(index) for part in found.parts] if found.nbytes <= HELD_BYTES else None
     found.told.again(problems)
+    warn.warning("note: the log was read before, and is taken from %s; --no-cache reads it anew", store.folder)
     return Prepared(found, held, index, lasting=True)
 
 

@@ -80,6 +80,7 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
         "waterfall": waterfall(against, scale),
         "period": {
             "days": days(run),
+            "logged_usd_per_30d": per_30d(run, scale(facts.logged_pico)),
             "baseline_usd_per_30d": per_30d(run, scale(against.total.baseline)),
             "routed_usd_per_30d": per_30d(run, scale(against.total.routed)),
         },

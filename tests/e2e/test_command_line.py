@@ -145,6 +145,20 @@ def test_explain_shows_the_rule_and_arithmetic_that_adds_up(
     assert "code" in said.stdout
 
 
+def test_explain_says_why_another_model_has_other_tokens(log: Path, rules: Path, tmp_path: Path) -> None:
+    """Meta's template adds 25 tokens and, without a system message, 5; OpenAI's adds 3."""
+    out = tmp_path / "out"
+    rules.write_text(rules.read_text().replace("openai/gpt-4o-mini", "groq/llama-3.1-8b-instant"))
+    backroute("replay", log, "--rules", rules, "--out", out)
+    said = " ".join(backroute("explain", out, "--request", "r1").stdout.split())
+    assert "llama-3.1-8b-instant counts with" in said
+    assert "adds 25 tokens a request and 4 a message, 5 more without a system message" in said
+    assert "gpt-4o counts with o200k_base and adds 3 tokens a request and 3 a message" in said
+    assert "output 100 -> " in said
+    held = json.loads(backroute("explain", out, "--request", "r1", "--format", "json").stdout)[0]
+    assert [bool(arm["why"]) for arm in held["arms"]] == [False, False, True]
+
+
 def test_check_counts_what_hides_behind_what(tmp_path: Path) -> None:
     log = write(
         tmp_path / "log.jsonl", [call(0, prompt="some python"), call(1, prompt="hello"), call(2, prompt="python " * 50)]

@@ -212,7 +212,8 @@ def good() -> dict[str, Any]:
             "token_usd": "-211.40", "price_usd": "3310.11", "cache_usd": "-44.90", "overhead_usd": "-12.50",
             "retry_usd": "0",
         },
-        "period": {"days": 30.0, "baseline_usd_per_30d": "4812.33", "routed_usd_per_30d": "1771.02"},
+        "period": {"days": 30.0, "logged_usd_per_30d": "4812.33", "baseline_usd_per_30d": "4812.33"}
+        | {"routed_usd_per_30d": "1771.02"},
         "by_rule": [
             rule("simple_chat", "groq/llama-3.1-8b-instant", 487_458, "2190.20", "61.77"),
             rule("analytics", "openai/gpt-4o-mini", 203_107, "1102.13", "84.25"),
@@ -254,7 +255,8 @@ def loss() -> dict[str, Any]:
             "token_usd": "0.0003", "price_usd": "-0.000754", "cache_usd": "0", "overhead_usd": "-0.00005",
             "retry_usd": "0",
         },
-        "period": {"days": 1.04, "baseline_usd_per_30d": "0.121", "routed_usd_per_30d": "0.136"},
+        "period": {"days": 1.04, "logged_usd_per_30d": "0.121", "baseline_usd_per_30d": "0.121"}
+        | {"routed_usd_per_30d": "0.136"},
         "by_rule": [
             rule(HOSTILE_RULE, LONG_MODEL, 30, "0.0032", "0.003704"),
             rule(None, "openai/gpt-4o-mini", 11, "0.0010", "0.0010"),
@@ -293,7 +295,12 @@ def as_logged() -> dict[str, Any]:
             "overhead_usd": "-100000",
             "retry_usd": "0",
         },
-        "period": {"days": 30.0, "baseline_usd_per_30d": "31000000", "routed_usd_per_30d": "11300000"},
+        "period": {
+            "days": 30.0,
+            "logged_usd_per_30d": "12400000",
+            "baseline_usd_per_30d": "31000000",
+            "routed_usd_per_30d": "11300000",
+        },
         "by_rule": [
             rule("simple_chat", "groq/llama-3.1-8b-instant", 487_458, "9000000", "200000"),
             rule("analytics", LONG_MODEL, 203_107, "7000000", "600000"),
@@ -329,7 +336,7 @@ def nothing() -> dict[str, Any]:
         "savings": unknown,
         "savings_vs_as_logged": unknown,
         "waterfall": dict.fromkeys(good()["waterfall"]),
-        "period": {"days": None, "baseline_usd_per_30d": None, "routed_usd_per_30d": None},
+        "period": {"days": None, "logged_usd_per_30d": None, "baseline_usd_per_30d": None, "routed_usd_per_30d": None},
         "by_rule": [], "by_model": [], "by_day": [], "sensitivity": [], "prices": [], "assumptions": [],
     }  # fmt: skip
 

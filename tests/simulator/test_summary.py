@@ -36,9 +36,19 @@ def test_the_schema_refuses_what_is_not_promised(replayed: Replayed) -> None:
 def test_a_month_is_projected_from_its_days_and_from_a_day_at_least(replayed: Replayed) -> None:
     """Two calls of $0.0035, fifteen days apart: $0.007 in 15 days is $0.014 in 30."""
     _, after = replayed([call(0), call(1, timestamp="2026-06-16T12:00:00Z")])
-    assert after.summary["period"] == {"days": 15.0, "baseline_usd_per_30d": "0.014", "routed_usd_per_30d": "0.014"}
+    assert after.summary["period"] == {
+        "days": 15.0,
+        "logged_usd_per_30d": "0.014",
+        "baseline_usd_per_30d": "0.014",
+        "routed_usd_per_30d": "0.014",
+    }
     _, after = replayed([call(0), call(1, timestamp="2026-06-01T18:00:00Z")])
-    assert after.summary["period"] == {"days": 0.25, "baseline_usd_per_30d": None, "routed_usd_per_30d": None}
+    assert after.summary["period"] == {
+        "days": 0.25,
+        "logged_usd_per_30d": None,
+        "baseline_usd_per_30d": None,
+        "routed_usd_per_30d": None,
+    }
 
 
 def test_prices_in_the_summary_are_dated_and_sourced(replayed: Replayed) -> None:

@@ -127,7 +127,7 @@ def test_scores_of_texts_are_kept(path: Path, book: PriceBook, tmp_path: Path, m
 
 
 def test_a_sweep_uses_what_a_replay_kept(
-    path: Path, book: PriceBook, tmp_path: Path, unread: Callable[[], None]
+    path: Path, book: PriceBook, tmp_path: Path, unread: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     from router.parameters import read_parameter
 
@@ -135,9 +135,11 @@ def test_a_sweep_uses_what_a_replay_kept(
     wanted = [read_parameter("simple_chat.length.below=5:40:5")]
     fresh = sweep(read_log(path, cache=False), rules, wanted, Scenario("template", rules, book))
     replayed(path, book, tmp_path / "first")
+    assert "taken from" not in caplog.text
     unread()
     again = sweep(read_log(path), rules, wanted, Scenario("template", rules, book))
     assert [point.all.usd for point in again.settings] == [point.all.usd for point in fresh.settings]
+    assert f"the log was read before, and is taken from {path.parent / store.FOLDER}" in caplog.text
 
 
 def test_a_log_of_another_name_or_place_tells_its_problems_by_that(
