@@ -172,8 +172,8 @@ def _arm(
         why = "a service tier, deciding, checks, calls in vain, a cost as billed or other prices make the difference"
         note = f"adds up to ${dollars(sums)}: {why}"
     usd = None if stored is None else dollars(stored)
-    why = () if is_logged or model is None or logged is None else tuple(_moved(row, arm, logged, model, outputs))
-    return ArmLines(arm, model, usd, row[f"{arm}_feasible"], row[f"{arm}_provenance"], lines, note, why)
+    moved = () if is_logged or model is None or logged is None else tuple(_moved(row, arm, logged, model, outputs))
+    return ArmLines(arm, model, usd, row[f"{arm}_feasible"], row[f"{arm}_provenance"], lines, note, moved)
 
 
 def _moved(row: dict[str, Any], arm: str, logged: str, model: str, outputs: str) -> Iterator[str]:
