@@ -87,8 +87,8 @@ def _counter(tokenizer: str) -> FastCounter:
         raise BackrouteError("tokenizer", f"{tokenizer} is not installed", fix="pip install 'backroute[llama]'")
     packed = file.read_bytes()
     held = gzip.decompress(packed) if file.suffix == ".gz" else packed
-    lines = (line.split() for line in held.splitlines() if line)
-    ranks = {binascii.a2b_base64(token): int(rank) for token, rank in lines}
+    said = held.split()  # a token and its rank, again and again
+    ranks = dict(zip(map(binascii.a2b_base64, said[::2]), map(int, said[1::2]), strict=True))
     split = _SPLIT[tokenizer]
     reference = tiktoken.Encoding(tokenizer, pat_str=split, mergeable_ranks=ranks, special_tokens={})
     return FastCounter(reference, split, held)

@@ -232,7 +232,9 @@ def _lean(requests: pa.RecordBatch) -> pa.Array:
     for code, column in ((AS_SYSTEM, requests["system"]), (AS_PROMPT, requests["prompt"])):
         alike = pc.fill_null(pc.equal(length, pc.binary_length(column).take(parents)), False)
         at = np.flatnonzero(alike.to_numpy(zero_copy_only=False))
-        same = pc.equal(text.take(pa.array(at)), column.take(parents.take(pa.array(at))))
+        whose = parents.to_numpy()[at]
+        one_each = np.array_equal(whose, np.arange(len(column)))  # as a rule, and then nothing is copied
+        same = pc.equal(text.take(pa.array(at)), column if one_each else column.take(pa.array(whose)))
         stands[at[same.to_numpy(zero_copy_only=False)]] = code
     own = pc.if_else(pa.array(stands == OWN), text, None)
     return _lists(messages, [role, name, own, pa.array(stands)], LEAN_MESSAGE)

@@ -56,7 +56,7 @@ class Prepared:
     def __init__(self, found: Found, held: list[Batch] | None, index: ModelIndex, *, lasting: bool) -> None:
         memory, room = Memory(), Room(PROMPT_BYTES)
         self._held = None if held is None else [replace(each, memory=memory, number=n) for n, each in enumerate(held)]
-        for batch in self._held or ():
+        for batch in (self._held or ()) if lasting else ():
             if isinstance(batch.requests, KeptRequests):
                 batch.requests.room = room
         made = [(batch.made, len(batch.source)) for batch in self._held or () if batch.made is not None]

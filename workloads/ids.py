@@ -39,7 +39,7 @@ class Ids:
         if stated.null_count:
             held = [digest.hex() if name is None else name for name, digest in zip(held, digests, strict=True)]
             names = pa.array(held, pa.string())
-        keys = np.fromiter([xxh3_64_intdigest(name.encode()) for name in held], np.uint64, len(held))
+        keys = np.fromiter(map(xxh3_64_intdigest, map(str.encode, held)), np.uint64, len(held))
         return cls(names, keys, np.frombuffer(b"".join(digests), ">u8")[::2].astype(np.uint64))
 
 
@@ -56,7 +56,7 @@ class MetIds:
         self._repeated[key] += 1
         return self._repeated[key] - 1
 
-    def take_in(self, keys: Sequence[int], contents: Sequence[int]) -> bool:
+    def take_in(self, keys: Keys, contents: Keys) -> bool:
         """Take in rows; False, and nothing done, where one of their ids was met before or is there twice."""
         return self._met.update(keys, contents)
 

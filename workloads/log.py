@@ -218,7 +218,7 @@ class Gathering:
     def take(self, block: Block | RowGroups, found: BlockIds) -> bool:
         """Take in a block's rows; False, and nothing done, where the block has to be read here."""
         self._begin(block)
-        if self._broken or not self._reading.accept(found.keys.tolist(), found.contents.tolist(), chat.NAME):
+        if self._broken or not self._reading.accept(found.keys, found.contents, chat.NAME):
             return False
         self._digest.update(found.digests)
         self._lines += found.lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -41,12 +41,12 @@ class Met:
         if len(self._recent) >= RECENT:
             self._put_away()
 
-    def update(self, keys: Sequence[int], contents: Sequence[int]) -> bool:
+    def update(self, keys: Array, contents: Array) -> bool:
         """Take in keys that were not met before; False, and nothing done, where one was, or is there twice."""
-        new = dict(zip(keys, contents, strict=True))
+        new = dict(zip(keys.tolist(), contents.tolist(), strict=True))
         if len(new) < len(keys) or not self._recent.keys().isdisjoint(new):
             return False
-        sought = np.array(keys, np.uint64)
+        sought = np.sort(keys)  # neighbours are found near each other
         if any(run.find(sought) is not None for run in self._runs):
             return False
         self._recent.update(new)

@@ -20,7 +20,7 @@ from workloads.formats import Format, Reader, chat, reader_of, recognise
 from workloads.formats.not_a_call import NotACallError
 from workloads.formats.plain import read_plain
 from workloads.formats.unfold import unfold
-from workloads.ids import Ids, MetIds, digests_of, key_of
+from workloads.ids import Ids, Keys, MetIds, digests_of, key_of
 from workloads.rows import Columns, Row, RowError, to_batches
 from workloads.sources import Source, numbered_lines
 
@@ -127,11 +127,11 @@ class Reading:
 
     def _new(self, lines: Lines, at: list[int], ids: Ids, begin: int, end: int) -> list[int]:
         """The numbers of those plain rows from `begin` on and before `end` that are to be kept; `at`: their lines."""
-        keys, contents = ids.keys[begin:end].tolist(), ids.contents[begin:end].tolist()
+        keys, contents = ids.keys[begin:end], ids.contents[begin:end]
         if self._met.take_in(keys, contents):
             return list(range(begin, end))
         kept = []
-        for number, key, content in zip(range(begin, end), keys, contents, strict=True):
+        for number, key, content in zip(range(begin, end), keys.tolist(), contents.tolist(), strict=True):
             line, name = lines[at[number]], ids.names[number].as_py()
             try:
                 if not self._met.is_new(name, key, content):
@@ -260,7 +260,7 @@ class Reading:
         if not self._met.is_new(row.request_id, key_of(row.request_id), int.from_bytes(line.digest[:8])):
             row.notes.append(("id_reused", "request_id", row.request_id, *REUSED))
 
-    def accept(self, keys: Sequence[int], contents: Sequence[int], name: str) -> bool:
+    def accept(self, keys: Keys, contents: Keys, name: str) -> bool:
         """Take in rows of a format that were read elsewhere; False, and nothing done, where an id was met before."""
         if name not in self.formats or not self._met.take_in(keys, contents):
             return False

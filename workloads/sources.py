@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -206,7 +207,8 @@ def stripped(lines: list[bytes], *, begins: bool) -> list[bytes]:
     """Lines without what ends them on Windows, empty where they are blank; the file's first without a mark."""
     if begins and lines:
         lines[0] = lines[0].removeprefix(BYTE_ORDER_MARK)
-    return [b"" if line.isspace() else line.rstrip(b"\r") for line in lines]
+    ended = list(map(bytes.rstrip, lines, repeat(b"\r")))
+    return [b"" if line.isspace() else line for line in ended] if any(map(bytes.isspace, ended)) else ended
 
 
 def _skip_line(stream: IO[bytes]) -> int:

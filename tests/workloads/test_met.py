@@ -40,8 +40,8 @@ def test_a_block_is_taken_whole_or_not_at_all(blocks: list[list[int]], recent: i
         held, plain = Met(), dict[int, int]()
         for block in blocks:
             new = len(set(block)) == len(block) and plain.keys().isdisjoint(block)
-            assert held.update(block, [key + 1 for key in block]) == new
-            plain |= {key: key + 1 for key in block} if new else {}
+            assert held.update(np.array(block, np.uint64), np.array(block, np.uint64) + np.uint64(1)) == new
+            plain |= {key: (key + 1) % 2**64 for key in block} if new else {}
         for key in {key for block in blocks for key in block}:
             assert held.get(key) == plain.get(key)
 
@@ -49,9 +49,9 @@ def test_a_block_is_taken_whole_or_not_at_all(blocks: list[list[int]], recent: i
 def test_what_is_put_away_takes_four_bytes_of_memory() -> None:
     held, draw = Met(), np.random.default_rng(0)
     for _ in range(8):
-        block = draw.integers(0, 2**64, 2**17, np.uint64).tolist()
+        block = draw.integers(0, 2**64, 2**17, np.uint64)
         assert held.update(block, block)
     assert [run._halves.nbytes for run in held._runs] == [4 * 2**20]
     assert not held._recent
-    assert held.get(block[5]) == block[5]
-    assert not held.update([block[5]], [0])
+    assert held.get(int(block[5])) == block[5]
+    assert not held.update(block[5:6], block[:1])
