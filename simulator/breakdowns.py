@@ -69,7 +69,8 @@ def sensitivity(run: Run, number: int, comparison: Comparison, found: Interval) 
     if run.changes is not None:
         base = 0 if comparison is run.comparisons[number][0] else LOGGED
         totals = comparison.total.baseline, comparison.total.routed
-        rows += state_ranges(run.changes, run.totals.state, number, (base, number), totals)
+        ranges = state_ranges(run.changes, run.totals.state, number, (base, number), totals)
+        rows += [row for row in ranges if row[0] not in found.includes]
     rows.sort(key=lambda row: row[1] - row[2])
     return [{"source": name, "low_pct": low, "high_pct": high} for name, low, high in rows]
 

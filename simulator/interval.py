@@ -8,10 +8,12 @@ from functools import lru_cache
 
 import numpy as np
 
+from simulator.arms import NANO
 from simulator.bootstrap import BUCKETS, REPLICATES, weights
 from simulator.counts import Array
 from simulator.fold import SIDES, ArmSums, Comparison
 from simulator.pairs import SAME_MODEL, Pair, Spread
+from simulator.state.assumed import HITS, MOST_LOST
 
 LEVEL = 0.90
 DRAWS = 10  # token draws beside each bootstrap replicate
@@ -41,11 +43,14 @@ class Interval:
     alone: tuple[tuple[str, float, float], ...]
 
 
-def interval(comparison: Comparison, spreads: Mapping[Pair, Spread], seed: int) -> Interval:
+def interval(
+    comparison: Comparison, spreads: Mapping[Pair, Spread], seed: int, hits: tuple[int, int] = (0, 0)
+) -> Interval:
     """Simulate the saving of a comparison.
 
     Every draw takes one bootstrap replicate and, per pair of models and side, one log-normal factor of mean one; the
-    two arms share it where they share the pair. Single requests' lengths add a normal term.
+    two arms share it where they share the pair. Single requests' lengths add a normal term. Of what assumed cache hits
+    saved in the two arms, `hits` in picodollars, every draw loses one share for both, up to MOST_LOST.
     """
     present = {pair for sums in (comparison.baseline, comparison.routed) for pair in sums.by_pair}
     unsure = {
@@ -55,11 +60,12 @@ def interval(comparison: Comparison, spreads: Mapping[Pair, Spread], seed: int) 
         if _sds(spreads[pair])[side] > 0 and _has_money(comparison, pair, side)
     }
     named = [name for name in (*SIDE_NAMES, ESTIMATES) if name in unsure]
-    sources = [SAMPLING, *named, *([REQUESTS] if comparison.noise else [])]
+    sources = [SAMPLING, *named, *([REQUESTS] if comparison.noise else []), *([HITS] if any(hits) else [])]
     if not comparison.total.baseline:
         return Interval(None, None, None, tuple(sources), ())
     normals = {pair: _normals(seed, pair.seed) for pair in present}
     single = _normals(seed, -1)[0]
+    lost = np.random.default_rng([seed, *HITS.encode()]).uniform(0, MOST_LOST, REPLICATES * DRAWS) / NANO
     # Floats are summed in one order, whatever the order in which the pairs were met.
     order = sorted(present, key=lambda pair: (pair != SAME_MODEL, str(tuple(pair))))
 
@@ -74,6 +80,8 @@ def interval(comparison: Comparison, spreads: Mapping[Pair, Spread], seed: int) 
         base, routed = (_totals(arm, factors, sampled=sampled) for arm in arms)
         if only in (None, REQUESTS):
             routed = routed + single * np.sqrt(comparison.noise)
+        if only in (None, HITS):
+            base, routed = (total + lost * saved for total, saved in zip((base, routed), hits, strict=True))
         return base, routed
 
     base, routed = simulate(None)

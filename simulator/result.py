@@ -22,8 +22,9 @@ from simulator.plausible import Doubt
 from simulator.reconcile import Reconciliation
 from simulator.scenario import Scenario
 from simulator.shown import result_html, saving_html
+from simulator.state.assumed import unsure_hits
 from simulator.state.cached_input import CachedInput
-from simulator.state.changes import Changes
+from simulator.state.changes import LOGGED, Changes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +78,8 @@ class Run:
     def interval(self, number: int, which: int) -> Interval:
         """The interval of one scenario's saving: 0 against the first scenario, 1 against the log."""
         if (number, which) not in self._intervals:
-            found = interval(self.comparisons[number][which], self.spreads, self.seed)
+            hits = unsure_hits(self.changes, self.totals.state, number, LOGGED if which else 0)
+            found = interval(self.comparisons[number][which], self.spreads, self.seed, hits)
             self._intervals[number, which] = found
         return self._intervals[number, which]
 

@@ -135,6 +135,11 @@ class Caches:
         known = {each.provider for each in self.calibration if each.source == FROM_LOG}
         return np.asarray((model != NO_MODEL) & ~self._of(model, known))
 
+    def unsure(self, model: Codes) -> Array:
+        """Bool per request: neither the log nor the user tells the hit rate of its model's provider."""
+        said = self._settings.hit_rate
+        return self.assumed(model) & ~self._of(model, said.keys()) & (ALL not in said)
+
     def _of(self, model: Codes, providers: Set[str]) -> Array:
         """Bool per request: its model's provider is one of some."""
         return np.array([*(name.partition("/")[0] in providers for name in self._index.names), False])[model]
@@ -285,6 +290,7 @@ def said(caches: Caches, arms: Sequence[ArmCache]) -> dict[str, Any]:
                 "input_tokens": int(arm.inputs.sum()) // THOUSAND,
                 "read_tokens": int(arm.cached.read.sum()) // THOUSAND,
                 "assumed_read_tokens": int(arm.cached.read[caches.assumed(arm.model)].sum()) // THOUSAND,
+                "unsure_read_tokens": int(arm.cached.read[caches.unsure(arm.model)].sum()) // THOUSAND,
                 "written_tokens": int(arm.cached.written.sum()) // THOUSAND,
                 "read_pct": 100.0 * int(arm.cached.read.sum()) / max(1, int(arm.inputs.sum())),
                 "recorded_requests": arm.recorded,

@@ -31,6 +31,7 @@ def state_said(
     if "cache" in said:
         for arm in said["cache"]["arms"]:
             arm["saved_usd"] = dollars(scale(sums[arm.pop("number"), "cache"]))
+            del arm["unsure_read_tokens"]
     if "retries" in said:
         own, base = said["retries"], said["retries"].get("baseline")
         for part, arm in ((own, number), (base, 0)):

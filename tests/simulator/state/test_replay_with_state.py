@@ -208,7 +208,15 @@ def test_assumed_cache_hits_are_named_with_the_saving_that_rests_on_them() -> No
     assert row["saving_resting_on_it_pct"] == pytest.approx(100 * 0.0024 / 0.00324)
     (doubt,) = (each for each in after.summary["sensitivity"] if each["source"] == row["name"])
     found = doubt["low_pct"], doubt["high_pct"]
+    # The interval loses 0 to 0.32 of such hits, of which 90% lie between 0.016 and 0.304.
+    ends = [100 * (0.00324 + 0.0024 * lost) / (0.0096 + 0.0024 * lost) for lost in (0.016, 0.304)]
+    assert found == pytest.approx(ends, abs=0.05)
+    assert row["name"] in after.summary["savings"]["interval_includes"]
+    _, sure = replayed(rows, State(cache=CacheSettings({"openai": 1.0})))
+    (doubt,) = (each for each in sure.summary["sensitivity"] if each["source"] == row["name"])
+    found = doubt["low_pct"], doubt["high_pct"]
     assert found == pytest.approx((100 * 0.00324 / 0.0096, 100 * 0.00564 / 0.012)), "with such caches, and without"
+    assert row["name"] not in sure.summary["savings"]["interval_includes"], "a rate that is given is taken as given"
     usage = {"prompt_tokens": 2000, "completion_tokens": 100, "prompt_tokens_details": {"cached_tokens": 960}}
     _, known = replayed([rows[0], {**rows[1], "usage": usage}], State(cache=CacheSettings()))
     assert not any(each["name"].startswith("cache hits") for each in known.summary["assumptions"])
