@@ -229,7 +229,7 @@ def test_a_swept_setting_costs_what_its_replay_does(state: State, book: PriceBoo
 
 
 def test_a_profile_replays_to_the_same_caches(tmp_path: Path, book: PriceBook) -> None:
-    rows, path = conversations(), tmp_path / "profile.parquet"
+    rows, path = [row | {"session_id": None} for row in conversations()], tmp_path / "profile.parquet"
     write_profile(read_log(rows), path, book=book, salt=b"0123456789abcdef", routers=[RULES])
     base = Scenario.always("openai/gpt-4o", book)
     one, other = (replay(log, base, Scenario("test", RULES, book))[1] for log in (read_log(rows), ProfileLog(path)))
