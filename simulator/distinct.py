@@ -33,13 +33,14 @@ class Distinct:
     def _add(self, keys: Array) -> None:
         self.waiting.append(keys)
         if sum(map(len, self.waiting)) > len(self.held):
-            self._settle()
+            self.settle()
 
     def __len__(self) -> int:
-        self._settle()
+        self.settle()
         return len(self.held)
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """Make one of those held and those waiting."""
         waiting, self.waiting = [keys for keys in self.waiting if len(keys)], []
         if waiting:
             alone = len(waiting) == 1 and not len(self.held)

@@ -254,6 +254,7 @@ class Incremental:
                 found.compared_pico = found.logged_pico
                 merge(facts, found)
                 merge(bill, Reconciliation.of(batch, self._index, first.book))
+            facts.session_keys.settle()  # once, and not in every copy
             self._billed = key, facts, bill
         return self._billed[1:]
 
