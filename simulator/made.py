@@ -40,6 +40,7 @@ class Made:
         self._old: dict[str, pa.Array] | None = None
         self._known: set[str] | None = None if names else set()  # the names of all that is or was there
         self._new: dict[str, pa.Array] = {}
+        self._leaving: dict[str, pa.Array] = {}  # on their way to disk
         self._files = Lock()
         self._place: tuple[Made, int, int] | None = None  # what keeps it together with others, its first row, its rows
 
@@ -63,7 +64,7 @@ class Made:
         Raises:
             DamagedError: a file is not what was written.
         """
-        own = self._new.get(name)
+        own = self._new.get(name, self._leaving.get(name))
         if own is None and (self._known is None or name in self._known):
             with self._files:
                 if self._old is None:
@@ -91,8 +92,10 @@ class Made:
     def taken(self) -> dict[str, pa.Array]:
         """What was taken in since the last time, to be written; nothing that was read is held any more."""
         columns, self._new, self._old = self._new, {}, None
-        if columns and self._known is not None:
-            self._known |= columns.keys()
+        if self._place is None:
+            self._leaving.update(columns)
+            if self._known is not None:
+                self._known |= columns.keys()
         return columns
 
     def write(self, columns: Columns) -> None:
@@ -108,6 +111,9 @@ class Made:
             for file in merged:
                 (self.folder / file).unlink(missing_ok=True)
             self.names = [*(file for file in self.names if file not in merged), *([name] if name != NOTHING else [])]
+            self._old = None
+        for left in columns:
+            self._leaving.pop(left, None)
 
     def save(self) -> None:
         """Write what is new, if anything is and others do not."""

@@ -74,6 +74,8 @@ def test_two_processes_that_build_at_once_are_both_right(
     codes, said = zip(*map(ended, both), strict=True)
     assert codes == (0, 0)
     assert said[0] == said[1] != ""
+    readings = [each.parent for each in (path.parent / store.FOLDER).glob(f"*/{store.MANIFEST}")]
+    assert all(list(each.glob("all.made.*.parquet")) for each in readings)  # written before Python ended
     unread()
     base, case = Scenario.always("openai/gpt-4o", book), Scenario("case", load_rules("case"), book)
     after = replay(read_log(path), base, case, out=tmp_path / "third")[1]
