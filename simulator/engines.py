@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import multiprocessing
 import os
@@ -115,7 +116,7 @@ class Pool:
     def _submit(self, function: Callable[[Task], Result], task: Task) -> Future[Result]:
         if self._pool is None:
             spawn = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.workers - 1, mp_context=spawn, initializer=_one_arrow_thread)
+            self._pool = ProcessPoolExecutor(self.workers - 1, mp_context=spawn, initializer=_begin)
         try:
             with _one_thread():  # the first task starts the processes
                 return self._pool.submit(function, task)
@@ -167,8 +168,10 @@ def _one_thread() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _one_arrow_thread() -> None:
+def _begin() -> None:
+    """What a worker does once, when it has imported everything."""
     pa.set_cpu_count(1)
+    gc.freeze()  # which lasts as long as the process: the collector need not go through it time and again
 
 
 class Dask:

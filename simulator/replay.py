@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from copy import copy
 from dataclasses import replace
 from functools import partial
@@ -114,7 +115,7 @@ def _pass(run: Run, log: Log, engine: Engine | None, *, write: bool) -> None:
     begun = run.folder / "problems.jsonl.partial"  # what a replay that is cut short leaves is the replay before it
     try:
         # Its products are small: threads of linear algebra would wait for each other longer than they work.
-        with threadpool_limits(1, "blas"), begun.open("w", encoding="utf-8") as sink:
+        with threadpool_limits(1, "blas"), _collector_spared(), begun.open("w", encoding="utf-8") as sink:
             run.problems = ProblemLog(sink)
             _write(run, _replayed(run, log, engine, write=write))
         begun.replace(run.folder / "problems.jsonl")
@@ -133,6 +134,19 @@ def _pass(run: Run, log: Log, engine: Engine | None, *, write: bool) -> None:
         fix = "rules on meta, model, user_id, has_tools and other flags, or the output cap can decide them"
         raise BackrouteError(log.name, what, effect="no request can be routed", fix=fix)
     run.facts.formats, run.facts.digest = sorted(log.formats), log.digest
+
+
+@contextmanager
+def _collector_spared() -> Iterator[None]:
+    """What is there before outlives a replay, so the collector need not go through it time and again."""
+    own = not gc.get_freeze_count()
+    if own:
+        gc.freeze()
+    try:
+        yield
+    finally:
+        if own:
+            gc.unfreeze()
 
 
 def _write(run: Run, parts: Iterator[Replayed], *, add: bool = True) -> None:

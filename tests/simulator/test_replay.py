@@ -1,3 +1,4 @@
+import gc
 import sys
 from collections.abc import Iterator
 from decimal import Decimal
@@ -32,6 +33,16 @@ def test_the_arithmetic_of_a_small_log(replayed: Replayed) -> None:
         ("default", 2, "0.007"),
         ("code", 1, "0.00021"),
     ]
+
+
+def test_a_replay_leaves_the_collector_as_it_was(replayed: Replayed) -> None:
+    gc.unfreeze()
+    replayed([call(0)])
+    assert gc.get_freeze_count() == 0
+    gc.freeze()  # as a server does before it forks
+    replayed([call(0)])
+    assert gc.get_freeze_count() > 0
+    gc.unfreeze()
 
 
 def test_cached_input_is_exact_on_the_same_model_and_folds_on_another(replayed: Replayed) -> None:
