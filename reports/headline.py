@@ -67,11 +67,16 @@ def headline(summary: Summary) -> Headline:
         logged = before
     if before == baseline:
         baseline = before
-    figures = [Figure("Spent, as logged", logged)]
-    if hypothetical:
-        if before is not None and usd(before) != usd(logged):
-            figures = [Figure("Spent, as logged", logged, f"{usd(before)} of it on the requests compared")]
-    elif baseline != logged:
+    notes = []
+    if logged is not None and (unpriced := summary["as_logged"]["unpriced"]):
+        notes.append(f"and {counted(unpriced, 'request')} without a price")
+    recorded = amount(summary["as_logged"]["recorded_usd"])
+    if logged is not None and recorded is not None and abs(recorded - logged) * 200 > logged:
+        notes.append(f"priced as of {summary['manifest']['prices_as_of']}; the log records {usd(recorded)}")
+    if hypothetical and before is not None and logged is not None and usd(before) != usd(logged):
+        notes.append(f"{usd(before)} of it on the requests compared")
+    figures = [Figure("Spent, as logged", logged, "; ".join(notes))]
+    if not hypothetical and baseline != logged:
         figures.append(Figure(f"Baseline ({summary['baseline']['name']})", baseline))
     figures.append(Figure(f"With routing ({summary['routed']['name']})", routed))
     loss = saved is not None and saved < 0
@@ -91,7 +96,7 @@ def headline(summary: Summary) -> Headline:
         raises=raises(summary),
         rests_on=tuple(assumption(row) for row in heaviest(summary)[:RESTS_ON]),
         hypothetical=against_baseline(summary) if hypothetical else "",
-        beside="" if hypothetical or baseline == logged else against_logged(summary),
+        beside="" if hypothetical or logged in (None, baseline) else against_logged(summary),
         caches=caches(summary),
         caches_known="cache" in summary,
     )
@@ -131,7 +136,9 @@ def coverage(summary: Summary) -> str:
     if not log["rows"]:
         return "no requests were replayed"
     said = f"{percent(covered['requests_pct'])} of {counted(log['rows'], 'request')}"
-    said += f", {percent(covered['logged_usd_pct'])} of the logged spend"
+    known = "known logged spend" if summary["as_logged"]["unpriced"] else "logged spend"
+    if summary["as_logged"]["usd"] is not None:
+        said += f", {percent(covered['logged_usd_pct'])} of the {known}"
     return said if log["sample_rate"] == 1 else f"{said}; scaled up from a {percent(100 * log['sample_rate'])} sample"
 
 

@@ -49,7 +49,10 @@ def notes(summary: Summary) -> list[tuple[str, str]]:
     for arm, alone in (("baseline", "with the baseline"), ("routed", "with routing")):
         if number := covered[f"{arm}_only"]:
             said.append(("Left out", f"{counted(number, 'request')} that can be priced and served only {alone}"))
-    said.append(("Priced", share(covered["priced_pct"], "have a price in every arm")))
+    if summary["as_logged"]["usd"] is None and log["rows"]:
+        said.append(("Priced", "no request has a price as logged, so that the log's own spend is unknown"))
+    else:
+        said.append(("Priced", share(covered["priced_pct"], "have a price in every arm")))
     said.append(("Counted", share(covered["counted_pct"], "have known token counts in every arm")))
     said.append(("Counted by", provenance(summary)))
     said.append(("Recorded cost", drift(summary)))

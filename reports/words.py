@@ -51,16 +51,19 @@ def rounded(money: Decimal, places: int) -> Decimal:
 
 
 def adding_up(whole: Decimal | None, *parts: Decimal | None) -> list[Decimal | None]:
-    """A sum and its parts, each with as many decimals as it takes for them to add up as they are shown.
+    """A sum and its parts, all with as many decimals as it takes for them to add up as they are shown.
 
-    Rounded by itself, $8.068 = $1.774 + $6.294 would read $8.07 = $1.77 + $6.29. Figures of different sizes add up to
-    the last digit of the coarsest.
+    Rounded by itself, $8.068 = $1.774 + $6.294 would read $8.07 = $1.77 + $6.29. Each keeps two significant digits;
+    what is under a ten-thousandth of the largest stands as it does alone.
     """
     figures = [money for money in (whole, *parts) if money is not None]
-    if len(figures) <= len(parts):
+    largest = max(map(abs, figures), default=Decimal(0))
+    if len(figures) <= len(parts) or not largest:
         return [whole, *parts]
-    for least in (0, *range(2, EXACT + 1)):
-        placed = [Placed(money, max(usual_places(money), least)) for money in figures]
+    heavy = [money for money in figures if abs(money) * 10_000 >= largest]
+    least = max(min(map(usual_places, heavy)), *(1 - money.adjusted() for money in heavy))
+    for places in range(least if least != 1 else 2, EXACT + 1):
+        placed = [Placed(money, places if money in heavy else usual_places(money)) for money in figures]
         if add_up(placed[0], placed[1:]):
             return [*placed]
     return [whole, *parts]

@@ -35,6 +35,7 @@ class LogFacts:
     counted: int = 0
     undecided: int = 0
     logged_pico: int = 0
+    unpriced: int = 0  # requests that it holds nothing of: no model is named, or it has no price
     compared_pico: int = 0  # the same, with the prompt cache that was simulated for the logged arm, if any
     models: Counter[str | None] = field(default_factory=Counter)  # as-logged picodollars by model
     unknown_models: Counter[str] = field(default_factory=Counter)  # requests by logged name
@@ -66,6 +67,7 @@ class LogFacts:
         """Set what the batch cost as logged."""
         spent = np.where(logged.priced, logged.total, 0)
         self.logged_pico = exact_sum(spent)
+        self.unpriced = len(spent) - int(np.count_nonzero(logged.priced))
         code = np.where(logged.priced, logged.model + 1, len(index.names) + 1)  # the last for what has no price
         requests = np.bincount(code, minlength=len(index.names) + 2)[:-1]
         sums = exact_sums(code, spent, len(index.names) + 2).tolist()

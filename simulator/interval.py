@@ -88,7 +88,7 @@ def interval(
     low, high = _central(_percent(base, routed))
     alone = [(source, *_central(_percent(*simulate(source)))) for source in sources]
     alone.sort(key=lambda row: row[1] - row[2])
-    return Interval(low, high, float(np.mean(base > routed)), tuple(sources), tuple(alone))
+    return Interval(low, high, float(np.mean((base > routed)[base > 0])), tuple(sources), tuple(alone))
 
 
 def _normals(seed: int, own: int) -> Array:
@@ -158,7 +158,9 @@ def _totals(arm: _Drawn, factors: dict[Pair, Array], *, sampled: bool) -> Array:
 
 
 def _percent(base: Array, routed: Array) -> Array:
-    return np.asarray(np.divide(base - routed, base, out=np.zeros_like(base), where=base > 0) * 100)
+    """Savings of the draws that hold any spend: of few requests some hold none, which is no saving of 0%."""
+    some = base > 0
+    return np.asarray((base - routed)[some] / base[some] * 100)
 
 
 def _central(percent: Array) -> tuple[float, float]:

@@ -34,6 +34,7 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
     """The summary of one scenario of a run against the run's first, in summary.schema.json's shape."""
     against, against_log = run.comparisons[number]
     facts, scenario = run.facts, run.scenarios[number]
+    known = facts.unpriced < facts.rows
     scale = Scale(run.sample_rate)
     which = headline(run)
     shown = against if which == "baseline" else against_log
@@ -67,7 +68,8 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
         "coverage": _coverage(run, shown),
         "provenance": _provenance(shown),
         "as_logged": {
-            "usd": dollars(scale(facts.logged_pico)),
+            "usd": dollars(scale(facts.logged_pico)) if known else None,
+            "unpriced": facts.unpriced,
             "recorded_usd": dollars(scale(run.reconciliation.recorded)) if run.reconciliation.recorded else None,
             "drift_pct": run.reconciliation.drift_pct,
         },
@@ -80,7 +82,7 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
         "waterfall": waterfall(against, scale),
         "period": {
             "days": days(run),
-            "logged_usd_per_30d": per_30d(run, scale(facts.logged_pico)),
+            "logged_usd_per_30d": per_30d(run, scale(facts.logged_pico)) if known else None,
             "baseline_usd_per_30d": per_30d(run, scale(against.total.baseline)),
             "routed_usd_per_30d": per_30d(run, scale(against.total.routed)),
         },

@@ -159,6 +159,28 @@ def test_explain_says_why_another_model_has_other_tokens(log: Path, rules: Path,
     assert [bool(arm["why"]) for arm in held["arms"]] == [False, False, True]
 
 
+def test_requests_without_a_price_are_told_beside_the_spend_as_logged(tmp_path: Path, rules: Path) -> None:
+    log = write(tmp_path / "log.jsonl", [call(n, model="gpt-4o" if n else "house-model") for n in range(30)])
+    out = tmp_path / "out"
+    said = " ".join(backroute("replay", log, "--rules", rules, "--out", out).stdout.split())
+    assert "and 1 request without a price" in said
+    assert "96.7% of 30 requests, 100% of the known logged spend" in said
+    write(log, [call(n, model="house-model") for n in range(30)])
+    backroute("replay", log, "--rules", rules, "--out", out)
+    summary = json.loads((out / "summary.json").read_text())
+    assert (summary["as_logged"]["usd"], summary["as_logged"]["unpriced"]) == (None, 30)
+    jsonschema.validate(summary, json.loads((ROOT / "simulator" / "summary.schema.json").read_text()))
+
+
+def test_the_interval_of_one_request_holds_no_draw_without_it(tmp_path: Path, rules: Path) -> None:
+    """Over a third of the draws of a bootstrap leave out an only request; they tell nothing of its saving."""
+    log = write(tmp_path / "log.jsonl", [call(0, prompt="code")])
+    backroute("replay", log, "--rules", rules, "--out", tmp_path / "out")
+    savings = json.loads((tmp_path / "out" / "summary.json").read_text())["savings"]
+    assert savings["low_pct"] > savings["pct"] - 30
+    assert savings["probability_positive"] == 1
+
+
 def test_check_counts_what_hides_behind_what(tmp_path: Path) -> None:
     log = write(
         tmp_path / "log.jsonl", [call(0, prompt="some python"), call(1, prompt="hello"), call(2, prompt="python " * 50)]

@@ -202,7 +202,7 @@ def good() -> dict[str, Any]:
             "low_pct": 62.2652, "high_pct": 63.4216,
         },
         "provenance": {"provider_pct": 31.4, "tokenizer_pct": 45.2, "estimated_pct": 23.4},
-        "as_logged": {"usd": "4812.330000000000", "recorded_usd": "4799.12", "drift_pct": 0.28},
+        "as_logged": {"usd": "4812.330000000000", "unpriced": 0, "recorded_usd": "4799.12", "drift_pct": 0.28},
         "baseline": {"name": "always openai/gpt-4o", "usd": "4812.330000000000"},
         "routed": {"name": "june rules", "usd": "1771.020000000000"},
         "headline": "baseline",
@@ -246,7 +246,7 @@ def loss() -> dict[str, Any]:
         "log": good()["log"]
         | {"rows": 41, "problems": 0, "set_aside": {}, "unread": 0}
         | {"first": "2026-06-03T08:00:00Z", "last": "2026-06-04T09:00:00Z"},
-        "as_logged": {"usd": "0.0042", "recorded_usd": None, "drift_pct": None},
+        "as_logged": {"usd": "0.0042", "unpriced": 0, "recorded_usd": None, "drift_pct": None},
         "baseline": {"name": "always openai/gpt-4o-mini", "usd": "0.0042"},
         "routed": {"name": "careful rules", "usd": "0.004704"},
         "savings": savings("-0.000504", -12.0, -15.1, -9.04, 0.0),
@@ -282,7 +282,7 @@ def as_logged() -> dict[str, Any]:
     """A log spread over several models, 2% of it not comparable, from a 1% sample; the baseline is hypothetical."""
     return good() | {
         "log": good()["log"] | {"sample_rate": 0.01},
-        "as_logged": {"usd": "12204300.11", "recorded_usd": "12204300.11", "drift_pct": 0.0},
+        "as_logged": {"usd": "12204300.11", "unpriced": 0, "recorded_usd": "12204300.11", "drift_pct": 0.0},
         "baseline": {"name": "always openai/gpt-4o", "usd": "31000000.00"},
         "routed": {"name": "rules.yaml", "usd": "11300000.00"},
         "headline": "as_logged",
@@ -330,7 +330,7 @@ def nothing() -> dict[str, Any]:
             "baseline_only": 0, "routed_only": 0,
         },
         "provenance": {"provider_pct": None, "tokenizer_pct": None, "estimated_pct": None},
-        "as_logged": {"usd": None, "recorded_usd": None, "drift_pct": None},
+        "as_logged": {"usd": None, "unpriced": 0, "recorded_usd": None, "drift_pct": None},
         "baseline": {"name": "always openai/gpt-4o", "usd": None},
         "routed": {"name": "june rules", "usd": None},
         "savings": unknown,
@@ -346,7 +346,7 @@ def one_day() -> dict[str, Any]:
     """One day, one rule, a scenario against itself: the saving is exactly nothing; some requests without a time."""
     return good() | {
         "log": good()["log"] | {"rows": 1_000, "first": "2026-06-03T08:00:00Z", "last": "2026-06-03T19:00:00Z"},
-        "as_logged": {"usd": "13.00", "recorded_usd": "13.00", "drift_pct": 0.0},
+        "as_logged": {"usd": "13.00", "unpriced": 0, "recorded_usd": "13.00", "drift_pct": 0.0},
         "baseline": {"name": "always openai/gpt-4o", "usd": "12.40"},
         "routed": {"name": "the same again", "usd": "12.40"},
         "savings": savings("0", 0.0, 0.0, 0.0, 0.0),
@@ -376,7 +376,7 @@ def large() -> dict[str, Any]:
     share = float(100 * saved / Decimal(all_before))
     made = savings(str(saved), share, share - 6, share + 5, 0.9997)
     return good() | {
-        "as_logged": {"usd": all_before, "recorded_usd": None, "drift_pct": None},
+        "as_logged": {"usd": all_before, "unpriced": 0, "recorded_usd": None, "drift_pct": None},
         "baseline": {"name": "everything as it was on forty models", "usd": all_before},
         "routed": {"name": "forty rules", "usd": all_routed},
         "savings": made,

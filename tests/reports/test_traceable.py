@@ -66,7 +66,8 @@ def unknown_numbers(page: str, summary: dict[str, Any]) -> set[str]:
     for leaf in leaves(summary):
         if isinstance(leaf, str) and re.fullmatch(r"-?\d+(\.\d+)?", leaf):
             known |= {usd(Decimal(leaf)), usd(abs(Decimal(leaf)))}
-            known |= {usd(Placed(abs(Decimal(leaf)), places)) for places in range(2, 13)}  # see `adding_up`
+            for places in (0, *range(2, 13)):  # see `adding_up`
+                known |= {usd(Placed(Decimal(leaf), places)), usd(Placed(abs(Decimal(leaf)), places))}
         elif isinstance(leaf, str):
             names |= {printable(leaf), printable(leaf)[:10]}
         elif isinstance(leaf, float):

@@ -181,7 +181,12 @@ def test_money_per_provenance_is_reported(replayed: Replayed) -> None:
 def test_recorded_spend_is_compared_at_the_price_of_the_day(replayed: Replayed) -> None:
     """In June 2024 gpt-4o cost $5 and $15: 1000 x 5e-6 + 100 x 15e-6 = $0.0065; the log records $0.0065: no drift."""
     _, after = replayed([call(0, timestamp="2024-06-01T00:00:00Z", cost=0.0065)])
-    assert after.summary["as_logged"] == {"usd": "0.0035", "recorded_usd": "0.0065", "drift_pct": 0.0}
+    assert after.summary["as_logged"] == {
+        "usd": "0.0035",
+        "unpriced": 0,
+        "recorded_usd": "0.0065",
+        "drift_pct": 0.0,
+    }
 
 
 def test_a_sampled_log_is_scaled_to_the_whole_traffic(replayed: Replayed) -> None:
