@@ -38,7 +38,7 @@ Value = TypeVar("Value")
 Reader = Callable[[ModelIndex, Path, Told], Found]
 
 HELD_BYTES = 320 * 2**20  # of a log's batches in memory; their texts are the first to go
-PROMPT_BYTES = 512 * 2**20  # of prompts read from disk for a log in memory, which every other keyword looks at again
+PROMPT_BYTES = 512 * 2**20  # of prompts read from disk, where a log is replayed again and again
 
 warn = logging.getLogger("backroute")
 
@@ -54,11 +54,8 @@ class Prepared:
     """
 
     def __init__(self, found: Found, held: list[Batch] | None, index: ModelIndex, *, lasting: bool) -> None:
-        memory, room = Memory(), Room(PROMPT_BYTES)
+        memory = Memory()
         self._held = None if held is None else [replace(each, memory=memory, number=n) for n, each in enumerate(held)]
-        for batch in (self._held or ()) if lasting else ():
-            if isinstance(batch.requests, KeptRequests):
-                batch.requests.room = room
         made = [(batch.made, len(batch.source)) for batch in self._held or () if batch.made is not None]
         self._together = Together(found.parts[0].folder, *zip(*made, strict=True)) if made and lasting else None
         self.parts, self.observed, self.doubts, self.told = found.parts, found.observed, found.doubts, found.told
@@ -72,6 +69,10 @@ class Prepared:
     @cached_property
     def incremental(self) -> Incremental:
         """Replays a log in memory from its last replay; see `keep`."""
+        room = Room(PROMPT_BYTES)
+        for batch in self._held or ():
+            if isinstance(batch.requests, KeptRequests):
+                batch.requests.room = room
         return Incremental(self._held or [], self._index)
 
     def keep(self) -> None:

@@ -16,7 +16,7 @@ from router.conditions import Mentions
 from simulator import Scenario, parts, prepared, replay
 from simulator.arms import Batch
 from simulator.models import ModelIndex
-from simulator.prepared import Prepared
+from simulator.prepared import _AGAIN, Prepared
 from simulator.words import Words
 from tests.simulator.conftest import call
 from workloads import Log, read_log, store
@@ -120,3 +120,7 @@ def test_prompts_read_once_for_a_keyword_are_in_memory_for_the_next_as_far_as_th
         assert requests["word"] == sum(word in text for text in texts) == 30 - requests["rest"]
         found.append(len([name for name in read if ".texts." in name]))
     assert found == [3, 1, 1]
+    # A replay that writes decisions ends with its process, as a rule, and holds none.
+    again = read_log(path)
+    replay(again, base, Scenario("words", LLMRouter(rules), book), out=tmp_path / "out")
+    assert all(batch.requests._prompt is None for batch in _AGAIN[again].prepared.batches())
