@@ -132,11 +132,13 @@ def test_caches_are_said_to_be_simulated_or_by_how_much_they_could_change_the_sa
     rates = [{"provider": "openai", "hit_rate": 0.91, "source": "the log"}]
     made = good() | {"cache": {"asked": False, "assumed_hit_rates": {"anthropic": 1.0}, "calibration": rates}}
     made["log"] = made["log"] | {"cached_input_pct": 68.2}
+    row = {"name": "prompt caches, simulated", "value": "", "source": "", "saving_resting_on_it_pct": 15.8}
+    made["assumptions"] = [*made["assumptions"], row]
     said = headline(made)
     assert said.caches_known
     assert said.caches == (
         "simulated in every arm, as 68.2% of the log's input went through them; hit rates from the log: openai 91%; "
-        "assumed: anthropic 100%"
+        "assumed: anthropic 100%; 15.8% of the saving rests on it"
     )
 
 
