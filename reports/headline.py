@@ -5,7 +5,6 @@ from decimal import Decimal
 
 from reports.summary import Summary, amount, broken_files, headline_savings, negligible, raising, unread_pct
 from reports.words import UNKNOWN, adding_up, between, chance, change, counted, percent, usd
-from simulator.caches import SIMULATED
 
 RESTS_ON = 3
 UNREAD_PCT = 1.0  # of the rows: fewer are told below
@@ -252,7 +251,8 @@ def _simulated(summary: Summary) -> str:
     words = [f"hit rates from the log: {', '.join(rates)}"] if rates else []
     if assumed:
         words.append(f"assumed: {', '.join(f'{name} {rate:.0%}' for name, rate in assumed.items())}")
-    rests = [row["saving_resting_on_it_pct"] for row in summary["assumptions"] if row["name"] == SIMULATED]
+    rows = [row for row in summary["assumptions"] if row["name"].startswith("prompt caches")]
+    rests = [row["saving_resting_on_it_pct"] for row in rows]
     words += [f"{percent(share)} of the saving rests on it" for share in rests if share is not None]
     why = ""
     if not cache.get("asked", True):
