@@ -19,8 +19,8 @@ from workloads.checked import NOTHING, DamagedError, get, put
 Value = TypeVar("Value")
 Columns = Mapping[str, pa.Array]
 
-# Keys of `Batch.kept` whose values depend on the texts and on what the key says alone.
-LASTING = {"column", "when", "scores"}
+# Keys of `Batch.kept` whose values depend on the texts, on logged counts and on what the key says alone.
+LASTING = {"column", "when", "scores", "prefixes"}
 MOST = 64  # columns kept; the oldest go first
 FILES = 8  # as many are merged into one
 

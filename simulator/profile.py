@@ -7,7 +7,7 @@ import hmac
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ from simulator.logged import FALLBACK_MODEL
 from simulator.models import ModelIndex
 from simulator.observed import task_codes
 from simulator.prepared import Prepared
-from simulator.state.prefixes import Nodes
+from simulator.state.prefixes import PREFIXES, Nodes
 from workloads import INPUT_BUCKETS, OUTCOME, REQUEST, Log
 from workloads.log import BATCH_ROWS, Batches
 
@@ -96,17 +96,17 @@ class Profile:
             for output, scores in zip(scorer.outputs, features.scores(scorer).T, strict=True):
                 columns[score_column(scorer, output)] = pa.array(scores, mask=np.isnan(scores))
         if self.prefixes:
-            columns |= self._prefixes(requests, outcomes)
+            columns[PREFIXES] = self._prefixes(requests, outcomes)
         return pa.table(columns)
 
-    def _prefixes(self, requests: pa.RecordBatch, outcomes: pa.RecordBatch) -> dict[str, pa.Array]:
+    def _prefixes(self, requests: pa.RecordBatch, outcomes: pa.RecordBatch) -> pa.ListArray:
         """The places where prompts may begin alike, their hashes hashed again with the salt."""
         batch = Prepared.batch(requests, outcomes, ModelIndex(self.book))
         nodes = Nodes.of(requests, np.where(batch.passes, 0, batch.logged.input_milli))
         key = self.salt[: hashlib.blake2b.MAX_KEY_SIZE]
         own, at = np.unique(nodes.hash, return_inverse=True)
         said = b"".join(hashlib.blake2b(each.tobytes(), key=key, digest_size=8).digest() for each in own)
-        return nodes.profiled(requests.num_rows, np.frombuffer(said, np.uint64)[at])
+        return replace(nodes, hash=np.frombuffer(said, np.uint64)[at]).lists(requests.num_rows)
 
     def _plain(self, name: str, column: pa.Array) -> pa.Array:
         if name not in (*IDS, *NAMED, "label"):

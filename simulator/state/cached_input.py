@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from simulator.counts import INPUTS, Array, Counts
 from simulator.money import exact_sum
-from simulator.state.prefixes import PROFILED
+from simulator.state.prefixes import PREFIXES
 
 SHOWN_PCT = 1.0  # of a log's input read from a cache or written to one, from which on its caches are simulated
 PLACED_SHARE = 0.5  # of that, in calls whose time and beginning are known: the rest is priced without a simulation
@@ -69,8 +69,8 @@ class CachedInput:
 
 def _placed(requests: pa.RecordBatch) -> Array:
     """Bool per request: `prefixes.Nodes.of` can tell how it begins."""
-    if PROFILED[0] in requests.schema.names:
-        return np.asarray(pc.list_value_length(requests[PROFILED[0]]).to_numpy(zero_copy_only=False) > 0)
+    if PREFIXES in requests.schema.names:
+        return np.asarray(pc.list_value_length(requests[PREFIXES]).to_numpy(zero_copy_only=False) > 0)
     known = requests["session_id"].is_valid()
     if not pa.types.is_struct(requests["messages"].type):  # a profile's counts
         known = pc.or_(known, requests["messages"].is_valid())

@@ -77,7 +77,10 @@ class Gather:
         columns, index = LogColumns(self._wanted), self._index
         columns.add(batch)
         inputs = np.where(batch.passes, 0, batch.logged.input_milli)
-        nodes = batch.kept(("prefixes",), lambda: Nodes.of(batch.requests, inputs)) if self._cached else None
+        nodes = None
+        if self._cached:
+            rows = batch.requests.num_rows
+            nodes = Nodes.of_lists(batch.kept(("prefixes",), lambda: Nodes.of(batch.requests, inputs).lists(rows)))
         proposed, tables = list[tuple[Array, ...]](), list[tuple[Array, ...] | None]()
         for scenario, candidates, outputs in zip(self._scenarios, self._candidates, self._outputs, strict=True):
             choice = serve(batch, scenario, decide(batch, scenario.router), index)

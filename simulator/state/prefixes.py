@@ -29,8 +29,7 @@ _BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2^64
 _INVERSE = pow(_BASE, -1, 2**64)
 _BYTES = np.random.default_rng(20_260).integers(1, 2**63, 256, dtype=np.uint64)
 
-# A profile's columns: a list for each request.
-PROFILED = ("prefix_hashes", "prefix_shares", "prefix_kinds", "prefix_from_end")
+PREFIXES = "prefixes"  # a profile's column of them
 INNER, END, SYSTEM, LAST = 0, 1, 2, 3  # inside a message, its end, the system prompt's end, the last message's end
 
 
@@ -67,8 +66,8 @@ class Nodes:
             input_milli: int64, the logged input in thousandths of a token; 0 where unknown.
             first_row: the number of the batch's first request in the log.
         """
-        if PROFILED[0] in requests.schema.names:
-            return cls._of_profile(requests, first_row)
+        if PREFIXES in requests.schema.names:
+            return cls.of_lists(requests[PREFIXES], first_row)
         text = requests["messages"].is_valid().to_numpy(zero_copy_only=False)
         if pa.types.is_struct(requests["messages"].type):  # the counts of a profile that holds no prefixes
             text = np.zeros(len(text), bool)
@@ -86,20 +85,19 @@ class Nodes:
         return found.take(order).moved(found.row[order] + first_row)
 
     @classmethod
-    def _of_profile(cls, requests: pa.RecordBatch, first_row: int) -> Nodes:
-        lists = [requests[name] for name in PROFILED]
-        row = pc.list_parent_indices(lists[0]).to_numpy().astype(np.int64)
-        hashed, share, kind, from_end = (each.flatten().to_numpy() for each in lists)
-        return cls(row + first_row, hashed, share, kind, from_end)
+    def of_lists(cls, lists: pa.ListArray, first_row: int = 0) -> Nodes:
+        """The nodes of `lists`, whose first request has a number in the log."""
+        held = lists.flatten()
+        return cls(
+            pc.list_parent_indices(lists).to_numpy().astype(np.int64) + first_row,
+            *(held.field(name).to_numpy() for name in ("hash", "share", "kind", "from_end")),
+        )
 
-    def profiled(self, rows: int, hashed: Array) -> dict[str, pa.Array]:
-        """Columns of a profile: each request's nodes as lists, under other hashes."""
+    def lists(self, rows: int) -> pa.ListArray:
+        """A list of its nodes for each of so many requests."""
+        columns = {name: pa.array(getattr(self, name)) for name in ("hash", "share", "kind", "from_end")}
         ends = np.searchsorted(self.row, np.arange(rows + 1)).astype(np.int32)
-        values = (hashed, self.share, self.kind, self.from_end)
-        return {
-            name: pa.ListArray.from_arrays(pa.array(ends), pa.array(held))
-            for name, held in zip(PROFILED, values, strict=True)
-        }
+        return pa.ListArray.from_arrays(pa.array(ends), pa.StructArray.from_arrays(columns.values(), columns))
 
     def moved(self, row: Array) -> Nodes:
         """The same nodes under other request numbers."""
