@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from backroute.bill import wrapped
-from backroute.logs import GivenLog, optional_log_options
+from backroute.logs import GivenLog, optional_log_options, say_set_aside
 from backroute.options import FORMAT, PRICES, emit
 
 
@@ -21,7 +21,7 @@ from backroute.options import FORMAT, PRICES, emit
 def command(rules: str, log: GivenLog, day: str | None, overlay: tuple[Path, ...], shape: str) -> None:
     """Look over RULES (a file, or a bundled set), and count on LOG what each rule matches and what it decides."""
     from pricing import PriceBook
-    from problems import BackrouteError
+    from problems import BackrouteError, ProblemLog
     from router import load_rules
     from simulator.check import check_rules
 
@@ -33,7 +33,9 @@ def command(rules: str, log: GivenLog, day: str | None, overlay: tuple[Path, ...
         on = date.fromisoformat(day) if day else book.date
     except ValueError as error:
         raise BackrouteError("--on", f"not a date ({day!r})", fix="for example 2026-01-31") from error
-    checks = check_rules(load_rules(rules), book, log.open(book) if log.paths else None, on)
+    problems = ProblemLog()
+    checks = check_rules(load_rules(rules), book, log.open(book) if log.paths else None, on, problems)
+    say_set_aside(problems)
     rows = [
         {
             "rule": each.rule,

@@ -70,9 +70,12 @@ def command(
         for line in _lines(seen, check, str(as_of)):
             click.echo(masked(line))
     say_amended(source)
+    broken = seen.problems.aside["broken_file"]
     if not seen.rows:
         click.echo("gate: nothing in the log can be replayed", err=True)
-    ctx.exit(drift_exit(seen.bill, check, max_drift_pct) or (0 if seen.rows else 3))
+    elif broken:
+        click.echo("gate: the log breaks off, and what follows there is missing; see the problems above", err=True)
+    ctx.exit(drift_exit(seen.bill, check, max_drift_pct) or (0 if seen.rows and not broken else 3))
 
 
 def as_dict(seen: Inspection, check: InvoiceCheck | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from problems import BackrouteError
 
 if TYPE_CHECKING:
     from pricing import PriceBook
+    from problems import ProblemLog
     from workloads import Log
 
 
@@ -100,6 +101,20 @@ def _log_options(command: Callable[..., None], argument: Callable[..., Any]) -> 
     for option in (MAPPING, START, LOG_FORMAT, TIMEZONE, argument):
         gathered = option(gathered)
     return gathered
+
+
+def say_set_aside(found: ProblemLog, where: str = "`backroute inspect` says why") -> None:
+    """Say on stderr, after a reading, what of the log is missing."""
+    from reports.words import counted
+
+    rows = found.set_aside - found.aside["broken_file"]
+    if rows:
+        kinds = [(kind, count) for kind, count in found.aside.most_common() if kind != "broken_file"]
+        said = ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in kinds[:4])
+        click.echo(f"note: {counted(rows, 'row')} set aside ({said}): {where}", err=True)
+    if broken := found.aside["broken_file"]:
+        files = "a file of the log breaks off" if broken == 1 else f"{broken:,} files of the log break off"
+        click.echo(f"note: {files}, and what follows there is missing", err=True)
 
 
 def say_amended(log: Log) -> None:

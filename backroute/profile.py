@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from backroute.logs import GivenLog, log_options, say_amended
+from backroute.logs import GivenLog, log_options, say_amended, say_set_aside
 from backroute.options import INFER_SESSIONS, PRICES
 from problems import BackrouteError
 
@@ -56,8 +56,7 @@ def command(
     found = ProblemLog()
     rows = write_profile(source, out, book=book, salt=_salt(salt_file), routers=routers, models=models, problems=found)
     say_amended(source)
-    if found.set_aside:
-        click.echo(f"note: {found.set_aside:,} rows could not be read and are not in it", err=True)
+    say_set_aside(found)
     click.echo(f"{rows:,} requests in {out}, without their content", err=True)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from backroute.logs import say_set_aside
 from backroute.state_notes import say_state
 from pricing import AsOf, PriceBook
 from problems import BackrouteError
@@ -87,11 +88,7 @@ def replay_to(
 def notes(run: Any, out: Path) -> None:
     """Say on stderr what was left out or slow, one line each."""
     facts = run.facts
-    if run.problems.set_aside:
-        kinds = ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in run.problems.aside.most_common(4))
-        click.echo(
-            f"note: {counted(run.problems.set_aside, 'row')} set aside ({kinds}): {out / 'problems.jsonl'}", err=True
-        )
+    say_set_aside(run.problems, str(out / "problems.jsonl"))
     for name, count in facts.unknown_models.most_common(5):
         said = f"no price for the logged model {masked(name)!r} ({counted(count, 'request')}); add it with --prices"
         unnamed = f"{counted(count, 'request')} without a model's name: only the baseline can be compared with"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from backroute.logs import GivenLog, log_options
+from backroute.logs import GivenLog, log_options, say_set_aside
 from backroute.options import AS_OF, NO_CACHE, OUTCOMES, OUTPUT_TOKENS, PARAMETERS, PRICES, STATE
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class GivenSweep:
         assumed, state = Assumptions(self.output_tokens), State() if self.state is None else load_state(self.state)
         template = Scenario(router.name, router, book, AsOf.parse(self.prices_as_of), assumed, state)
         found = sweep(self.log.open(book), router, wanted, template, quality=quality, seed=self.seed)
+        say_set_aside(found.problems)
         if found.compared < found.rows:
             left = f"{found.rows - found.compared:,} of {found.rows:,} requests are not compared"
             click.echo(f"note: {left}: undecided, or not served or priced under every rule", err=True)

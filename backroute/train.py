@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backroute.logs import GivenLog, log_options
+from backroute.logs import GivenLog, log_options, say_set_aside
 from backroute.options import FORMAT, OUTCOMES, PRICES, emit
 
 if TYPE_CHECKING:
@@ -67,12 +67,14 @@ def command(
     """
     from backroute.progress import steps, watched
     from pricing import PriceBook
+    from problems import ProblemLog
     from simulator.examples import Examples
 
     book = PriceBook.load(overlay)
-    source = log.open(book)
+    source, problems = log.open(book), ProblemLog()
     with watched(source, [Path(path) for path in log.paths]):
-        examples = Examples.of(source, LEAVE_OUT[leave_out])
+        examples = Examples.of(source, LEAVE_OUT[leave_out], problems)
+    say_set_aside(problems)
     with steps("learning", "fits") as told:
         if what == "task":
             model = examples.train_tasks(told)

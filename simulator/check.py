@@ -8,6 +8,7 @@ from datetime import date
 import numpy as np
 
 from pricing import PriceBook
+from problems import ProblemLog
 from router import LLMRouter, RoutingRule
 from workloads import Log
 
@@ -35,8 +36,10 @@ class RuleCheck:
     findings: list[str] = field(default_factory=list)
 
 
-def check_rules(router: LLMRouter, book: PriceBook, log: Log | None, on: date) -> list[RuleCheck]:
-    """Look every rule over, on a day and, where there is one, on a log.
+def check_rules(
+    router: LLMRouter, book: PriceBook, log: Log | None, on: date, problems: ProblemLog | None = None
+) -> list[RuleCheck]:
+    """Look every rule over, on a day and, where there is one, on a log; rows that cannot be read go to `problems`.
 
     Raises:
         BackrouteError: the log cannot be opened.
@@ -46,7 +49,7 @@ def check_rules(router: LLMRouter, book: PriceBook, log: Log | None, on: date) -
     hidden = np.zeros((len(rules), len(rules)), np.int64)
     undecided = np.zeros(len(rules), np.int64)
     rows = 0
-    for requests, _ in log.batches() if log else ():
+    for requests, _ in log.batches(problems=problems) if log else ():
         holds, unknown = router.matches(requests)
         holds[-1] = True  # the default takes whatever is left
         first = (holds | unknown).argmax(axis=0)

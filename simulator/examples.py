@@ -34,8 +34,10 @@ class Examples:
     groups: list[str]
 
     @classmethod
-    def of(cls, log: Log, leave_out: str) -> Examples:
+    def of(cls, log: Log, leave_out: str, problems: ProblemLog | None = None) -> Examples:
         """The examples of a log, grouped by a column; a request without it stands alone.
+
+        Rows that cannot be read go to `problems`.
 
         Raises:
             BackrouteError: the log holds no text.
@@ -45,7 +47,7 @@ class Examples:
         labels: list[str | None] = []
         groups: list[str] = []
         group_of: dict[str, str] = {}
-        for requests, _ in log.batches(problems=ProblemLog()):
+        for requests, _ in log.batches(problems=problems):
             columns = (requests[name].to_pylist() for name in ("request_id", "prompt", "label", leave_out))
             for request, text, label, group in zip(*columns, strict=True):
                 if text is None:

@@ -136,6 +136,7 @@ class Sweep:
         compared: the others.
         cached: prompt caches were simulated, for each setting and single model with its own history. The oracle's costs
             are the single models', as if each had been used alone.
+        problems: rows that could not be read.
     """
 
     settings: list[Point]
@@ -144,6 +145,7 @@ class Sweep:
     rows: int
     compared: int
     cached: bool = False
+    problems: ProblemLog = field(default_factory=ProblemLog)
 
     @property
     def has_quality(self) -> bool:
@@ -192,7 +194,8 @@ def _swept(
     seed: int,
     temporary: Path,
 ) -> Sweep:
-    prepared, index = prepare(log, template.book, ProblemLog(), temporary)
+    problems = ProblemLog()
+    prepared, index = prepare(log, template.book, problems, temporary)
     state = State(cache=template.state.cache).decided(prepared.observed.cached_input)
     scenario = Scenario(router.name, router, template.book, template.as_of, template.assumptions, state)
     outputs = Outputs(scenario.assumptions, prepared.observed, Parameters.load(scenario.assumptions.calibration), index)
@@ -238,7 +241,7 @@ def _swept(
         what = f"none of its {rows:,} requests can be decided, served and priced under every rule"
         raise BackrouteError(log.name, what, fix="`backroute check` names unpriced models and rules that need text")
     known = bool(points[0].all.known)
-    return Sweep(points, singles, oracle if known else None, rows, compared, caches is not None)
+    return Sweep(points, singles, oracle if known else None, rows, compared, caches is not None, problems)
 
 
 def half_of(keys: Array) -> Array:

@@ -378,6 +378,25 @@ def test_a_log_that_breaks_off_is_said_beside_the_answer(tmp_path: Path) -> None
     assert allowed.stdout == said.stdout
 
 
+@pytest.mark.parametrize("verb", ["check", "sweep", "profile", "train", "inspect"])
+def test_every_verb_that_reads_a_log_says_what_of_it_is_missing(verb: str, rules: Path, tmp_path: Path) -> None:
+    rows = [call(n, prompt=f"{'refund' if n % 2 else 'parcel'} {n}", label=str(n % 2)) for n in range(3_000)]
+    packed = gzip.compress("\n".join(["no json", *(json.dumps(row) for row in rows)]).encode())
+    log = tmp_path / "log.jsonl.gz"
+    log.write_bytes(packed[: len(packed) // 2])
+    given = {
+        "check": [rules, log],
+        "sweep": [log, "--rules", "starter", "--param", "simple_chat.length.below=5:20:5", "--out", tmp_path / "s"],
+        "profile": [log, "--rules", rules, "-o", tmp_path / "p.parquet"],
+        "train": [log, "--label", "task", "-o", tmp_path / "t.npz"],
+        "inspect": [log],
+    }
+    said = backroute(verb, *given[verb])
+    assert said.exit_code == (3 if verb == "inspect" else 0), said.stderr
+    assert "breaks off, and what follows there is missing" in said.stderr
+    assert "not json" in said.stderr + said.stdout
+
+
 def test_a_log_of_which_a_tenth_cannot_be_read_is_incomplete_but_copies_are_not_missed(tmp_path: Path) -> None:
     """Of 20 rows and 2 that are no JSON, 2 / 22 = 9.1% are lost; 10 copies and a heartbeat are not."""
     path = write(tmp_path / "log.jsonl", [call(n) for n in (*range(20), *range(10))] + [{"event": "heartbeat"}])
