@@ -15,10 +15,11 @@ def result_html(summary: dict[str, Any]) -> str:
     shown, coverage = summary["compared"], summary["coverage"]
     savings = summary["savings" if summary["headline"] == "baseline" else "savings_vs_as_logged"]
     before = "as logged" if shown["against"] == "as_logged" else f"all on {shown['name']}"
+    cost, routed, saved = adding_up(shown["before_usd"], shown["routed_usd"], savings["usd"])
     answer = [
-        (f"Before, {before}", money(shown["before_usd"])),
-        (f"With {summary['routed']['name']}", money(shown["routed_usd"])),
-        ("Saving", saving(savings["usd"], savings["pct"], savings["low_pct"], savings["high_pct"], savings["level"])),
+        (f"Before, {before}", cost),
+        (f"With {summary['routed']['name']}", routed),
+        ("Saving", saving(saved, savings["pct"], savings["low_pct"], savings["high_pct"], savings["level"])),
         ("Compared", f"{percent(coverage['requests_pct'])} of {summary['log']['rows']:,} requests"),
         ("Quality", "checked" if summary["quality"]["checked"] else "not checked"),
     ]
@@ -40,7 +41,7 @@ def saving_html(
     usd: Decimal, pct: float | None, low: float | None, high: float | None, level: float, hypothetical: bool
 ) -> str:
     """A saving with its interval."""
-    said = saving(str(usd), pct, low, high, level)
+    said = saving(money(str(usd)), pct, low, high, level)
     note = [("", "hypothetical: most of the money went to other models; see savings_against_log()")]
     return table((), [("Saving", said), *(note if hypothetical else [])])
 
@@ -57,10 +58,23 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f"<table>{f'<thead><tr>{names}</tr></thead>' if head else ''}<tbody>{body}</tbody></table>"
 
 
-def saving(usd: str | None, pct: float | None, low: float | None, high: float | None, level: float) -> str:
+def saving(usd: str, pct: float | None, low: float | None, high: float | None, level: float) -> str:
     """Dollars, percent and interval in words."""
-    said = money(usd) if pct is None else f"{money(usd)}, {percent(pct)}"
+    said = usd if pct is None else f"{usd}, {percent(pct)}"
     return said if low is None or high is None else f"{said} ({level:.0%} interval {percent(low)} to {percent(high)})"
+
+
+def adding_up(before: str | None, routed: str | None, saved: str | None) -> list[str]:
+    """Three sums in the decimals it takes for the last to be the difference of the others as they are shown."""
+    if before is None or routed is None or saved is None:
+        return [money(before), money(routed), money(saved)]
+    sums = [Decimal(before), Decimal(routed), Decimal(saved)]
+    least = max(2, *(1 - each.adjusted() for each in sums if each))
+    places = next(
+        (each for each in range(least, 12) if not round(sums[0], each) - round(sums[1], each) - round(sums[2], each)),
+        12,
+    )
+    return [f"{'-' if each < 0 else ''}${abs(each):,.{places}f}" for each in sums]
 
 
 def money(usd: str | None) -> str:
