@@ -118,6 +118,14 @@ class MessageCounts:
         unknown = self._column("unknown", lambda: self._parsed().unknown)
         return _count(rule, tokens, around[at], unknown[at] == 1)
 
+    def count_together(self, models: Sequence[str], rows: Sequence[NDArray[np.int64]]) -> None:
+        """Count the texts of each model's requests, of all those together that share a tokenizer."""
+        by_tokenizer: dict[str, list[NDArray[np.int64]]] = {}
+        for model, some in zip(models, rows, strict=True):
+            by_tokenizer.setdefault(counting_rule(model).tokenizer, []).append(some)
+        for tokenizer, held in by_tokenizer.items():
+            self._text_tokens(tokenizer, np.sort(np.concatenate(held)))
+
     def forget_texts(self) -> None:
         """Ask for the messages again when a text has to be looked at."""
         self._said = None

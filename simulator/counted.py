@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import pyarrow as pa
@@ -41,6 +41,11 @@ class CountedInput:
         if self._held is None:
             return self._counts.count(model, rows)
         return _from_profile(model, self._held.take(pa.array(rows)))
+
+    def count_together(self, models: Sequence[str], rows: Sequence[Array]) -> None:
+        """Count at once what each model will be asked of its requests, which copies no texts where that is all."""
+        if self._held is None:
+            self._counts.count_together(models, rows)
 
     def keep(self, made: Made) -> None:
         """Hand on the counts that were made since the last time."""

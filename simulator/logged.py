@@ -44,7 +44,9 @@ def logged_counts(
     from_input[free], from_output[free] = PROVIDER, PROVIDER
 
     no_input = ~stated[0] & ~free & requests["messages"].is_valid().to_numpy(zero_copy_only=False)
-    for name, rows in _by_model(no_input, models, index):
+    met = list(_by_model(no_input, models, index))
+    inputs.count_together([name or FALLBACK_MODEL for name, _ in met], [rows for _, rows in met])
+    for name, rows in met:
         counted = inputs.count(name or FALLBACK_MODEL, rows)
         milli[rows, 0], known[rows, :INPUTS] = counted.tokens.fill_null(0).to_numpy(), True
         from_input[rows] = ESTIMATED if name is None else CODES[counted.provenance]
