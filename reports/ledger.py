@@ -5,6 +5,7 @@ from decimal import Decimal
 from reports.summary import Summary, amount, before_words, headline_savings, rule_parts, whole
 from reports.words import UNKNOWN, add_up, adding_up, counted, percent, usd
 
+MOST_MODELS = 9  # without a price, by name
 # The steps from the spend before to the routed one, in the order of CONTRACTS: waterfall.
 STEPS = (
     ("token_usd", "Longer or shorter answers and prompts"),
@@ -49,6 +50,9 @@ def notes(summary: Summary) -> list[tuple[str, str]]:
     for arm, alone in (("baseline", "with the baseline"), ("routed", "with routing")):
         if number := covered[f"{arm}_only"]:
             said.append(("Left out", f"{counted(number, 'request')} that can be priced and served only {alone}"))
+    unknown = [row for row in summary["by_model"] if row["logged_usd"] is None]
+    for row in sorted(unknown, key=lambda row: -row["logged_requests"])[:MOST_MODELS]:
+        said.append(("Unknown price", f"{counted(row['logged_requests'], 'request')} on {row['model']}, as logged"))
     if summary["as_logged"]["usd"] is None and log["rows"]:
         said.append(("Priced", "no request has a price as logged, so that the log's own spend is unknown"))
     else:
@@ -77,7 +81,7 @@ def listed(problems: int) -> str:
 def provenance(summary: Summary) -> str:
     """Whose token counts the routed spend rests on."""
     parts = summary["provenance"]
-    kinds = (("provider", "the provider"), ("tokenizer", "a tokenizer"), ("estimated", "estimate"))
+    kinds = (("provider", "the provider"), ("tokenizer", "a tokenizer"), ("estimated", "an estimate"))
     known = [f"{name} {percent(parts[f'{kind}_pct'])}" for kind, name in kinds if parts[f"{kind}_pct"] is not None]
     return f"{', '.join(known)} of the routed spend" if known else UNKNOWN
 

@@ -165,6 +165,7 @@ def test_requests_without_a_price_are_told_beside_the_spend_as_logged(tmp_path: 
     said = " ".join(backroute("replay", log, "--rules", rules, "--out", out).stdout.split())
     assert "and 1 request without a price" in said
     assert "96.7% of 30 requests, 100% of the known logged spend" in said
+    assert "Unknown price 1 request on house-model, as logged" in said
     write(log, [call(n, model="house-model") for n in range(30)])
     backroute("replay", log, "--rules", rules, "--out", out)
     summary = json.loads((out / "summary.json").read_text())

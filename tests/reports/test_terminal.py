@@ -60,7 +60,7 @@ Not servable   118 requests the chosen model cannot serve
 Left out       412 requests that can be priced and served only with the baseline
 Priced         99.2% of requests have a price in every arm
 Counted        100% of requests have known token counts in every arm
-Counted by     the provider 31.4%, a tokenizer 45.2%, estimate 23.4% of the
+Counted by     the provider 31.4%, a tokenizer 45.2%, an estimate 23.4% of the
                routed spend
 Recorded cost  the log records $4,799.12; recomputed from prices, 0.3% more
 """
