@@ -16,14 +16,16 @@ import pyarrow.parquet as pq
 from pricing import PriceBook
 from problems import BackrouteError
 from simulator.arms import PASSED_THROUGH
+from simulator.money import PICO
 from workloads import Log
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 ROLES = ("system", "developer", "user", "assistant")
+CACHED = ("cache_read", "cache_write_5m", "cache_write_1h")
 COLUMNS = (
     *("request_id", "rule", "logged_model"),
-    *(f"{arm}_{name}" for arm in ("baseline", "routed") for name in ("model", "usd_pico", "feasible")),
+    *(f"{arm}_{name}" for arm in ("baseline", "routed") for name in ("model", "usd_pico", "feasible", *CACHED)),
 )
 # Why a request that moved cannot be sent again as it was.
 NO_TEXT, TOOLS, IMAGES, JSON, TURNS, NO_GOLD = (
@@ -143,7 +145,7 @@ def read_population(
     return Population(
         drawable,
         rank[code[drawable]] if len(drawable) else np.zeros(0, np.int64),
-        (routed + np.where(known, 0, baseline))[drawable].astype(np.float64),
+        (_alone(decisions, "routed", book) + np.where(known, 0, _alone(decisions, "baseline", book)))[drawable],
         known[drawable],
         tuple(slices[at] for at in order),
         left_out,
@@ -246,6 +248,21 @@ def _slices(
         found.append(
             Slice(name, rule, model, against, int((mine & moved).sum()), int((mine & sendable).sum()), int(pico))
         )
+    return found
+
+
+def _alone(decisions: pa.Table, arm: str, book: PriceBook) -> Array:
+    """Float64 picodollars of an arm's calls by themselves: none of them finds what the replay's read from a cache."""
+    found = _pico(decisions[f"{arm}_usd_pico"]).astype(np.float64)
+    models = decisions[f"{arm}_model"].combine_chunks().dictionary_encode()
+    code = np.asarray(pc.fill_null(models.indices, -1))
+    for bucket in CACHED:
+        tokens = np.asarray(pc.fill_null(decisions[f"{arm}_{bucket}"], 0.0).to_numpy(), np.float64)
+        for number in np.unique(code[tokens > 0]).tolist():
+            quote = None if number < 0 else book.quote(models.dictionary[number].as_py(), book.date)
+            full, cached = (quote.usd_per_mtok[name] for name in ("input_uncached", bucket)) if quote else (None, None)
+            if full is not None and cached is not None:
+                found += np.where(code == number, tokens, 0.0) * float(full.base - cached.base) * PICO / 1e6
     return found
 
 

@@ -24,7 +24,7 @@ def cache_sheets(summary: Summary) -> list[Sheet]:
     arms: list[tuple[Cell, ...]] = [
         (
             arm_name(row["arm"]), row["input_tokens"], row["read_tokens"], row["written_tokens"], row["read_pct"],
-            amount(row["saved_usd"]),
+            row["recorded_requests"], amount(row["saved_usd"]),
         )
         for row in cache["arms"]
     ]  # fmt: skip
@@ -36,7 +36,7 @@ def cache_sheets(summary: Summary) -> list[Sheet]:
         )
         for row in cache["calibration"]
     ]  # fmt: skip
-    columns = ("Arm", "Input tokens", "Read", "Written", "Share read", "Saved")
+    columns = ("Arm", "Input tokens", "Read", "Written", "Share read", "Calls as recorded", "Saved")
     fit = (
         "Provider",
         "Requests",
@@ -147,7 +147,8 @@ STATE: tuple[Part, ...] = (
     (
         "cache",
         "Prompt caches",
-        "Simulated for every arm with its own history, since a switch of models starts with an empty cache.",
+        "Simulated for every arm with its own history, since a switch of models starts with an empty cache. A call "
+        "that finds there what it found in the log is charged as recorded.",
         None,
         cache_sheets,
     ),

@@ -30,7 +30,8 @@ from simulator.logged import FALLBACK_MODEL
 from simulator.models import ModelIndex
 from simulator.observed import task_codes
 from simulator.prepared import Prepared
-from simulator.state.prefixes import PREFIXES, Nodes
+from simulator.state.pieces import prefixes
+from simulator.state.prefixes import PREFIXES
 from workloads import INPUT_BUCKETS, OUTCOME, REQUEST, Log
 from workloads.log import BATCH_ROWS, Batches
 
@@ -101,8 +102,7 @@ class Profile:
 
     def _prefixes(self, requests: pa.RecordBatch, outcomes: pa.RecordBatch) -> pa.ListArray:
         """The places where prompts may begin alike, their hashes hashed again with the salt."""
-        batch = Prepared.batch(requests, outcomes, ModelIndex(self.book))
-        nodes = Nodes.of(requests, np.where(batch.passes, 0, batch.logged.input_milli))
+        nodes = prefixes(Prepared.batch(requests, outcomes, ModelIndex(self.book)))
         key = self.salt[: hashlib.blake2b.MAX_KEY_SIZE]
         own, at = np.unique(nodes.hash, return_inverse=True)
         said = b"".join(hashlib.blake2b(each.tobytes(), key=key, digest_size=8).digest() for each in own)

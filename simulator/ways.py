@@ -18,7 +18,7 @@ from simulator.scenario import Scenario
 from simulator.state.caching import Caches
 from simulator.state.changes import Change
 from simulator.state.columns import LogColumns
-from simulator.state.prefixes import Nodes
+from simulator.state.pieces import prefixes
 from simulator.state.settings import CacheSettings
 from simulator.state.store import PrefixStore
 
@@ -71,7 +71,7 @@ class SweptCaches:
         first = 0
         for batch in prepared.batches():
             columns.add(batch)
-            store.add(Nodes.of(batch.requests, np.where(batch.passes, 0, batch.logged.input_milli), first))
+            store.add(prefixes(batch, first))
             first += batch.requests.num_rows
             arms = ways.arms(batch)
             models.append(np.stack([arm.model for arm in arms]))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from simulator.arms import Batch, serve, use
 from simulator.counterfactual import Parameters
@@ -76,11 +77,7 @@ class Gather:
         """What state needs of a batch."""
         columns, index = LogColumns(self._wanted), self._index
         columns.add(batch)
-        inputs = np.where(batch.passes, 0, batch.logged.input_milli)
-        nodes = None
-        if self._cached:
-            rows = batch.requests.num_rows
-            nodes = Nodes.of_lists(batch.kept(("prefixes",), lambda: Nodes.of(batch.requests, inputs).lists(rows)))
+        nodes = prefixes(batch) if self._cached else None
         proposed, tables = list[tuple[Array, ...]](), list[tuple[Array, ...] | None]()
         for scenario, candidates, outputs in zip(self._scenarios, self._candidates, self._outputs, strict=True):
             choice = serve(batch, scenario, decide(batch, scenario.router), index)
@@ -92,6 +89,16 @@ class Gather:
             else:
                 tables.append(candidates.tables(batch, scenario, choice.rule, index, outputs))
         return Piece(columns, nodes, tables, proposed, index.names)
+
+
+def prefixes(batch: Batch, first_row: int = 0) -> Nodes:
+    """The prefixes of a batch's prompts, which are kept with it; see `Nodes.of`."""
+
+    def make() -> pa.ListArray:
+        inputs = np.where(batch.passes, 0, batch.logged.input_milli)
+        return Nodes.of(batch.requests, inputs).lists(batch.requests.num_rows)
+
+    return Nodes.of_lists(batch.kept(("prefixes",), make), first_row)
 
 
 def candidates_of(scenario: Scenario) -> Candidates | None:

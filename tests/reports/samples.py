@@ -133,6 +133,7 @@ STATEFUL = {
         "arms": [
             {
                 "arm": "routed", "input_tokens": 91_200, "read_tokens": 40_100, "written_tokens": 0, "read_pct": 43.97,
+                "recorded_requests": 12,
                 "saved_usd": "12.25",
             }
         ],
