@@ -174,7 +174,7 @@ def said(log: Log, setting: Setting, books: tuple[PriceBook, PriceBook]) -> Any:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("most", [memory.MOST_BYTES, 20_000], ids=["all kept", "most forgotten"])
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tried=edits())
 def test_a_replay_after_others_is_the_replay_of_a_fresh_log(
     tried: list[Setting],
