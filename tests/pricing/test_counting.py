@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing import PriceBook, count_messages, count_output, count_texts, counting_rule
@@ -104,7 +104,6 @@ def test_every_model_of_the_book_has_a_rule_and_every_estimate_an_error(book: Pr
     assert all(rule.source for rule in rules)
 
 
-@settings(deadline=None)  # the first of them loads a vocabulary
 @given(
     st.lists(
         st.lists(
