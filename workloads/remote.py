@@ -24,7 +24,7 @@ SECRET = re.compile(r"(?<=://)[^/@?]*@|\?.*", re.DOTALL)  # a key before the buc
 BUFFER = 2**20
 # Google's client tries again for 15 minutes of its own accord; a log on a network that is down is told sooner.
 GOOGLE = "gs", "gcs"
-RETRY_SECONDS = 15
+RETRY_SECONDS = 10
 LONGEST_SAID = 240  # of an error that the filesystems make pages of
 
 
