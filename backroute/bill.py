@@ -12,9 +12,9 @@ import click
 from problems.problem import masked
 
 if TYPE_CHECKING:
-    from simulator.drift import Cause
-    from simulator.plausible import Doubt
-    from simulator.reconcile import InvoiceCheck, Reconciliation
+    from simulator.bill.drift import Cause
+    from simulator.bill.plausible import Doubt
+    from simulator.bill.reconcile import InvoiceCheck, Reconciliation
 
 WIDTH = 80
 SHORTEST_NAME = 16
@@ -161,7 +161,7 @@ def drift_exit(bill: Reconciliation, check: InvoiceCheck | None, max_drift_pct: 
 
     Without `--max-drift-pct` only an invoice is held to account, to within 5%.
     """
-    from simulator.reconcile import drift_gate
+    from simulator.bill.reconcile import drift_gate
 
     if max_drift_pct is not None:
         said = drift_gate(bill, check, max_drift_pct)

@@ -23,8 +23,8 @@ from backroute.options import (
 from problems.problem import masked
 
 if TYPE_CHECKING:
+    from simulator.bill.reconcile import InvoiceCheck
     from simulator.inspection import Inspection
-    from simulator.reconcile import InvoiceCheck
 
 
 @click.command("inspect", epilog="Example: backroute inspect june.jsonl.gz --invoice-usd 18204.11")
@@ -53,8 +53,8 @@ def command(
     """
     from backroute.bill import drift_exit
     from pricing import AsOf, PriceBook
+    from simulator.bill.reconcile import against_invoice
     from simulator.inspection import inspect_log
-    from simulator.reconcile import against_invoice
 
     book = PriceBook.load(overlay)
     source = log.open(book)

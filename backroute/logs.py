@@ -49,7 +49,7 @@ class GivenLog:
         Raises:
             BackrouteError: a file that is not there, a profile beside other files, or sessions to infer from a profile.
         """
-        from simulator.recount import Recounted
+        from simulator.bill.recount import Recounted
         from workloads.sessions import InferredSessions
 
         log = self._plain()
@@ -119,7 +119,7 @@ def say_set_aside(found: ProblemLog, where: str = "`backroute inspect` says why"
 
 def say_amended(log: Log) -> None:
     """Say on stderr, after a reading, what was inferred and recounted."""
-    from simulator.recount import Recounted
+    from simulator.bill.recount import Recounted
     from workloads.amended import Amended
     from workloads.sessions import InferredSessions
 

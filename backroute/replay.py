@@ -106,7 +106,7 @@ def command(
     from reports import print_report
     from reports.words import counted
     from simulator import Assumptions
-    from simulator.reconcile import against_invoice
+    from simulator.bill.reconcile import against_invoice
     from simulator.state.settings import load_state
 
     started = time.perf_counter()

@@ -20,8 +20,8 @@ from reports.summary import broken_files, unread_pct
 from reports.words import counted
 from router import dump_rules, load_rules, require_models
 from simulator import Assumptions, ReplayResult, Scenario, replay
-from simulator.facts import NO_NAME
 from simulator.state.settings import State
+from simulator.sums.facts import NO_NAME
 from workloads import Log
 
 

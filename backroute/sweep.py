@@ -28,7 +28,7 @@ def command(
     With --outcomes, shows quality beside cost, and the field's figures: APGR and CPT of a choice between two models as
     RouteLLM defines them, AIQ as RouterBench does. Without, shows cost alone.
     """
-    from simulator.sweep_summary import summarise_sweep
+    from simulator.search.sweep_summary import summarise_sweep
 
     found, router = swept.run()
     summary = summarise_sweep(found, router)

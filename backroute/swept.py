@@ -15,7 +15,7 @@ from backroute.options import AS_OF, NO_CACHE, OUTCOMES, OUTPUT_TOKENS, PARAMETE
 
 if TYPE_CHECKING:
     from router import LLMRouter
-    from simulator.sweep import Sweep
+    from simulator.search.sweep import Sweep
 
 RULES = click.option("--rules", required=True, help="A rules file, or a bundled set.")
 SEED = click.option("--seed", default=0, help="Of the interval's draws. [0]")
@@ -45,9 +45,9 @@ class GivenSweep:
         from router import load_rules, require_models
         from router.parameters import read_parameter
         from simulator import Assumptions, Scenario
-        from simulator.known_quality import read_quality
+        from simulator.search.known_quality import read_quality
+        from simulator.search.sweep import sweep
         from simulator.state.settings import State, load_state
-        from simulator.sweep import sweep
 
         book = PriceBook.load(self.overlay)
         router = load_rules(self.rules, book=book)

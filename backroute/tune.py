@@ -36,7 +36,7 @@ def command(
     from problems import BackrouteError
     from router import dump_rules
     from router.parameters import with_values
-    from simulator.tune import tune
+    from simulator.search.tune import tune
 
     found, router = swept.run()
     tuned = tune(found, min_quality, router.rules[-1].target, surely=surely)

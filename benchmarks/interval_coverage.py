@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from simulator.bootstrap import BUCKETS, REPLICATES, bucket_of, weights
+from simulator.sums.bootstrap import BUCKETS, REPLICATES, bucket_of, weights
 
 Array = np.ndarray[Any, np.dtype[Any]]
 SHAPES = {"even": (0.5, 0.6), "heavy": (1.5, 0.6), "very heavy, few routed": (2.0, 0.05)}

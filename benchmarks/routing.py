@@ -23,7 +23,7 @@ from router.learned.linear import Array
 from router.learned.train import brier, suffices, train_quality
 from router.semantic.tasks import MINILM, Scorer, task_model
 from router.semantic.train import macro_f1, surest_half, train_tasks
-from simulator.frontier import score_curve, two_models
+from simulator.search.frontier import score_curve, two_models
 
 OUTCOMES = Path(__file__).resolve().parents[2] / "shared" / "data" / "outcomes"
 CLASSES = ("analytics", "chat", "code", "reasoning")

@@ -19,7 +19,7 @@ from benchmarks.texts import WORDS, write_log
 from pricing import PriceBook
 from router import LLMRouter, RoutingRule, length, mentions
 from simulator import Assumptions, Scenario, replay
-from simulator.together import finish
+from simulator.stored.together import finish
 from workloads import read_log
 
 KEYWORDS = ("refactor", "sql", "forecast", "python")

@@ -25,7 +25,7 @@ from reports import frontier_chart
 from router import AlwaysUse, Cheapest, LLMRouter, load_rules
 from router.baselines import uniform
 from simulator import Scenario, replay
-from simulator.beside import best_single, equal_spend, routed_usd
+from simulator.search.beside import best_single, equal_spend, routed_usd
 from workloads import read_log
 
 log = read_log(files("workloads") / "presets" / "case-60-25-15.jsonl.gz")

@@ -17,7 +17,7 @@ from quality.plan import Plan
 from quality.population import Request
 from quality.scoring import Scores
 from simulator.counterfactual import PairedSample
-from simulator.observed import o200k_per_token
+from simulator.usage.observed import o200k_per_token
 from workloads import BUCKETS, INPUT_BUCKETS
 
 SCHEMA = pa.schema(

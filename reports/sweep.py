@@ -1,7 +1,7 @@
 """The chart of a sweep: cost against quality, what mixing single models by lot would give, and the best in hindsight.
 
-Draws `simulator.sweep_summary.summarise_sweep`'s dictionary, which `backroute sweep --out` writes as sweep.json; it
-stands alone beside the savings report, whose charts draw summary.json.
+Draws `simulator.search.sweep_summary.summarise_sweep`'s dictionary, which `backroute sweep --out` writes as
+sweep.json; it stands alone beside the savings report, whose charts draw summary.json.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def write_sweep(sweep: Mapping[str, Any], folder: Path) -> list[Path]:
 
 
 def _against_quality(sweep: Mapping[str, Any], ax: Axes) -> None:
-    from simulator.frontier import hull
+    from simulator.search.frontier import hull
 
     settings, singles = _xy(sweep["settings"]), _xy(sweep["single_models"])
     mixed, best = hull(singles), hull(settings)

@@ -15,19 +15,19 @@ from pricing import AsOf, Capabilities, PriceBook
 from pricing.charge import cost
 from pricing.schedule import Schedule
 from router import Decisions, RoutingRule
-from simulator.bootstrap import row_keys
-from simulator.counted import CountedInput
 from simulator.counts import INPUTS, REASONING, TEXT, THOUSAND, Array, Counts
-from simulator.made import LASTING, Made
-from simulator.memory import Memory
 from simulator.models import NO_MODEL, Codes, ModelIndex
 from simulator.money import picodollars
-from simulator.observed import task_codes
-from simulator.outputs import Outputs
-from simulator.pairs import Pairs
-from simulator.rebase import Known, rebased
 from simulator.scenario import Scenario
 from simulator.scores import scores
+from simulator.stored.made import LASTING, Made
+from simulator.stored.memory import Memory
+from simulator.sums.bootstrap import row_keys
+from simulator.usage.counted import CountedInput
+from simulator.usage.observed import task_codes
+from simulator.usage.outputs import Outputs
+from simulator.usage.pairs import Pairs
+from simulator.usage.rebase import Known, rebased
 
 Value = TypeVar("Value")
 

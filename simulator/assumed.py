@@ -8,12 +8,12 @@ from typing import Any
 from simulator.arms import NANO
 from simulator.caches import cache_assumption
 from simulator.counts import ESTIMATED
-from simulator.fold import SIDES, Comparison
-from simulator.interval import ESTIMATES, SIDE_NAMES, Interval
-from simulator.outputs import COPIED, COPY_LOG_SD, OWN_RATIO
 from simulator.result import Run
 from simulator.state.assumed import state_assumptions
 from simulator.state.changes import LOGGED
+from simulator.sums.fold import SIDES, Comparison
+from simulator.sums.interval import ESTIMATES, SIDE_NAMES, Interval
+from simulator.usage.outputs import COPIED, COPY_LOG_SD, OWN_RATIO
 
 INPUT, OUTPUT, REASONING = range(3)
 

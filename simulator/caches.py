@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulator.fold import Comparison
 from simulator.money import Scale, dollars
 from simulator.result import Run
 from simulator.state.changes import LOGGED
 from simulator.state.unsimulated import saving_range
+from simulator.sums.fold import Comparison
 
 SIMULATED = "prompt caches, simulated"
 LEFT_OUT = "prompt caches, not simulated"

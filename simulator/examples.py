@@ -15,7 +15,7 @@ from router.learned.quality import pair_output
 from router.learned.train import suffices, train_quality
 from router.semantic.train import train_tasks
 from simulator.counts import Array
-from simulator.known_quality import read_preferences, read_quality
+from simulator.search.known_quality import read_preferences, read_quality
 from workloads import Log
 
 

@@ -18,18 +18,18 @@ from pricing import AsOf
 from pricing.schedule import Schedule
 from router import Decisions
 from simulator.arms import Arm, Batch, Choice, Use
+from simulator.bill.reconcile import OF_ITS_DAY, Reconciliation
 from simulator.counts import Array
-from simulator.dearer import Dearer
-from simulator.facts import LogFacts, Partial, Sums
-from simulator.joined import JoinedInput, Rows, joined, part
 from simulator.kernel import Folded, Kernel, Plan, decide
-from simulator.merge import merge
 from simulator.models import NO_MODEL, ModelIndex
-from simulator.pairs import Pairs
-from simulator.reconcile import OF_ITS_DAY, Reconciliation
 from simulator.scenario import Scenario
 from simulator.state.changes import LOGGED
-from simulator.words import Words
+from simulator.stored.joined import JoinedInput, Rows, joined, part
+from simulator.stored.words import Words
+from simulator.sums.dearer import Dearer
+from simulator.sums.facts import LogFacts, Partial, Sums
+from simulator.sums.merge import merge
+from simulator.usage.pairs import Pairs
 
 CHUNK_ROWS = 2**16  # so that a chunk's columns stay near the processor
 OTHER = -9  # in the place of a rule's number: no rule is the same

@@ -13,14 +13,14 @@ import pyarrow.compute as pc
 from pricing import AsOf, PriceBook
 from problems import ProblemLog
 from simulator.arms import Arm, Batch
+from simulator.bill.drift import Cause
+from simulator.bill.plausible import Doubt, Doubts
+from simulator.bill.reconcile import Reconciliation
+from simulator.bill.suggested import suggested_prices
 from simulator.counts import INPUTS, THOUSAND, UNKNOWN
-from simulator.drift import Cause
 from simulator.models import ModelIndex
 from simulator.money import exact_sum
-from simulator.plausible import Doubt, Doubts
 from simulator.prepared import Prepared
-from simulator.reconcile import Reconciliation
-from simulator.suggested import suggested_prices
 from workloads import PROVENANCES, Log
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -24,22 +24,22 @@ import pyarrow as pa
 
 from router import Decisions, LLMRouter, Router
 from simulator.arms import Arm, Batch, Choice, Use, charged, folded_cost, logged_arm, serve, use
+from simulator.bill.reconcile import Reconciliation
 from simulator.counterfactual import Parameters
 from simulator.counts import Array, Counts
 from simulator.decisions import decision_rows
-from simulator.facts import LogFacts, Partial, Sums
-from simulator.fallbacks import fallbacks
-from simulator.fold import Slices, comparable, compared
 from simulator.models import ModelIndex
 from simulator.money import exact_sum
-from simulator.observed import Observed
-from simulator.outputs import Outputs
-from simulator.own_counts import own_pairs
-from simulator.pairs import Pairs
-from simulator.reconcile import Reconciliation
 from simulator.scenario import Scenario
 from simulator.state.changes import LOGGED, Change, Changes
 from simulator.state.unsimulated import ALONE_KEPT, BEFORE_KEPT, ROUTED_KEPT, ROUTED_LOST, effects
+from simulator.sums.facts import LogFacts, Partial, Sums
+from simulator.sums.fallbacks import fallbacks
+from simulator.sums.fold import Slices, comparable, compared
+from simulator.usage.observed import Observed
+from simulator.usage.outputs import Outputs
+from simulator.usage.own_counts import own_pairs
+from simulator.usage.pairs import Pairs
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """A replay on an engine: each block of the log is read by one worker, each part replayed by one, and sums merge.
 
-Parts are files in a folder that all workers see: see `simulator.parts`. Between the steps stands what needs the whole
-log: ids met twice, the samples of each model's answers that predictions are fitted on, and state, which is folded in
-order of time by one process over the few numbers a request that workers gathered.
+Parts are files in a folder that all workers see: see `simulator.stored.parts`. Between the steps stands what needs
+the whole log: ids met twice, the samples of each model's answers that predictions are fitted on, and state, which is
+folded in order of time by one process over the few numbers a request that workers gathered.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ import pyarrow as pa
 
 from pricing import PriceBook
 from pricing.fast_counts import forecast
+from simulator.bill.plausible import Doubts, Group, Side
 from simulator.engines import Engine
-from simulator.kept import Found
 from simulator.kernel import Kernel, Plan, Replayed
-from simulator.memory import nbytes_of
-from simulator.merge import merge
 from simulator.models import ModelIndex
-from simulator.observed import Observed
-from simulator.parts import Part, without_texts, write_part
-from simulator.plausible import Doubts, Group, Side
 from simulator.prepared import Prepared
-from simulator.sample import id_hashes
 from simulator.state.changes import Change, Changes
 from simulator.state.pieces import Gather, Piece, codes_of
-from simulator.told import Told
+from simulator.stored.kept import Found
+from simulator.stored.memory import nbytes_of
+from simulator.stored.parts import Part, without_texts, write_part
+from simulator.stored.told import Told
+from simulator.sums.merge import merge
+from simulator.usage.observed import Observed
+from simulator.usage.sample import id_hashes
 from workloads import Log
 from workloads.blocks import Block, BlockIds, RowGroups, read_block
 

@@ -8,11 +8,11 @@ from typing import Any
 from simulator.arms import PASSED_THROUGH
 from simulator.counterfactual import TASKS
 from simulator.counterfactual.quality import LEVEL, Expected, Outcomes, Scored, expected_quality
-from simulator.fold import Comparison
 from simulator.money import Scale, dollars
-from simulator.quality_sums import SliceSums
 from simulator.result import Run
 from simulator.scores import WHOLE
+from simulator.sums.fold import Comparison
+from simulator.sums.quality_sums import SliceSums
 
 MARGIN = 0.05  # by how much worse still counts as good; `verify` starts from the same
 

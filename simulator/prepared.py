@@ -16,19 +16,19 @@ from pricing import PriceBook
 from pricing.fast_counts import forecast
 from problems import BackrouteError, ProblemLog
 from simulator.arms import Batch
-from simulator.counted import CountedInput
-from simulator.holding import Holding
+from simulator.bill.plausible import Doubts
 from simulator.incremental import Incremental
-from simulator.kept import Found, keep, restore, version
-from simulator.logged import logged_counts
-from simulator.memory import Memory, Room
 from simulator.models import ModelIndex
-from simulator.observed import Observed
-from simulator.parts import KeptRequests
-from simulator.plausible import Doubts
-from simulator.sample import id_hashes
-from simulator.together import Together, finish
-from simulator.told import Told
+from simulator.stored.holding import Holding
+from simulator.stored.kept import Found, keep, restore, version
+from simulator.stored.memory import Memory, Room
+from simulator.stored.parts import KeptRequests
+from simulator.stored.together import Together, finish
+from simulator.stored.told import Told
+from simulator.usage.counted import CountedInput
+from simulator.usage.logged import logged_counts
+from simulator.usage.observed import Observed
+from simulator.usage.sample import id_hashes
 from workloads import Log
 from workloads.checked import DamagedError
 from workloads.store import Store, discard, store_of

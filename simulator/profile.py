@@ -25,13 +25,13 @@ from router.conditions import Condition, Mentions, Meta, OneOf, leaves
 from router.features import NAMES, Features, answer_column, score_column
 from router.scored import Score
 from router.semantic.tasks import Scorer, task_model
-from simulator.counted import counts_of
-from simulator.logged import FALLBACK_MODEL
 from simulator.models import ModelIndex
-from simulator.observed import task_codes
 from simulator.prepared import Prepared
 from simulator.state.pieces import prefixes
 from simulator.state.prefixes import PREFIXES
+from simulator.usage.counted import counts_of
+from simulator.usage.logged import FALLBACK_MODEL
+from simulator.usage.observed import task_codes
 from workloads import INPUT_BUCKETS, OUTCOME, REQUEST, Log
 from workloads.log import BATCH_ROWS, Batches
 

@@ -19,7 +19,6 @@ from threadpoolctl import threadpool_limits
 from problems import BackrouteError, ProblemLog
 from simulator.decisions import DecisionFile
 from simulator.engines import Dask, Engine, engine_of
-from simulator.facts import Partial
 from simulator.kernel import Kernel, Plan, Replayed
 from simulator.models import ModelIndex
 from simulator.parallel import Parts, read_blocks
@@ -29,6 +28,7 @@ from simulator.scenario import Scenario
 from simulator.state.pieces import Gather
 from simulator.state.settings import WHERE_SHOWN
 from simulator.state.simulate import simulate
+from simulator.sums.facts import Partial
 from workloads import Log
 from workloads.checked import DamagedError
 

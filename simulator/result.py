@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 
 from problems import BackrouteError, ProblemLog
-from simulator.facts import LogFacts, Partial
-from simulator.fold import Comparison
-from simulator.interval import LEVEL, Interval, interval
+from simulator.bill.plausible import Doubt
+from simulator.bill.reconcile import Reconciliation
 from simulator.money import Scale
-from simulator.pairs import Pair, Spread
-from simulator.plausible import Doubt
-from simulator.reconcile import Reconciliation
 from simulator.scenario import Scenario
 from simulator.shown import result_html, saving_html
 from simulator.state.assumed import unsure_hits
 from simulator.state.cached_input import CachedInput
 from simulator.state.changes import LOGGED, Changes
+from simulator.sums.facts import LogFacts, Partial
+from simulator.sums.fold import Comparison
+from simulator.sums.interval import LEVEL, Interval, interval
+from simulator.usage.pairs import Pair, Spread
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,16 +11,16 @@ from typing import Any
 from pricing import BUCKETS
 from problems.problem import masked
 from simulator.assumed import assumptions
-from simulator.breakdowns import EPOCH, by_rule, compared, days, feasibility, per_30d, sensitivity, waterfall
 from simulator.caches import caches_said
-from simulator.facts import NO_NAME
-from simulator.fold import Comparison
-from simulator.interval import LEVEL, Interval
 from simulator.money import Scale, dollars
 from simulator.predicted_quality import predicted_quality
 from simulator.result import Run
 from simulator.scenario import Scenario
 from simulator.state.summary import arm_names, state_said
+from simulator.sums.breakdowns import EPOCH, by_rule, compared, days, feasibility, per_30d, sensitivity, waterfall
+from simulator.sums.facts import NO_NAME
+from simulator.sums.fold import Comparison
+from simulator.sums.interval import LEVEL, Interval
 
 SCHEMA = 1
 HEADLINE_SHARE = 0.95  # of logged spend on the baseline's model, for the baseline to be the headline (CONTRACTS)

@@ -15,8 +15,8 @@ from pricing import PriceBook
 from quality.monitor.forecast import Forecast, features_of
 from quality.monitor.psi import psi
 from quality.monitor.watch import Watch
-from simulator.interval import LEVEL
 from simulator.money import PICO, dollars, exact_sum
+from simulator.sums.interval import LEVEL
 
 QUANTILES = (50, 90, 99)
 RECORDED_OFF_PCT = 1.0  # recorded against recomputed cost: from here on somebody's price is another

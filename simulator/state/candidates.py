@@ -10,9 +10,9 @@ import numpy as np
 from simulator.arms import Batch, Choice, can_serve, charged, use
 from simulator.counts import INPUTS, Array
 from simulator.models import ModelIndex
-from simulator.outputs import Outputs
-from simulator.pairs import Pairs
 from simulator.scenario import Scenario
+from simulator.usage.outputs import Outputs
+from simulator.usage.pairs import Pairs
 
 
 @dataclass

@@ -13,14 +13,14 @@ from simulator.counterfactual import Parameters
 from simulator.counts import INPUTS, Array
 from simulator.kernel import decide
 from simulator.models import Codes, ModelIndex
-from simulator.observed import Observed
-from simulator.outputs import Outputs
-from simulator.pairs import Pairs
 from simulator.scenario import Scenario
 from simulator.state.candidates import Candidates
 from simulator.state.columns import LogColumns
 from simulator.state.prefixes import Nodes
 from simulator.state.settings import State
+from simulator.usage.observed import Observed
+from simulator.usage.outputs import Outputs
+from simulator.usage.pairs import Pairs
 
 
 @dataclass

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from pricing import AsOf, PriceBook
 from router import LLMRouter, Router, RoutingRule, has_tools, length, mentions, meta
-from simulator import Scenario, incremental, memory, prepared, replay
+from simulator import Scenario, incremental, prepared, replay
 from simulator.scenario import Assumptions
+from simulator.stored import memory
 from tests.simulator.conftest import call
 from workloads import Log, read_log, store
 

@@ -16,12 +16,13 @@ from benchmarks.workers import cluster
 from pricing import PriceBook
 from problems import BackrouteError
 from router import LLMRouter, RoutingRule, load_rules
-from simulator import ReplayResult, Scenario, engines, parts, prepared, replay
+from simulator import ReplayResult, Scenario, engines, prepared, replay
 from simulator.engines import Pool, engine_of
 from simulator.state.guards import Budget, Guards, Limit, Sticky
 from simulator.state.latency import LatencyLimits
 from simulator.state.retries import Retries
 from simulator.state.settings import CacheSettings, State
+from simulator.stored import parts
 from tests.simulator.conftest import call
 from tests.simulator.worker_tasks import Counted, always_dies, dies_once, told
 from tests.workloads.s3_server import KEY, s3_server

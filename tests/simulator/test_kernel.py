@@ -11,13 +11,13 @@ from pricing import PriceBook
 from problems import ProblemLog
 from router import load_rules
 from simulator import Scenario
-from simulator.facts import Partial
 from simulator.kernel import Kernel, Plan
-from simulator.merge import merge
 from simulator.models import ModelIndex
 from simulator.prepared import Prepared, prepare
 from simulator.result import Run
 from simulator.summary import summarise
+from simulator.sums.facts import Partial
+from simulator.sums.merge import merge
 from tests.simulator.conftest import call
 from workloads import read_log
 

@@ -72,10 +72,10 @@ def test_nothing_is_written_behind_a_replay_whose_parts_go_when_it_ends(
     path = tmp_path / "log.jsonl"
     path.write_text("\n".join(json.dumps(call(n, prompt="code " * 600)) for n in range(30)), "utf-8")
     monkeypatch.setattr("simulator.prepared.HELD_BYTES", 40_000)
-    monkeypatch.setattr("simulator.together.Together.save", lambda _: pytest.fail("written later"))
+    monkeypatch.setattr("simulator.stored.together.Together.save", lambda _: pytest.fail("written later"))
     written = list[str]()
     put = checked.put
-    monkeypatch.setattr("simulator.parts.put", lambda *of, **how: written.append(of[1]) or put(*of, **how))
+    monkeypatch.setattr("simulator.stored.parts.put", lambda *of, **how: written.append(of[1]) or put(*of, **how))
     replayed(read_log(path, cache=False), book, tmp_path / "out")
     assert any(name.endswith(".texts") for name in written)
     assert not list((tmp_path / "out").glob(".parts-*"))

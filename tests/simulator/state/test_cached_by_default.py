@@ -15,9 +15,9 @@ from router import AlwaysUse, LLMRouter, RoutingRule, length
 from router.parameters import read_parameter
 from simulator import ReplayResult, Scenario, replay
 from simulator.profile import ProfileLog, write_profile
+from simulator.search.sweep import sweep
 from simulator.state.guards import Budget, Guards
 from simulator.state.settings import CacheSettings, State
-from simulator.sweep import sweep
 from tests.simulator.state.samples import BOOK, COPIED, LONG, chat, replayed
 from tests.simulator.state.test_replay_with_state import FEW, logs
 from workloads import Log, read_log

@@ -1,0 +1,1 @@
+"""One log under many settings: sweeps, the least cost above a quality floor, the frontier."""
