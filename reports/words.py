@@ -62,8 +62,9 @@ def adding_up(whole: Decimal | None, *parts: Decimal | None) -> list[Decimal | N
         return [whole, *parts]
     heavy = [money for money in figures if abs(money) * 10_000 >= largest]
     least = max(min(map(usual_places, heavy)), *(1 - money.adjusted() for money in heavy))
-    for places in range(least if least != 1 else 2, EXACT + 1):
-        placed = [Placed(money, places if money in heavy else usual_places(money)) for money in figures]
+    for places in range(2 if least == 1 else min(least, EXACT), EXACT + 1):
+        light = EXACT if places == EXACT else None  # to the picodollar all add up
+        placed = [Placed(money, places if money in heavy else light or usual_places(money)) for money in figures]
         if add_up(placed[0], placed[1:]):
             return [*placed]
     return [whole, *parts]

@@ -1,7 +1,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reports.words import (
@@ -71,6 +71,8 @@ def test_a_sum_with_an_unknown_part_is_left_as_it_is() -> None:
 
 
 @given(st.lists(money, min_size=1, max_size=6))
+@example([Decimal("1e-12"), Decimal("1e-9")])
+@example([Decimal(pico).scaleb(-12) for pico in (1832, 1834, 131752469, 131752500, 131752500)])
 def test_sums_add_up_as_they_are_read(parts: list[Decimal]) -> None:
     """But for those under a ten-thousandth of the largest; and every figure is its own exact one rounded."""
     whole = sum(parts, Decimal(0))
