@@ -79,7 +79,7 @@ bench-production: .venv/installed
 # as compromised: pin another.
 litellm: .venv-litellm/installed
 
-.venv-litellm/installed:
+.venv-litellm/installed: pyproject.toml
 	$(PYTHON) -m venv .venv-litellm
 	.venv-litellm/bin/python -m pip install --quiet --disable-pip-version-check 'litellm[proxy]==1.108.7' .
 	@touch $@
