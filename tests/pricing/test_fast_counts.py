@@ -107,7 +107,7 @@ def test_remembered_and_new_texts_are_counted_in_their_order(
 
 
 def test_no_more_is_remembered_than_the_bound(counter: FastCounter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fast_counts, "HELD", 5_000)
+    monkeypatch.setattr(fast_counts, "HELD", 40)
     for number in range(50):
         texts = [f"text {number} {n}" for n in range(10)]
         assert counter(texts).tolist() == counter._by_reference(texts).tolist()
