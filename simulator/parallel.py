@@ -16,18 +16,20 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from pricing import PriceBook
 from pricing.fast_counts import forecast
 from simulator.bill.plausible import Doubts, Group, Side
 from simulator.engines import Engine
 from simulator.kernel import Kernel, Plan, Replayed
 from simulator.models import ModelIndex
 from simulator.prepared import Prepared
+from simulator.scenario import Scenario
 from simulator.state.changes import Change, Changes
 from simulator.state.pieces import Gather, Piece, codes_of
+from simulator.stored.asked import ask
 from simulator.stored.kept import Found
+from simulator.stored.made import Made
 from simulator.stored.memory import nbytes_of
-from simulator.stored.parts import Part, without_texts, write_part
+from simulator.stored.parts import Origin, Part, without_texts, write_part
 from simulator.stored.told import Told
 from simulator.sums.merge import merge
 from simulator.usage.observed import Observed
@@ -53,8 +55,9 @@ class ReadTask:
     block: Block | RowGroups
     folder: Path
     stem: str  # of the parts
-    book: str  # a pickled price book's path
+    scenarios: str  # a path of theirs, pickled
     share: int  # bytes of the log that each worker will have read
+    lasts: bool  # the parts are for later replays, too, which ask for other texts
 
 
 @dataclass(frozen=True)
@@ -89,19 +92,20 @@ def read_blocks(
     log: Log,
     blocks: list[Block | RowGroups],
     engine: Engine,
-    pickles: Path,
+    temporary: Path,
+    scenarios: tuple[Scenario, ...],
     index: ModelIndex,
-    folder: Path,
     told: Told,
+    begun: Path | None,
 ) -> Found:
-    """Read a log's blocks into parts in a folder; `pickles` is another, for what the workers need besides.
+    """Read a log's blocks into parts, which last where a folder for such is given, and ask what scenarios ask of texts.
 
     Raises:
         OSError: a folder cannot be written.
     """
     gathering, evidence, parts, nbytes = log.gathering(told), Evidence(), list[Part](), 0
-    book = pickles / "book.pickle"
-    book.write_bytes(pickle.dumps(index.book))
+    folder, pickled = begun or temporary, temporary / "scenarios.pickle"
+    pickled.write_bytes(pickle.dumps(scenarios))
     share = sum(block.size for block in blocks) // engine.workers
     own = share if engine.here else blocks[0].size
 
@@ -115,9 +119,12 @@ def read_blocks(
 
     def read_here(number: int) -> None:
         forecast.reads(blocks[number].size, of=own)
-        take(write_block(folder, f"{number:06}", *gathering.read(blocks[number]), index))
+        take(write_block(folder, f"{number:06}", *gathering.read(blocks[number]), scenarios, index))
 
-    tasks = [ReadTask(block, folder, f"{n:06}", str(book), share) for n, block in enumerate(blocks[1:], 1)]
+    tasks = [
+        ReadTask(block, folder, f"{n:06}", str(pickled), share, begun is not None)
+        for n, block in enumerate(blocks[1:], 1)
+    ]
     found = engine.map(read_part, tasks)  # which begins while this process reads the first block
     read_here(0)  # it says what the log was recognised by
     for number, read in enumerate(found, 1):
@@ -138,23 +145,33 @@ def read_part(task: ReadTask) -> Read | None:
     if found is None:
         return None
     requests, outcomes, ids = found
-    return Read(ids, write_block(task.folder, task.stem, requests, outcomes, ModelIndex(_pickled(task.book))))
+    scenarios = _scenarios(task.scenarios)
+    origin = None if task.lasts else Origin.of(task.block, ids)
+    index = ModelIndex(scenarios[0].book)
+    return Read(ids, write_block(task.folder, task.stem, requests, outcomes, scenarios, index, origin))
 
 
 def write_block(
-    folder: Path, stem: str, requests: pa.RecordBatch, outcomes: pa.RecordBatch, index: ModelIndex
+    folder: Path,
+    stem: str,
+    requests: pa.RecordBatch,
+    outcomes: pa.RecordBatch,
+    scenarios: Sequence[Scenario],
+    index: ModelIndex,
+    origin: Origin | None = None,
 ) -> Written:
-    """Write a block's rows in parts, and observe them."""
+    """Write a block's rows in parts, observed, and asked what scenarios ask of texts: no other need be written."""
     observed, doubts = Observed(), Doubts(index.book, index)
     parts, nbytes = list[Part](), 0
     for first in range(0, requests.num_rows, BATCH_ROWS):
         some, their = requests.slice(first, BATCH_ROWS), outcomes.slice(first, BATCH_ROWS)
-        batch = Prepared.batch(some, their, index)
+        batch = replace(Prepared.batch(some, their, index), made=Made(folder, f"{stem}-{len(parts)}"))
         observed.add(batch.logged, batch.source, batch.task, batch.cap, id_hashes(some["request_id"]), index)
         observed.cached_input.add(some, batch.logged, batch.passes)
         doubts.add(some, their, batch.source)
-        parts.append(write_part(folder, f"{stem}-{len(parts)}", batch, their))
-        nbytes += without_texts(some).nbytes + nbytes_of(batch)
+        asked = ask(batch, scenarios, index)
+        parts.append(write_part(batch, their, replace(origin, first=first) if origin and asked else None))
+        nbytes += some.select(without_texts(some.schema)).nbytes + nbytes_of(batch)
     models = [(model, provider) for model, provider, _ in index.logged()]
     return Written(parts, nbytes, models, Evidence(observed, doubts.sides))
 
@@ -236,6 +253,6 @@ def _kernel(plan: str) -> tuple[Kernel, ModelIndex]:
 
 
 @lru_cache(maxsize=1)
-def _pickled(path: str) -> PriceBook:
-    book: PriceBook = pickle.loads(Path(path).read_bytes())
-    return book
+def _scenarios(path: str) -> tuple[Scenario, ...]:
+    held: tuple[Scenario, ...] = pickle.loads(Path(path).read_bytes())
+    return held

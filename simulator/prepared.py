@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeVar
 from weakref import WeakKeyDictionary, finalize
@@ -19,6 +19,8 @@ from simulator.arms import Batch
 from simulator.bill.plausible import Doubts
 from simulator.incremental import Incremental
 from simulator.models import ModelIndex
+from simulator.scenario import Scenario
+from simulator.stored.asked import ask
 from simulator.stored.holding import Holding
 from simulator.stored.kept import Found, keep, restore, version
 from simulator.stored.memory import Memory, Room
@@ -34,8 +36,8 @@ from workloads.checked import DamagedError
 from workloads.store import Store, discard, store_of
 
 Value = TypeVar("Value")
-# Reads a log into parts in a folder, taking in its models and telling its problems.
-Reader = Callable[[ModelIndex, Path, Told], Found]
+# Reads a log into parts, in a folder where they are to last, taking in its models and telling its problems.
+Reader = Callable[[ModelIndex, Told, Path | None], Found]
 
 HELD_BYTES = 320 * 2**20  # of a log's batches in memory; their texts are the first to go
 PROMPT_BYTES = 512 * 2**20  # of prompts read from disk, where a log is replayed again and again
@@ -122,6 +124,7 @@ def prepare(
     temporary: Path,
     reader: Reader | None = None,
     *,
+    scenarios: Sequence[Scenario] = (),
     beside: bool = True,
 ) -> tuple[Prepared, ModelIndex]:
     """A log ready for the kernel: from memory or from beside the log where it was read before, else read now.
@@ -135,6 +138,7 @@ def prepare(
         problems: where rows that cannot be read go; told again where nothing is read.
         temporary: a folder for what memory does not hold and nobody keeps.
         reader: reads the log on other processes; this one does where left out.
+        scenarios: ask texts that memory does not hold while they are read.
         beside: whether what is read may be kept beside the log.
 
     Raises:
@@ -150,7 +154,7 @@ def prepare(
     prepared = None if store is None else _restored(store, log, index, problems)
     if prepared is None:
         index = ModelIndex(book)
-        prepared = _read(log, index, problems, store, temporary, reader)
+        prepared = _read(log, index, problems, store, temporary, reader, scenarios)
     if prepared.lasting and log.stamp() == stamp:
         _AGAIN[log] = _Again(stamp, prepared, index)
     return prepared, index
@@ -186,16 +190,23 @@ def _restored(store: Store, log: Log, index: ModelIndex, problems: ProblemLog) -
 
 
 def _read(
-    log: Log, index: ModelIndex, problems: ProblemLog, store: Store | None, temporary: Path, reader: Reader | None
+    log: Log,
+    index: ModelIndex,
+    problems: ProblemLog,
+    store: Store | None,
+    temporary: Path,
+    reader: Reader | None,
+    scenarios: Sequence[Scenario],
 ) -> Prepared:
     begun = None if store is None else store.begin()
     told = Told(problems, begun)
     held: list[Batch] | None = None
     try:
         if reader is not None:
-            found = reader(index, begun or temporary, told)
+            found = reader(index, told, begun)
         else:
-            found, held = _read_here(log, index, told, Holding(begun, temporary, HELD_BYTES, _size(log)))
+            asks = partial(ask, scenarios=scenarios, index=index)
+            found, held = _read_here(log, index, told, Holding(begun, temporary, asks, HELD_BYTES, _size(log)))
         if begun is None or store is None:
             return Prepared(found, held, index, lasting=not found.parts and told.whole)
         if keep(store, begun, found, log, index):

@@ -175,10 +175,13 @@ def _replayed(run: Run, log: Log, engine: Engine | None, *, write: bool) -> Iter
         engine = None
     with tempfile.TemporaryDirectory(prefix=".parts-", dir=run.folder) as held:
         temporary = Path(held)
-        reader = partial(read_blocks, log, blocks, engine, temporary) if engine is not None and blocks else None
+        reader = None
+        if engine is not None and blocks:
+            reader = partial(read_blocks, log, blocks, engine, temporary, run.scenarios)
         # The workers of a cluster may not be allowed to write, or see, what lies beside the log.
         beside = not isinstance(engine, Dask)
-        prepared, index = prepare(log, run.scenarios[0].book, run.problems, temporary, reader, beside=beside)
+        book, problems = run.scenarios[0].book, run.problems
+        prepared, index = prepare(log, book, problems, temporary, reader, scenarios=run.scenarios, beside=beside)
         run.doubts, run.cached_input = prepared.doubts, prepared.observed.cached_input
         scenarios = tuple(scenario.decided(run.cached_input) for scenario in run.scenarios)
         plan = Plan(scenarios, run.seed, prepared.observed)

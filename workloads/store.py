@@ -1,7 +1,7 @@
 """What was read of a log, kept in a folder beside it, and found again by its files, how it was read, and by what code.
 
     .backroute/NAME-RANDOM/manifest.json     written last: a folder without it is being written, or was left so
-    .backroute/NAME-RANDOM/000012.columns.8f14e45f.parquet     see `workloads.checked`
+    .backroute/NAME-RANDOM/000012.columns.8f14e45fceea167a.arrow     see `workloads.checked`
 
 NAME stands for the log's paths and options. No file is changed once it is there, and none is trusted before its bytes
 were checked, so any number of processes may read, build and remove: what is gone or damaged is read from the log again.

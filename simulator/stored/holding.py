@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -20,13 +21,16 @@ class Holding:
     Args:
         folder: for all batches; None to write them only if memory does not hold them.
         temporary: the folder for those.
+        ask: see `PartWriter`.
         most: bytes of columns in memory.
         size: bytes of the log's files; 0 where it has none.
     """
 
-    def __init__(self, folder: Path | None, temporary: Path, most: int, size: int = 0) -> None:
-        self._writer = None if folder is None else PartWriter(folder)
-        self._temporary, self._most, self._size = temporary, most, size
+    def __init__(
+        self, folder: Path | None, temporary: Path, ask: Callable[[Batch], object], most: int, size: int = 0
+    ) -> None:
+        self._writer = None if folder is None else PartWriter(folder, ask)
+        self._temporary, self._ask, self._most, self._size = temporary, ask, most, size
         self._read = 0
         self._held: list[Batch] | None = []
         self._waiting: list[tuple[Batch, pa.RecordBatch]] = []  # with their outcomes, on no way to disk yet
@@ -43,7 +47,7 @@ class Holding:
         """
         beside = nbytes_of(batch)
         self._bytes += batch.requests.nbytes + beside
-        self.nbytes += without_texts(batch.requests).nbytes + beside
+        self.nbytes += _lean(batch).nbytes + beside
         self._read += batch.requests.nbytes + outcomes.nbytes
         self._waiting.append((batch, outcomes))
         if self._held is not None:
@@ -52,7 +56,7 @@ class Holding:
         if self._writer is None:
             if self._bytes * ahead <= self._most:
                 return
-            self._writer = PartWriter(self._temporary)
+            self._writer = PartWriter(self._temporary, self._ask)
         for each, held in self._waiting:
             self._parts.append(self._writer.add(each, held))
         self._waiting = []
@@ -65,7 +69,7 @@ class Holding:
         assert self._held is not None
         while self._lean < len(self._held) and (all_of_them or self._parts[self._lean].done()):
             batch, part = self._held[self._lean], self._parts[self._lean].result()
-            requests = part.requests(without_texts(batch.requests))
+            requests = part.requests(_lean(batch))
             batch.inputs.read_from(requests)
             self._held[self._lean] = replace(batch, requests=requests)
             self._lean += 1
@@ -88,3 +92,7 @@ class Holding:
         """Write no more."""
         if self._writer is not None:
             self._writer.stop()
+
+
+def _lean(batch: Batch) -> pa.RecordBatch:
+    return batch.requests.select(without_texts(batch.requests.schema))

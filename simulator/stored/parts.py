@@ -5,15 +5,16 @@ Most passes look at no text, since what texts came to is kept beside: see `simul
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from xxhash import xxh3_64_intdigest
 
 from simulator.arms import Batch
 from simulator.counts import Counts
@@ -22,7 +23,8 @@ from simulator.stored.made import Made
 from simulator.stored.memory import Room
 from simulator.usage.counted import CountedInput
 from workloads import BUCKETS, MESSAGE, OUTCOME, REQUEST
-from workloads.checked import get, put
+from workloads.blocks import Block, BlockIds, RowGroups, read_block
+from workloads.checked import NOTHING, DamagedError, get, put
 
 TEXTS = ("system", "prompt", "messages")
 # What a batch takes of the outcomes: its counts stand beside as they were counted, and the answer's text is done with.
@@ -36,6 +38,37 @@ LEAN_MESSAGE = pa.struct([*MESSAGE, pa.field("stands", pa.int8())])
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Rows of a block of the log, for texts that nobody is expected to ask for again.
+
+    Args:
+        block: as `read_block` reads it.
+        lines: a hash of its lines.
+        first: the first row's number in the block.
+    """
+
+    block: Block | RowGroups
+    lines: int
+    first: int = 0
+
+    @classmethod
+    def of(cls, block: Block | RowGroups, ids: BlockIds) -> Origin:
+        """All rows of a block that was read."""
+        return cls(block, xxh3_64_intdigest(ids.digests))
+
+    def column(self, name: str, rows: int) -> pa.Array:
+        """A column of texts, read from the log.
+
+        Raises:
+            DamagedError: the log has changed.
+        """
+        found = read_block(self.block)
+        if found is None or xxh3_64_intdigest(found[2].digests) != self.lines:
+            raise DamagedError(f"{self.block.source} has changed meanwhile")
+        return found[0][name].slice(self.first, rows)
+
+
+@dataclass(frozen=True)
 class Part:
     """The files of one batch.
 
@@ -44,6 +77,7 @@ class Part:
         stem: what their names begin with.
         columns, texts: the files' names.
         made: names of the files of what was made of it before.
+        origin: where its texts are where they were not written.
     """
 
     folder: Path
@@ -51,6 +85,7 @@ class Part:
     columns: str
     texts: str
     made: tuple[str, ...] = ()
+    origin: Origin | None = None
 
     def batch(self, index: ModelIndex) -> Batch:
         """The batch as the kernel takes it, its texts left on disk until they are asked for.
@@ -81,28 +116,30 @@ class Part:
         return KeptRequests(self, held)
 
 
-def write_part(folder: Path, stem: str, batch: Batch, outcomes: pa.RecordBatch) -> Part:
-    """Write a batch, with what was counted of it so far.
+def write_part(batch: Batch, outcomes: pa.RecordBatch, origin: Origin | None = None) -> Part:
+    """Write a batch where what is made of it goes, with all that was so far; no texts where an origin has them.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    requests, logged = batch.requests, batch.logged
-    texts = {each.name: requests[each.name] for each in requests.schema if _is_text(each)}
-    if "messages" in texts:
-        texts["messages"] = _lean(requests)
-    columns = {name: requests[name] for name in requests.schema.names if name not in texts}
+    assert batch.made is not None
+    requests, logged, folder, stem = batch.requests, batch.logged, batch.made.folder, batch.made.stem
+    columns = {name: requests[name] for name in without_texts(requests.schema)}
     columns |= {name: outcomes[name] for name in OUTCOMES}
-    names = [name for name, column in columns.items() if pa.types.is_string(column.type)]
     for at, name in enumerate(MILLI):
         columns[name] = pa.array(logged.milli[:, at], mask=~logged.known[:, at])
     columns["from_input"] = pa.array(logged.input_provenance)
     columns["from_output"] = pa.array(logged.output_provenance)
-    held = put(folder, f"{stem}.columns", columns, repeated=names), put(folder, f"{stem}.texts", texts)
-    made = Made(folder, stem)
-    batch.inputs.keep(made)
-    made.save()
-    return Part(folder, stem, *held, tuple(made.names))
+    texts = NOTHING if origin else put(folder, f"{stem}.texts", _texts(requests), texts=True)
+    held = put(folder, f"{stem}.columns", columns)
+    batch.inputs.keep(batch.made)
+    batch.made.save()
+    return Part(folder, stem, held, texts, tuple(batch.made.names), origin)
+
+
+def _texts(requests: pa.RecordBatch) -> dict[str, pa.Array]:
+    texts = {each.name: requests[each.name] for each in requests.schema if _is_text(each)}
+    return texts | {"messages": _lean(requests)} if "messages" in texts else texts
 
 
 class PartWriter:
@@ -110,10 +147,11 @@ class PartWriter:
 
     Args:
         folder: for the parts.
+        ask: asks a batch what will be asked of its texts.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, ask: Callable[[Batch], object]) -> None:
+        self.folder, self._ask = folder, ask
         self._thread = ThreadPoolExecutor(1, "parts")
         self._futures: list[Future[Part]] = []
 
@@ -123,8 +161,9 @@ class PartWriter:
         Raises:
             OSError: an earlier one could not be.
         """
-        stem = f"{len(self._futures):06}"
-        self._futures.append(self._thread.submit(write_part, self.folder, stem, batch, outcomes))
+        made = replace(batch, made=Made(self.folder, f"{len(self._futures):06}"))
+        self._ask(made)
+        self._futures.append(self._thread.submit(write_part, made, outcomes))
         if len(self._futures) > AHEAD:
             self._futures[-AHEAD - 1].result()
         return self._futures[-1]
@@ -137,7 +176,7 @@ class PartWriter:
 def parts_of(folder: Path, files: Iterable[tuple[str, str, str]]) -> list[Part]:
     """The parts of a reading by their stems and the names of their files, with what was made of them before."""
     made: dict[str, list[str]] = {}
-    for path in folder.glob("*.made.*.parquet"):
+    for path in folder.glob("*.made.*.arrow"):
         made.setdefault(path.name.partition(".")[0], []).append(path.name)
     return [Part(folder, stem, columns, texts, tuple(made.get(stem, ()))) for stem, columns, texts in files]
 
@@ -148,9 +187,9 @@ def _batch(columns: Mapping[str, pa.Array], names: Sequence[str], rows: int) -> 
     return pa.RecordBatch.from_arrays(held, names=list(names))
 
 
-def without_texts(requests: pa.RecordBatch) -> pa.RecordBatch:
-    """The columns of a batch of requests that stay in memory when it lies on disk."""
-    return requests.select([each.name for each in requests.schema if not _is_text(each)])
+def without_texts(schema: pa.Schema) -> list[str]:
+    """The columns of requests that stay in memory when they lie on disk."""
+    return [each.name for each in schema if not _is_text(each)]
 
 
 def _is_text(field: pa.Field) -> bool:
@@ -182,6 +221,8 @@ class KeptRequests:
     def __getitem__(self, name: str) -> pa.Array:
         if name in self._held.schema.names:
             return self._held[name]
+        if self._part.origin is not None:
+            return self._part.origin.column(name, len(self))
         found = self._texts(*(TEXTS if name == "messages" else (name,)))
         return _whole(**found) if name == "messages" else found[name]
 

@@ -26,7 +26,7 @@ class Together:
     """
 
     def __init__(self, folder: Path, batches: Sequence[Made], rows: Sequence[int]) -> None:
-        self._all = Made(folder, STEM, [path.name for path in folder.glob(f"{STEM}.made.*.parquet")])
+        self._all = Made(folder, STEM, [path.name for path in folder.glob(f"{STEM}.made.*.arrow")])
         self._batches, self._rows = batches, rows
         for batch, start, many in zip(batches, np.cumsum([0, *rows[:-1]]).tolist(), rows, strict=True):
             batch.joins(self._all, start, many)

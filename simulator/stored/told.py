@@ -58,7 +58,7 @@ class Told(ProblemLog):
             return
         columns: dict[str, Any] = {name: [getattr(each, name) for each, _ in self._pending] for name in FIELDS}
         columns["original"] = pa.array([line for _, line in self._pending], pa.binary())
-        self._files.append(put(self._folder, f"problems-{len(self._files):06}", columns, repeated=FIELDS))
+        self._files.append(put(self._folder, f"problems-{len(self._files):06}", columns, texts=True))
         self._pending, self._size = [], 0
 
     def put_away(self) -> dict[str, Any]:

@@ -44,14 +44,14 @@ def logged_counts(
     from_input[free], from_output[free] = PROVIDER, PROVIDER
 
     no_input = ~stated[0] & ~free & requests["messages"].is_valid().to_numpy(zero_copy_only=False)
-    met = list(_by_model(no_input, models, index))
+    met = list(by_model(no_input, models, index))
     inputs.count_together([name or FALLBACK_MODEL for name, _ in met], [rows for _, rows in met])
     for name, rows in met:
         counted = inputs.count(name or FALLBACK_MODEL, rows)
         milli[rows, 0], known[rows, :INPUTS] = counted.tokens.fill_null(0).to_numpy(), True
         from_input[rows] = ESTIMATED if name is None else CODES[counted.provenance]
     no_output = ~stated[1] & ~free & outcomes["completion"].is_valid().to_numpy(zero_copy_only=False)
-    for name, rows in _by_model(no_output, models, index):
+    for name, rows in by_model(no_output, models, index):
         counted = counted_output(name or FALLBACK_MODEL, outcomes["completion"].take(pa.array(rows)))
         milli[rows, TEXT], known[rows, INPUTS:] = counted.tokens.fill_null(0).to_numpy(), True
         from_output[rows] = ESTIMATED if name is None else CODES[counted.provenance]
@@ -71,7 +71,7 @@ def _free(status: pa.Array, stated: Array) -> Array:
     return np.asarray(cached | (failed & ~stated))
 
 
-def _by_model(rows: Array, models: Codes, index: ModelIndex) -> Iterator[tuple[str | None, Array]]:
+def by_model(rows: Array, models: Codes, index: ModelIndex) -> Iterator[tuple[str | None, Array]]:
     """The models of the rows of a mask, each with the numbers of its rows."""
     for code in np.unique(models[rows]):
         yield index.name(int(code)), np.flatnonzero(rows & (models == code))

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pyarrow.parquet as pq
+import pyarrow as pa
 import pytest
 
 from pricing import PriceBook
@@ -31,7 +31,7 @@ def test_only_so_many_made_columns_are_kept(
         replayed(path, book, tmp_path / "out", words)
     files = sorted(reading(path).glob("all.made.*"))
     assert len(files) <= 4
-    names = [name for file in files for name in pq.read_schema(file).names]
+    names = [name for file in files for name in pa.ipc.open_file(file).schema.names]
     assert len(names) <= 6
     assert names[-1] == f"when {answer_column(mentions('word 8'))}"
 
@@ -47,13 +47,15 @@ from workloads import read_log, store
 store.SMALLEST = 0
 if sys.argv[3] == "die":
     write = parts.write_part
-    def die(folder, stem, *given):
-        write(folder, stem, *given)
+    def die(*given):
+        write(*given)
         import os; os._exit(9)
     parts.write_part = die
 book = PriceBook.load()
 base = Scenario.always("openai/gpt-4o", book)
-after = replay(read_log(sys.argv[1]), base, Scenario("case", load_rules("case"), book), out=Path(sys.argv[2]))[1]
+log = read_log(sys.argv[1])
+replay(log, base)  # so that something is made of texts after they were read
+after = replay(log, base, Scenario("case", load_rules("case"), book), out=Path(sys.argv[2]))[1]
 print(json.dumps(after.summary))
 """
 
@@ -77,7 +79,7 @@ def test_two_processes_that_build_at_once_are_both_right(
     assert codes == (0, 0)
     assert said[0] == said[1] != ""
     readings = [each.parent for each in (path.parent / store.FOLDER).glob(f"*/{store.MANIFEST}")]
-    assert all(list(each.glob("all.made.*.parquet")) for each in readings)  # written before Python ended
+    assert all(list(each.glob("all.made.*.arrow")) for each in readings)  # written before Python ended
     unread()
     base, case = Scenario.always("openai/gpt-4o", book), Scenario("case", load_rules("case"), book)
     after = replay(read_log(path), base, case, out=tmp_path / "third")[1]
@@ -126,7 +128,7 @@ def test_the_least_recently_used_goes_when_there_is_too_much(
 
 def test_a_file_that_a_killed_process_began_goes(path: Path, book: PriceBook, tmp_path: Path) -> None:
     replayed(path, book, tmp_path / "first")
-    old, new = reading(path) / "all.made.000009.0.parquet.tmp", reading(path) / "all.made.000008.0.parquet.tmp"
+    old, new = reading(path) / "all.made.000009.0.arrow.tmp", reading(path) / "all.made.000008.0.arrow.tmp"
     for file in (old, new):
         file.write_bytes(b"half")
     os.utime(old, (1, 1))
