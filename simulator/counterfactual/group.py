@@ -55,7 +55,9 @@ class Group:
         """
         tokens = np.maximum(output_tokens, 1.0)
         cut, runaway = _cuts(tokens, cap)
-        logs = np.where(cut, _beyond(np.log(tokens), self.uncut_mean, self.uncut_sd)[0], np.log(tokens))
+        logs = np.log(tokens)
+        if cut.any():
+            logs = np.where(cut, _beyond(logs, self.uncut_mean, self.uncut_sd)[0], logs)
         known = np.isfinite(input_tokens) & (input_tokens > 0)
         usual_prompt = self.prompt if np.isfinite(self.prompt) else 0.0
         log_prompt = np.where(known, np.log(np.where(known, input_tokens, 1.0)), usual_prompt)

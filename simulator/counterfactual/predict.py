@@ -81,8 +81,11 @@ class TaskModel:
         second = np.exp(self.residual**2) * (1 - self.propensity) * regular**2 + self.propensity * long_cap**2
         sd = np.sqrt(np.maximum(second - expected**2, 0.0))
         # No answer leaves [0, cap], so its sd cannot exceed what that range allows.
-        bound = np.where(np.isfinite(cap), np.sqrt(np.maximum(expected * (np.nan_to_num(cap) - expected), 0.0)), np.inf)
-        return expected, np.minimum(sd, bound)
+        limited = np.isfinite(cap)
+        if limited.any():
+            bound = np.sqrt(np.maximum(expected * (np.nan_to_num(cap) - expected), 0.0))
+            sd = np.where(limited, np.minimum(sd, bound), sd)
+        return expected, sd
 
     def shape(self, output_tokens: Floats, input_tokens: Floats, cap: Floats) -> Floats:
         """Relative expected lengths within the task."""
@@ -333,10 +336,12 @@ class Pair:
 
 def _mixture(mean: Floats, sd: float, cap: Floats, share: float, long_cap: Floats) -> Floats:
     """Mean tokens of a lognormal answer of mean `mean` cut at `cap`, mixed with `share` of answers at the cap."""
-    cut = np.where(np.isfinite(cap), cap, np.inf)
-    spread = max(sd, 1e-6)
-    with np.errstate(divide="ignore"):
-        over = (np.log(cut) - np.log(np.maximum(mean, 1e-9)) + spread**2 / 2) / spread
-    kept = mean * ndtr(over - spread) + np.where(np.isfinite(cap), cut, 0.0) * ndtr(-over)
+    limited, kept = np.isfinite(cap), mean
+    if limited.any():
+        cut = np.where(limited, cap, np.inf)
+        spread = max(sd, 1e-6)
+        with np.errstate(divide="ignore"):
+            over = (np.log(cut) - np.log(np.maximum(mean, 1e-9)) + spread**2 / 2) / spread
+        kept = mean * ndtr(over - spread) + np.where(limited, cut, 0.0) * ndtr(-over)
     result: Floats = (1 - share) * kept + share * long_cap
     return result
