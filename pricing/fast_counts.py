@@ -21,7 +21,7 @@ Counts = np.ndarray[Any, np.dtype[np.int64]]
 LOAD_AT_BYTES = 16 * 2**20  # fastokens takes 1.2 to 1.6 s to load, in which tiktoken counts this much
 SAMPLED = 211  # every so-manieth text is counted by both
 LONGEST_SAMPLE = 20_000  # characters
-HELD = 200_000  # texts whose counts are remembered, 160 bytes each
+HELD = 2**16  # texts whose counts are remembered, 160 bytes each; more would leave the processor's cache
 AT_ONCE, CHARACTERS_AT_ONCE = 512, 2**20  # for fastokens, so that what it makes of them stays in the processor's cache
 # tiktoken's expressions run out of stack over a million spaces in a row; it is given such a text in pieces.
 PIECE = 100_000
@@ -79,8 +79,9 @@ class FastCounter:
         if len(self._held) > HELD:
             self.forget()
         keys = list(map(hash, texts))
-        found = map(self._held.get, keys)
-        new = {key: text for key, text, count in zip(keys, texts, found, strict=True) if count is None}
+        new = dict(zip(keys, texts, strict=True))
+        for key in new.keys() & self._held.keys():
+            del new[key]
         if new:
             counts = self._count(list(new.values()))
             self._held.update(zip(new, counts.tolist(), strict=True))
