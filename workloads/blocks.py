@@ -48,11 +48,11 @@ class Block:
                 file.seek(self.start - 1)
                 file.readline()  # the line that began before, or the rest of its end
             held = file.read(max(self.end - file.tell(), 0))
-            if held and not held.endswith(b"\n"):
-                held += file.readline()
+            rest = file.readline() if held and not held.endswith(b"\n") else b""
         lines = held.split(b"\n")
+        lines[-1] += rest.removesuffix(b"\n")
         if not lines[-1]:
-            lines.pop()  # the file's last line may lack its end
+            lines.pop()  # what follows the last line's end
         yield from stripped(lines, begins=self.start == 0)
 
 
