@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from reports.summary import Summary, amount, broken_files, headline_savings, negligible, raising, unread_pct
+from reports.summary import Part, Summary, amount, broken_files, headline_savings, negligible, raising, unread_pct
 from reports.words import UNKNOWN, adding_up, between, chance, change, counted, percent, usd
 
 RESTS_ON = 3
@@ -184,14 +184,31 @@ def expected(summary: Summary) -> str:
 
 
 def raises(summary: Summary) -> str:
-    """The rules that raise the bill, the worst first, and by how much."""
+    """The rules that raise the bill, the worst first, by how much, and why where that is the prompt cache."""
     rules = raising(summary)
     said = [
-        f"{part.label} adds {usd(abs(part.saving or Decimal(0)))} on {counted(part.requests, 'request')}"
-        for part in rules
+        f"{part.label} adds {usd(abs(part.saving or Decimal(0)))} on {counted(part.requests, 'request')}{lost(part)}"
+        for part in rules[:NAMED]
     ]
     more = ["and others by less"] if len(rules) > NAMED else []
-    return "; ".join([*said[:NAMED], *more])
+    return "; ".join([*said, *more])
+
+
+def lost(part: Part) -> str:
+    """How much of what a rule adds is prompt cache lost; empty where that is less than half of it, or not known."""
+    held, extra = part.cached, -(part.saving or Decimal(0))
+    if held is None or 2 * held.lost < extra:
+        return ""
+    worth = usd(held.lost)
+    if held.routed_pct >= held.before_pct:
+        return f", as prompt caches save it {worth} less"
+    why = (
+        "prompt cache lost where conversations switch models: "
+        f"{percent(held.routed_pct)} of the input is read from it, {percent(held.before_pct)} before"
+    )
+    if worth == usd(extra):
+        return f", all of it {why}"
+    return f", {worth} of it {why}" if held.lost < extra else f", less than the {worth} of {why}"
 
 
 def heaviest(summary: Summary) -> list[Summary]:

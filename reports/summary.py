@@ -23,6 +23,15 @@ Summarised = Summary | HasSummary
 
 
 @dataclass(frozen=True, slots=True)
+class Cached:
+    """What simulated prompt caches do for a rule: USD lost with routing, and % of the input read before and after."""
+
+    lost: Decimal
+    before_pct: float
+    routed_pct: float
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """One part of the spend: a rule with its model, a model or a day; USD before and after routing, null if unknown."""
 
@@ -30,6 +39,7 @@ class Part:
     requests: int
     before: Decimal | None
     after: Decimal | None
+    cached: Cached | None = None
 
     @property
     def saving(self) -> Decimal | None:
@@ -79,9 +89,15 @@ def unread_pct(summary: Summary) -> float:
 def rule_parts(summary: Summary) -> list[Part]:
     """Spend per rule and the model it chose, the headline's own comparison, most money first."""
     return ranked(
-        Part(f"{rule_name(row)} → {model_name(row)}", row["requests"], *before_and_after(row))
+        Part(f"{rule_name(row)} → {model_name(row)}", row["requests"], *before_and_after(row), cached(row))
         for row in summary["compared"]["by_rule"]
     )
+
+
+def cached(row: Summary) -> Cached | None:
+    """What caches do for the requests of a rule; null where none are simulated, or nothing is known of its input."""
+    before, routed = row.get("before_read_pct"), row.get("routed_read_pct")
+    return None if before is None or routed is None else Cached(-Decimal(row["cache_usd"]), before, routed)
 
 
 def model_parts(summary: Summary) -> list[Part]:

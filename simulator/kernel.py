@@ -29,10 +29,11 @@ from simulator.counterfactual import Parameters
 from simulator.counts import Array, Counts
 from simulator.decisions import decision_rows
 from simulator.models import ModelIndex
-from simulator.money import exact_sum
+from simulator.money import Int64s, exact_sum
 from simulator.scenario import Scenario
 from simulator.state.changes import LOGGED, Change, Changes
 from simulator.state.unsimulated import ALONE_KEPT, BEFORE_KEPT, ROUTED_KEPT, ROUTED_LOST, effects
+from simulator.sums.cached import cached_by_rule
 from simulator.sums.facts import LogFacts, Partial, Sums
 from simulator.sums.fallbacks import fallbacks
 from simulator.sums.fold import Slices, comparable, compared
@@ -118,9 +119,12 @@ class Kernel:
             for number in self._plan.written
         }
         replayed = Replayed(self._partial(batch, logged, arms, decided), rows)
+        every = {LOGGED: logged} | dict(enumerate(arms))
+        saved = self._cache_saves(batch, every, changes)
         for number, change in changes.items():
-            arm = logged if number == LOGGED else arms[number]
-            replayed.partial.state.update(self._sums(batch, number, arm, change))
+            replayed.partial.state.update(self._sums(batch, number, every[number], change, saved.get(number)))
+        if saved:
+            self._add_cached(batch, every, saved, replayed.partial)
         return replayed
 
     def logged(self, batch: Batch, change: Change | None = None) -> Arm:
@@ -154,8 +158,34 @@ class Kernel:
             return charged(batch, scenario, choice, used, self._index)
         return change.bill(charged(batch, scenario, choice, change.use(used), self._index, tier))
 
-    def _sums(self, batch: Batch, number: int, arm: Arm, change: Change) -> Counter[tuple[int, str]]:
-        """What state saved or cost in one arm of a batch: picodollars and requests."""
+    def _cache_saves(self, batch: Batch, arms: Mapping[int, Arm], changes: Mapping[int, Change]) -> dict[int, Int64s]:
+        """Picodollars per request that caches save in each arm where they are simulated; 0 where that is not known."""
+        found = {}
+        for number, change in changes.items():
+            if change.read is None:
+                continue
+            arm, scenario = arms[number], self._plan.scenarios[max(number, 0)]
+            folded = Use(arm.counts.folded(), arm.pair, arm.request_sd)
+            choice, tier = Choice(arm.rule, arm.model, arm.feasible), change.tiers(batch.tier)
+            without = charged(batch, scenario, choice, folded, self._index, tier)
+            saved = without.total - without.overhead - (arm.total - arm.overhead - arm.retry)
+            found[number] = np.where(arm.priced & without.priced & ~batch.passes, saved, 0)
+        return found
+
+    def _add_cached(self, batch: Batch, arms: Mapping[int, Arm], saved: Mapping[int, Int64s], partial: Partial) -> None:
+        """Add what caches do by rule to the comparisons of arms whose caches are simulated; see `_cache_saves`."""
+        by = self.slices(batch)
+        for number, sums in enumerate(partial.scenarios):
+            masks = comparable(by, arms[LOGGED], arms[0], arms[number])
+            for one, base, rows in zip(sums.comparisons, (0, LOGGED), masks, strict=True):
+                if saved.keys() >= {base, number}:
+                    both = saved[base], saved[number]
+                    one.cached = cached_by_rule(arms[base], arms[number], both, rows, self._index)
+
+    def _sums(
+        self, batch: Batch, number: int, arm: Arm, change: Change, saved: Int64s | None
+    ) -> Counter[tuple[int, str]]:
+        """What state saved or cost in one arm of a batch: picodollars and requests; `saved` is the cache's part."""
         sums: Counter[tuple[int, str]] = Counter()
         chat = arm.priced & ~batch.passes
         answered = chat & arm.feasible if number != LOGGED else chat & ~batch.failed
@@ -163,17 +193,13 @@ class Kernel:
         sums[number, "answered"] = int(answered.sum())
         used = Use(arm.counts, arm.pair, arm.request_sd)
         choice = Choice(arm.rule, arm.model, arm.feasible)
-        scenario, tier = self._plan.scenarios[max(number, 0)], change.tiers(batch.tier)
-        own = arm.total - arm.overhead - arm.retry
-        if change.read is not None:
-            folded = Use(arm.counts.folded(), arm.pair, arm.request_sd)
-            without = charged(batch, scenario, choice, folded, self._index, tier)
-            saved, known = without.total - without.overhead - own, chat & without.priced
-            sums[number, "cache"] = exact_sum(saved[known])
-            sums[number, "simulated cache"] = exact_sum(saved[known & (change.read >= 0)])
+        scenario = self._plan.scenarios[max(number, 0)]
+        if saved is not None and change.read is not None:
+            sums[number, "cache"] = exact_sum(saved)
+            sums[number, "simulated cache"] = exact_sum(saved[change.read >= 0])
         if change.waits is not None:
             without = charged(batch, scenario, choice, used, self._index)
-            dearer = without.total - without.overhead - own
+            dearer = without.total - without.overhead - (arm.total - arm.overhead - arm.retry)
             sums[number, "tier"] = exact_sum(dearer[chat & without.priced & change.waits])
             sums[number, "waits"] = int((change.waits & chat).sum())
         return sums

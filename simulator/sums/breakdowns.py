@@ -13,6 +13,7 @@ from simulator.money import Scale, dollars
 from simulator.result import Run
 from simulator.state.assumed import state_ranges
 from simulator.state.changes import LOGGED
+from simulator.sums.cached import CacheTally
 from simulator.sums.facts import NO_NAME
 from simulator.sums.fold import Comparison
 from simulator.sums.interval import Interval
@@ -88,9 +89,21 @@ def by_rule(run: Run, number: int, comparison: Comparison, scale: Scale) -> list
             "before_usd": dollars(scale(tally.baseline)),
             "routed_usd": dollars(scale(tally.routed)),
             "saving_usd": dollars(scale(tally.baseline) - scale(tally.routed)),
+            **_by_caches(comparison.cached.get((rule, model)), scale),
         }
         for (rule, model), tally in slices
     ]
+
+
+def _by_caches(held: CacheTally | None, scale: Scale) -> dict[str, Any]:
+    """What simulated caches change for a rule's requests; nothing where none are simulated."""
+    if held is None:
+        return {}
+    return {
+        "cache_usd": dollars(scale(held.saved_routed) - scale(held.saved_before)),
+        "before_read_pct": 100.0 * held.read_before / held.input_before if held.input_before else None,
+        "routed_read_pct": 100.0 * held.read_routed / held.input_routed if held.input_routed else None,
+    }
 
 
 def _by_model(run: Run, comparison: Comparison, scale: Scale) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from simulator.models import ModelIndex
 from simulator.money import Ints, exact_sum, exact_sums, grouped, regrouped
 from simulator.scores import NO_SCORE
 from simulator.sums.bootstrap import BUCKETS, bucket_of
+from simulator.sums.cached import CacheTally
 from simulator.sums.dearer import Dearer
 from simulator.sums.quality_sums import QualitySums, Slice, SliceSums
 from simulator.usage.pairs import Pair, Pairs
@@ -82,6 +83,7 @@ class Comparison:
     total: Tally = field(default_factory=Tally)
     waterfall: dict[str, int] = field(default_factory=lambda: dict.fromkeys(WATERFALL, 0))
     by_rule: dict[tuple[int, str | None], Tally] = field(default_factory=dict)
+    cached: dict[tuple[int, str | None], CacheTally] = field(default_factory=dict)  # as by_rule; empty: none simulated
     by_day: dict[int | None, Tally] = field(default_factory=dict)
     model_requests: dict[str, Counter[str | None]] = field(default_factory=lambda: _by_arm(Counter))
     model_usd: dict[str, Counter[str | None]] = field(default_factory=lambda: _by_arm(Counter))

@@ -30,6 +30,23 @@ def test_the_rule_that_raises_the_bill_is_named_with_what_it_adds() -> None:
     assert headline(one_day()).raises == ""
 
 
+def test_a_rule_that_raises_the_bill_by_lost_caches_says_so_with_the_money() -> None:
+    """code adds 105.00 USD; half of it, all of it, or more may be cache that switching models lost."""
+    compared = good()["compared"]
+
+    def said(lost: str, before: float = 66.2, routed: float = 48.0) -> str:
+        held = {"cache_usd": f"-{lost}", "before_read_pct": before, "routed_read_pct": routed}
+        rows = [row | (held if row["rule"] == "code" else {}) for row in compared["by_rule"]]
+        return headline(good() | {"compared": compared | {"by_rule": rows}}).raises.partition("40,622 requests")[2]
+
+    why = "prompt cache lost where conversations switch models: 48.0% of the input is read from it, 66.2% before"
+    assert said("52") == ""
+    assert said("60") == f", $60.00 of it {why}"
+    assert said("105") == f", all of it {why}"
+    assert said("200") == f", less than the $200.00 of {why}"
+    assert said("105", routed=66.2) == ", as prompt caches save it $105.00 less"
+
+
 def test_a_loss_is_said_plainly() -> None:
     """0.0042 - 0.004704 = -0.000504 USD, that is -12%."""
     said = headline(loss())

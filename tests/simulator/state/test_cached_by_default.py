@@ -1,6 +1,7 @@
 """Prompt caches where nobody asked: simulated where the log shows them and can be, else bounded in money."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from tests.simulator.state.test_replay_with_state import FEW, logs
 from workloads import Log, read_log
 
 MINI = AlwaysUse("openai/gpt-4o-mini")
+GPT_4O = ("openai", "gpt-4o")
 SCHEMA = json.loads((Path(simulator.__file__).parent / "summary.schema.json").read_text())
 
 
@@ -92,6 +94,31 @@ def test_a_call_whose_conversation_went_elsewhere_loses_what_was_recorded() -> N
     assert after.requests()["routed_model"].tolist() == ["openai/gpt-4o-mini", "openai/gpt-4o", "openai/gpt-4o"]
     # The second call was the first to reach gpt-4o, where the third then reads it back, at the rate of 0.75.
     assert after.requests()["routed_cache_read"].tolist() == [0, 0, 960]
+
+
+def test_a_rule_that_adds_cost_by_caches_it_loses_says_so_with_the_money() -> None:
+    """Of the two calls that stay on gpt-4o the first no longer reads 1,920 tokens: 1,920 x $1.25 per million more.
+
+    Before they read 1,920 + 960 of 4,000 tokens, 72%; now 960, 24%. The first call of the conversation read nothing.
+    """
+    rules = [RoutingRule("first", length() > 1000, "openai", "gpt-4o-mini"), RoutingRule("rest", None, *GPT_4O)]
+    _, after = replayed(conversations(1), State(), LLMRouter(rules))
+    rest, first = sorted(after.summary["compared"]["by_rule"], key=lambda row: row["rule"], reverse=True)
+    assert (rest["saving_usd"], rest["cache_usd"]) == ("-0.0024", "-0.0024")
+    assert (rest["before_read_pct"], rest["routed_read_pct"]) == (72.0, 24.0)
+    assert (first["cache_usd"], first["before_read_pct"], first["routed_read_pct"]) == ("0", 0.0, 0.0)
+    jsonschema.validate(after.summary, SCHEMA)
+    _, plain = replayed(conversations(1), State(cache=None), LLMRouter(rules))
+    assert not any("cache_usd" in row for row in plain.summary["compared"]["by_rule"])
+
+
+@FEW
+@given(st.integers(1, 4), st.integers(0, 30))
+def test_what_caches_change_by_rule_adds_up_to_their_step_of_the_waterfall(sessions: int, threshold: int) -> None:
+    rules = [RoutingRule("short", length() < threshold, "openai", "gpt-4o-mini"), RoutingRule("rest", None, *GPT_4O)]
+    shown = replayed(conversations(sessions), State(), LLMRouter(rules))[1].summary["compared"]
+    parts = sum(Decimal(row["cache_usd"]) for row in shown["by_rule"])
+    assert parts == Decimal(shown["waterfall"]["cache_usd"])
 
 
 def bounded(result: ReplayResult) -> tuple[str, ...]:
