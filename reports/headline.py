@@ -8,6 +8,7 @@ from reports.words import UNKNOWN, adding_up, between, chance, change, counted, 
 
 RESTS_ON = 3
 UNREAD_PCT = 1.0  # of the rows: fewer are told below
+DOUBTED_PCT = 1.0  # of the spend: less is told below
 NAMED = 3  # rules that raise the bill, by name
 
 
@@ -25,10 +26,11 @@ class Headline:
     """The first screen of every report, each line a sentence or part of one.
 
     `figures` go from what was spent to what it would have been; `saving` is the last of them. `missing` is empty where
-    all of the log could be read; `raises` names the rules that raise the bill, and is empty where none does; `expected`
-    where a summary predicts no quality. `hypothetical` is empty unless the baseline is a model that carried less than
-    95% of the logged spend (CONTRACTS: which saving is the headline). `caches` is empty unless caches were simulated or
-    could change the saving; `caches_known` where they were.
+    all of the log could be read, `doubted` where no spend to speak of rests on counts that cannot be true; `raises`
+    names the rules that raise the bill, and is empty where none does; `expected` where a summary predicts no quality.
+    `hypothetical` is empty unless the baseline is a model that carried less than 95% of the logged spend (CONTRACTS:
+    which saving is the headline). `caches` is empty unless caches were simulated or could change the saving;
+    `caches_known` where they were.
     """
 
     verdict: str
@@ -40,6 +42,7 @@ class Headline:
     includes: tuple[str, ...]
     coverage: str
     missing: str
+    doubted: str
     quality: str
     quality_checked: bool
     expected: str
@@ -90,6 +93,7 @@ def headline(summary: Summary) -> Headline:
         includes=tuple(savings["interval_includes"]),
         coverage=coverage(summary),
         missing=missing(summary),
+        doubted=doubted(summary),
         quality=quality(summary),
         quality_checked=summary["quality"]["checked"],
         expected=expected(summary),
@@ -152,6 +156,17 @@ def missing(summary: Summary) -> str:
     if unread_pct(summary) > UNREAD_PCT:
         said.append(f"{counted(unread, 'row')} of the log could not be read")
     return "; ".join(said)
+
+
+def doubted(summary: Summary) -> str:
+    """How much of the spend rests on token counts that nobody counted, and what to do; empty where hardly any does."""
+    pct = summary["log"].get("doubted_usd_pct")
+    if pct is None or pct < DOUBTED_PCT:
+        return ""
+    return (
+        f"{percent(pct)} of the spend as logged rests on token counts that cannot be true, as listed below, and the "
+        "saving with it; replay with --recount to count the texts instead"
+    )
 
 
 def quality(summary: Summary) -> str:

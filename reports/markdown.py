@@ -43,6 +43,7 @@ def answer(first: Headline) -> Iterator[str]:
     for name, text in [
         ("Coverage", first.coverage),
         ("Missing", first.missing and sentence(first.missing)),
+        ("Counts in doubt", first.doubted and sentence(first.doubted)),
         ("Quality", sentence(first.quality)),
         ("Raises the bill", first.raises),
         ("As logged", first.beside),

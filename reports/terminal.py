@@ -54,6 +54,8 @@ def answer(summary: Summary, said: Headline) -> RenderableType:
     line(grid, "Coverage", said.coverage)
     if said.missing:
         line(grid, "Missing", Text(said.missing, "yellow"))
+    if said.doubted:
+        line(grid, "Counts in doubt", Text(said.doubted, "yellow"))
     line(grid, "Quality", Text(said.quality, "" if said.quality_checked else "yellow"))
     if said.caches:
         line(grid, "Prompt caches", Text(said.caches, "" if said.caches_known else "yellow"))

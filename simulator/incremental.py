@@ -250,7 +250,7 @@ class Incremental:
             for at in _chunks(np.ones(len(self._named), bool)):
                 batch = part(self._whole, at)
                 logged = kernel.logged(batch)
-                found = LogFacts.of(batch, logged, self._index)
+                found = LogFacts.of(batch, logged, self._index, plan.doubts)
                 found.compared_pico = found.logged_pico
                 merge(facts, found)
                 merge(bill, Reconciliation.of(batch, self._index, first.book))

@@ -24,6 +24,7 @@ import pyarrow as pa
 
 from router import Decisions, LLMRouter, Router
 from simulator.arms import Arm, Batch, Choice, Use, charged, folded_cost, logged_arm, serve, use
+from simulator.bill.plausible import Doubt
 from simulator.bill.reconcile import Reconciliation
 from simulator.counterfactual import Parameters
 from simulator.counts import Array, Counts
@@ -51,12 +52,14 @@ class Plan:
         scenarios: the baseline, then the candidates.
         seed: of the bootstrap.
         observed: what the whole log shows of its models' answers, for the predictions.
+        doubts: what of the log's counts cannot be true.
         write: whether the rows of decisions.parquet are wanted.
     """
 
     scenarios: tuple[Scenario, ...]
     seed: int
     observed: Observed = field(default_factory=Observed)
+    doubts: tuple[Doubt, ...] = ()
     write: bool = True
 
     @property
@@ -243,7 +246,7 @@ class Kernel:
         sums = [self.sums(batch, number, logged, arms[0], arm, by, folded) for number, arm in enumerate(arms)]
         # What was logged stays what it was, whatever cache its arm is compared with.
         observed = logged if self._changes is None else self.logged(batch)
-        facts = LogFacts.of(batch, observed, self._index)
+        facts = LogFacts.of(batch, observed, self._index, self._plan.doubts)
         facts.decided(observed, arms)
         facts.compared_pico = exact_sum(logged.total[logged.priced])
         bill = Reconciliation.of(batch, self._index, first.book)

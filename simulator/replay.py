@@ -184,7 +184,7 @@ def _replayed(run: Run, log: Log, engine: Engine | None, *, write: bool) -> Iter
         prepared, index = prepare(log, book, problems, temporary, reader, scenarios=run.scenarios, beside=beside)
         run.doubts, run.cached_input = prepared.doubts, prepared.observed.cached_input
         scenarios = tuple(scenario.decided(run.cached_input) for scenario in run.scenarios)
-        plan = Plan(scenarios, run.seed, prepared.observed)
+        plan = Plan(scenarios, run.seed, prepared.observed, tuple(run.doubts))
         parts = None
         if engine is not None and not prepared.held:
             parts = Parts(prepared.parts, plan, engine, temporary, index)

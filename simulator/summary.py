@@ -11,6 +11,7 @@ from typing import Any
 from pricing import BUCKETS
 from problems.problem import masked
 from simulator.assumed import assumptions
+from simulator.bill.doubted import doubted_pct
 from simulator.caches import caches_said
 from simulator.money import Scale, dollars
 from simulator.predicted_quality import predicted_quality
@@ -59,6 +60,7 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
             "formats": facts.formats,
             "sample_rate": run.sample_rate,
             "cached_input_pct": run.cached_input.pct,
+            "doubted_usd_pct": doubted_pct(run.doubts, facts.doubted, facts.logged_pico),
             "doubts": [
                 {"model": masked(doubt.model), "side": doubt.side, "words": doubt.words, "extent": doubt.extent}
                 | {"requests": doubt.rows, "looked_at": doubt.looked_at, "of": doubt.of}

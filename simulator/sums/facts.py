@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulator.arms import Arm, Batch
+from simulator.bill.doubted import Place, stated_spend
+from simulator.bill.plausible import Doubt
 from simulator.bill.reconcile import Reconciliation
 from simulator.models import NO_MODEL, ModelIndex
 from simulator.money import exact_sum, exact_sums
@@ -36,6 +38,7 @@ class LogFacts:
     undecided: int = 0
     logged_pico: int = 0
     unpriced: int = 0  # requests that it holds nothing of: no model is named, or it has no price
+    doubted: Counter[Place] = field(default_factory=Counter)  # see `stated_spend`: picodollars by what is in doubt
     compared_pico: int = 0  # the same, with the prompt cache that was simulated for the logged arm, if any
     models: Counter[str | None] = field(default_factory=Counter)  # as-logged picodollars by model
     unknown_models: Counter[str] = field(default_factory=Counter)  # requests by logged name
@@ -45,8 +48,8 @@ class LogFacts:
     digest: str = ""
 
     @classmethod
-    def of(cls, batch: Batch, logged: Arm, index: ModelIndex) -> LogFacts:
-        """The facts of one batch that no arm but the log's own has a part in."""
+    def of(cls, batch: Batch, logged: Arm, index: ModelIndex, doubts: Sequence[Doubt]) -> LogFacts:
+        """The facts of one batch that no arm but the log's own has a part in; `doubts` are the whole log's."""
         self, requests = cls(), batch.requests
         self.rows = requests.num_rows
         arrived = requests["arrived_at"].cast(pa.int64())
@@ -55,6 +58,8 @@ class LogFacts:
         self.first_us, self.last_us = ends["min"], ends["max"]
         self.counted = int(batch.logged.all_known.sum())
         self.charge(logged, index)
+        if doubts:
+            self.doubted = stated_spend(batch, logged, doubts)
         unknown = requests["model"].filter(pa.array((batch.source == NO_MODEL) & ~batch.passes))
         for counted in unknown.value_counts().to_pylist():
             self.unknown_models[counted["values"] or NO_NAME] += counted["counts"]

@@ -47,6 +47,19 @@ def test_a_rule_that_raises_the_bill_by_lost_caches_says_so_with_the_money() -> 
     assert said("105", routed=66.2) == ", as prompt caches save it $105.00 less"
 
 
+def test_spend_that_rests_on_counts_in_doubt_is_said_with_what_to_do() -> None:
+    made = good()
+
+    def said(pct: float | None) -> str:
+        return headline(made | {"log": made["log"] | {"doubted_usd_pct": pct}}).doubted
+
+    assert said(34.25) == (
+        "34.2% of the spend as logged rests on token counts that cannot be true, as listed below, and the saving with "
+        "it; replay with --recount to count the texts instead"
+    )
+    assert said(0.9) == said(None) == headline(made).doubted == ""
+
+
 def test_a_loss_is_said_plainly() -> None:
     """0.0042 - 0.004704 = -0.000504 USD, that is -12%."""
     said = headline(loss())
