@@ -21,6 +21,7 @@ from pricing.tokenizers import count_texts, installed
 
 NOT_COUNTED = -1
 RECENT = 16  # batches whose texts stay in memory once they were looked at, since other tokenizers may count them next
+ALONE = 2  # messages, a system prompt among them, of a request without history
 _DATA = Path(__file__).parent / "data" / "tokenizers.yaml"
 
 
@@ -175,7 +176,8 @@ class _Said:
         wanted[rows] = True
         parts = np.flatnonzero(wanted[self._request])
         texts = self._text if len(parts) == len(self._text) else self._text.take(pa.array(parts))
-        return self._summed(_counted(tokenizer, texts), self._request[parts])[rows]
+        conversations = len(parts) > ALONE * len(rows)
+        return self._summed(_counted(tokenizer, texts, again=conversations), self._request[parts])[rows]
 
     def around(self, rule: CountingRule) -> NDArray[np.int64]:
         """Tokens that a chat format adds to each request's texts."""
@@ -236,8 +238,8 @@ def _count(
     return TokenCount(tokens, rule.provenance, rule.log_sd)
 
 
-def _counted(tokenizer: str, texts: pa.Array) -> NDArray[np.int64]:
-    return pc.fill_null(count_texts(tokenizer, texts), 0).to_numpy()  # type: ignore[no-any-return]
+def _counted(tokenizer: str, texts: pa.Array, *, again: bool = False) -> NDArray[np.int64]:
+    return pc.fill_null(count_texts(tokenizer, texts, again=again), 0).to_numpy()  # type: ignore[no-any-return]
 
 
 def _known(column: pa.Array) -> NDArray[np.bool_]:

@@ -41,12 +41,15 @@ def installed(tokenizer: str) -> bool:
     return tokenizer in TOKENIZERS and _file(tokenizer) is not None
 
 
-def count_texts(tokenizer: str, texts: pa.Array | pa.ChunkedArray | Sequence[str | None]) -> pa.Array:
+def count_texts(
+    tokenizer: str, texts: pa.Array | pa.ChunkedArray | Sequence[str | None], *, again: bool = False
+) -> pa.Array:
     """Tokens in each text, special tokens spelled out as ordinary text; identical texts are counted once.
 
     Args:
         tokenizer: one of TOKENIZERS.
         texts: strings; null stays null.
+        again: many of them come again in later calls, as a conversation's history does; then one count serves all.
 
     Returns:
         int64, one per text.
@@ -60,7 +63,8 @@ def count_texts(tokenizer: str, texts: pa.Array | pa.ChunkedArray | Sequence[str
         return flat.cast(pa.int64())
     encoded = flat if pa.types.is_dictionary(flat.type) else flat.dictionary_encode()
     distinct = encoded.dictionary.drop_null() if encoded.dictionary.null_count else encoded.dictionary
-    counts = pa.array(_counter(tokenizer)(distinct.to_pylist()))
+    counter = _counter(tokenizer)
+    counts = pa.array((counter.lately if again else counter)(distinct.to_pylist()))
     if encoded.dictionary.null_count:
         counts = pc.replace_with_mask(
             pa.nulls(len(encoded.dictionary), pa.int64()), encoded.dictionary.is_valid(), counts

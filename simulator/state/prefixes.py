@@ -160,7 +160,8 @@ def _from_messages(requests: pa.RecordBatch, input_milli: Array, rows: Array) ->
     of = pc.list_parent_indices(messages).to_numpy().astype(np.int64)
     counts = np.bincount(of, minlength=len(rows)).astype(np.int64)
     sizes = pc.binary_length(text).to_numpy().astype(np.int64)
-    tokens = count_texts(TOKENIZER, text).to_numpy() * np.repeat(_ratios(requests, taken), counts) + AROUND_MESSAGE
+    counted = count_texts(TOKENIZER, text, again=True).to_numpy()
+    tokens = counted * np.repeat(_ratios(requests, taken), counts) + AROUND_MESSAGE
     system = pc.is_in(flat.field("role"), pa.array(["system", "developer"])).to_numpy(zero_copy_only=False)
     starts = np.concatenate([[0], np.cumsum(counts)])
     ends = _running(sizes, starts, counts)  # bytes of the request up to each message's end

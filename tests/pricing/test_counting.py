@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing import PriceBook, count_messages, count_output, count_texts, counting_rule
-from pricing.tokenizers import installed
+from pricing.tokenizers import _counter, installed
 
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("name", pa.string()), ("text", pa.string())]))
 
@@ -115,6 +115,18 @@ def test_every_model_of_the_book_has_a_rule_and_every_estimate_an_error(book: Pr
 def test_many_requests_count_as_each_alone(requests: list[Any]) -> None:
     for model in ("openai/gpt-4o", "groq/llama-3.1-8b-instant"):
         assert tokens(model, *requests) == [tokens(model, request)[0] for request in requests]
+
+
+def test_what_a_conversation_said_before_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    counter, asked = _counter("o200k_base"), list[str]()
+    count = counter._count
+    monkeypatch.setattr(counter, "_count", lambda texts: asked.extend(texts) or count(texts))
+    said = [("user", None, "the first turn"), ("assistant", None, "its answer"), ("user", None, "the second turn")]
+    more = [*said, ("assistant", None, "another answer"), ("user", None, "the third turn")]
+    assert tokens("openai/gpt-4o", said) == [3 + 3 * (3 + 1) + 3 + 2 + 3]
+    asked.clear()
+    assert tokens("openai/gpt-4o", more) == [3 + 5 * (3 + 1) + 3 + 2 + 3 + 2 + 3]
+    assert {text for text in asked if " " in text} == {"another answer", "the third turn"}
 
 
 def test_slices_and_chunks_of_a_column_count_alike() -> None:

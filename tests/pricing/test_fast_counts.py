@@ -89,20 +89,21 @@ def test_identical_texts_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> No
 def test_what_was_counted_lately_is_not_counted_again(counter: FastCounter, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = ["a system prompt of its own", "Hi", "a system prompt of its own", "Ho"]
     expected = counter._by_reference(texts).tolist()
-    assert counter(texts).tolist() == expected
+    assert counter.lately(texts).tolist() == expected
     monkeypatch.setattr(counter, "_count", lambda new: pytest.fail(f"counted again: {new}"))
-    assert counter(texts[1:]).tolist() == expected[1:]
+    assert counter.lately(texts[1:]).tolist() == expected[1:]
+    assert counter.lately([]).tolist() == []
 
 
 def test_remembered_and_new_texts_are_counted_in_their_order(
     counter: FastCounter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counter(["old"])
+    counter.lately(["old"])
     asked: list[list[str]] = []
     count = counter._count
     monkeypatch.setattr(counter, "_count", lambda new: asked.append(list(new)) or count(new))
     texts = ["a newer text", "old", "another, newer text", "a newer text"]
-    assert counter(texts).tolist() == counter._by_reference(texts).tolist()
+    assert counter.lately(texts).tolist() == counter._by_reference(texts).tolist()
     assert asked == [["a newer text", "another, newer text"]]
 
 
@@ -110,7 +111,7 @@ def test_no_more_is_remembered_than_the_bound(counter: FastCounter, monkeypatch:
     monkeypatch.setattr(fast_counts, "HELD", 40)
     for number in range(50):
         texts = [f"text {number} {n}" for n in range(10)]
-        assert counter(texts).tolist() == counter._by_reference(texts).tolist()
+        assert counter.lately(texts).tolist() == counter._by_reference(texts).tolist()
     assert len(counter._held) <= 50
 
 

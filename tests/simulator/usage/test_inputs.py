@@ -52,7 +52,12 @@ def test_only_the_requests_that_move_are_counted_and_each_once(monkeypatch: pyte
 
     counted: list[int] = []
     count = counting.count_texts
-    monkeypatch.setattr(counting, "count_texts", lambda name, texts: counted.append(len(texts)) or count(name, texts))
+
+    def counting_them(name: str, texts: pa.Array, *, again: bool = False) -> pa.Array:
+        counted.append(len(texts))
+        return count(name, texts, again=again)
+
+    monkeypatch.setattr(counting, "count_texts", counting_them)
     held, roles = CountedInput(MESSAGES), len(TEXTS)
     first, _, _ = input_factor(held, "openai/gpt-4o", "openai/gpt-4", np.array([1]))
     both, _, _ = input_factor(held, "openai/gpt-4o", "openai/gpt-4", BOTH)
