@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-RECENT = 2**17  # entries in a dictionary before they are sorted away: some 20 MB
+RECENT = 2**17  # entries in a dictionary before they are sorted away: some 20 MB; and of a run before it is a file
+MANY = 256  # keys that are worth to be sorted at once
 MERGED = 2**20  # entries of a run in memory at once when two are merged
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -19,8 +20,9 @@ PAIR = np.dtype([("key", np.uint64), ("content", np.uint64)])
 class Met:
     """A dictionary of 64-bit keys to 64-bit contents that only grows, for more entries than memory would hold.
 
-    The newest entries are in a dictionary. When it is full they become a sorted run, and runs merge as they double, so
-    that they are few. Only a key whose upper half is met, one in 400 by chance among ten million, is read for.
+    Entries that come one by one are in a dictionary; when it is full they become a sorted run, as many that come at
+    once do right away. Runs merge as they double, so that they are few. Only a key whose upper half is met, one in 400
+    by chance among ten million, is read for.
     """
 
     def __init__(self) -> None:
@@ -38,38 +40,61 @@ class Met:
     def add(self, key: int, content: int) -> None:
         """Take in a key that was not met before."""
         self._recent[key] = content
-        if len(self._recent) >= RECENT:
-            self._put_away()
+        self._spare_memory()
 
     def update(self, keys: Array, contents: Array) -> bool:
         """Take in keys that were not met before; False, and nothing done, where one was, or is there twice."""
-        new = dict(zip(keys.tolist(), contents.tolist(), strict=True))
-        if len(new) < len(keys) or not self._recent.keys().isdisjoint(new):
+        if len(keys) < MANY:
+            return self._update_few(keys, contents)
+        entries = np.empty(len(keys), PAIR)
+        entries["key"], entries["content"] = keys, contents
+        entries = _sorted(entries)
+        sought = entries["key"].copy()  # neighbours are found near each other
+        if (sought[1:] == sought[:-1]).any() or self._met_any(sought):
             return False
-        sought = np.sort(keys)  # neighbours are found near each other
-        if any(run.find(sought) is not None for run in self._runs):
-            return False
-        self._recent.update(new)
-        if len(self._recent) >= RECENT:
-            self._put_away()
+        self._put_away(_Run([entries], len(entries)))
         return True
 
-    def _put_away(self) -> None:
-        run = _Run([_sorted(np.fromiter(self._recent.items(), PAIR, len(self._recent)))])
-        self._recent = {}
-        while self._runs and self._runs[-1].size <= run.size:
+    def _update_few(self, keys: Array, contents: Array) -> bool:
+        new = dict(zip(keys.tolist(), contents.tolist(), strict=True))
+        if len(new) < len(keys) or self._met_any(keys):
+            return False
+        self._recent.update(new)
+        self._spare_memory()
+        return True
+
+    def _met_any(self, keys: Array) -> bool:
+        """Whether any of some keys was met."""
+        if self._recent and not self._recent.keys().isdisjoint(keys.tolist()):
+            return True
+        return any(run.find(keys) is not None for run in self._runs)
+
+    def _spare_memory(self) -> None:
+        if len(self._recent) >= RECENT:
+            entries = _sorted(np.fromiter(self._recent.items(), PAIR, len(self._recent)))
+            self._recent = {}
+            self._put_away(_Run([entries], len(entries)))
+
+    def _put_away(self, run: _Run) -> None:
+        while self._runs and self._runs[-1].size < 2 * run.size:
             run = _merged(self._runs.pop(), run)
         self._runs.append(run)
 
 
 class _Run:
-    """Entries in the order of their keys: the keys' upper halves in memory, the whole in a file.
+    """Entries in the order of their keys; of many the keys' upper halves are in memory, the whole in a file.
 
     Args:
         pieces: of entries, at least one, each after those before it.
+        size: of all.
     """
 
-    def __init__(self, pieces: Iterable[Array]) -> None:
+    def __init__(self, pieces: Iterable[Array], size: int) -> None:
+        self.size = size
+        self._held = np.concatenate(list(pieces)) if size < RECENT else None
+        if self._held is not None:
+            self._halves = _half(self._held["key"])
+            return
         self._file = tempfile.TemporaryFile(prefix="backroute-ids-")  # noqa: SIM115
         weakref.finalize(self, self._file.close)
         halves = []
@@ -77,7 +102,6 @@ class _Run:
             halves.append(_half(piece["key"]))
             self._file.write(piece.tobytes())
         self._halves = np.concatenate(halves)
-        self.size = len(self._halves)
 
     def find(self, keys: Array) -> int | None:
         """The content of the first of some keys that is here."""
@@ -94,20 +118,24 @@ class _Run:
         return np.searchsorted(self._halves, halves)
 
     def read(self, begin: int, end: int) -> Array:
-        """Some entries, from the file."""
+        """Some entries, from the file where there is one."""
+        if self._held is not None:
+            return self._held[begin:end]
         self._file.seek(begin * PAIR.itemsize)
         return np.frombuffer(self._file.read((end - begin) * PAIR.itemsize), PAIR)
 
 
 def _merged(one: _Run, other: _Run) -> _Run:
     """Both in one, a slice of the keys at a time."""
-    slices = (one.size + other.size) // MERGED + 1
+    size = one.size + other.size
+    slices = size // MERGED + 1
     limits = np.linspace(0, 2**32, slices + 1)[1:-1].astype(np.uint32)
     cuts = [(0, *run.before(limits).tolist(), run.size) for run in (one, other)]
-    return _Run(
+    pieces = (
         _sorted(np.concatenate([run.read(*each[n : n + 2]) for run, each in zip((one, other), cuts, strict=True)]))
         for n in range(slices)
     )
+    return _Run(pieces, size)
 
 
 def _sorted(entries: Array) -> Array:

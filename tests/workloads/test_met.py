@@ -32,9 +32,15 @@ def test_it_answers_as_a_dictionary_would(entries: list[tuple[int, int]], recent
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.lists(keys, max_size=8), max_size=20), st.integers(1, 9), st.sampled_from([1, 7, 2**20]))
-def test_a_block_is_taken_whole_or_not_at_all(blocks: list[list[int]], recent: int, merged: int) -> None:
+@given(
+    st.lists(st.lists(keys, max_size=8), max_size=20),
+    st.integers(1, 40),
+    st.sampled_from([1, 7, 2**20]),
+    st.sampled_from([1, 3, 9]),
+)
+def test_a_block_is_taken_whole_or_not_at_all(blocks: list[list[int]], recent: int, merged: int, many: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(met, "MANY", many)
         patch.setattr(met, "RECENT", recent)
         patch.setattr(met, "MERGED", merged)
         held, plain = Met(), dict[int, int]()
@@ -44,6 +50,15 @@ def test_a_block_is_taken_whole_or_not_at_all(blocks: list[list[int]], recent: i
             plain |= {key: (key + 1) % 2**64 for key in block} if new else {}
         for key in {key for block in blocks for key in block}:
             assert held.get(key) == plain.get(key)
+
+
+def test_runs_stay_few_though_each_block_is_a_little_shorter() -> None:
+    held, draw = Met(), np.random.default_rng(0)
+    for size in range(400, 300, -1):
+        block = draw.integers(0, 2**64, size, np.uint64)
+        assert held.update(block, block)
+    assert len(held._runs) <= 7
+    assert all(run._held is not None for run in held._runs)
 
 
 def test_what_is_put_away_takes_four_bytes_of_memory() -> None:
