@@ -122,12 +122,10 @@ def read_blocks(
         take(write_block(folder, f"{number:06}", *gathering.read(blocks[number]), scenarios, index))
 
     tasks = [
-        ReadTask(block, folder, f"{n:06}", str(pickled), share, begun is not None)
-        for n, block in enumerate(blocks[1:], 1)
+        ReadTask(block, folder, f"{number:06}", str(pickled), share, begun is not None)
+        for number, block in enumerate(blocks)
     ]
-    found = engine.map(read_part, tasks)  # which begins while this process reads the first block
-    read_here(0)  # it says what the log was recognised by
-    for number, read in enumerate(found, 1):
+    for number, read in enumerate(engine.map(read_part, tasks)):
         if read is not None and gathering.take(blocks[number], read.ids):
             take(read.written)
         else:

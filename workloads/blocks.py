@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from workloads.decoding import decode
 from workloads.documents import is_document
+from workloads.formats import chat, recognise
 from workloads.formats.plain import read_plain
 from workloads.ids import Ids, digests_of
 from workloads.records import as_json
@@ -77,12 +79,18 @@ class RowGroups:
 
 @dataclass(frozen=True)
 class BlockIds:
-    """What a block's rows are known by: their lines' hashes together, and a key of each id and of each line."""
+    """What a block's rows are known by: their lines' hashes together, and a key of each id and of each line.
+
+    Args:
+        lines: how many, blank ones too.
+        first: the number of the first that is not blank, and why it is a chat; None where it might be something else.
+    """
 
     digests: bytes
     keys: np.ndarray[Any, np.dtype[np.uint64]]
     contents: np.ndarray[Any, np.dtype[np.uint64]]
     lines: int
+    first: tuple[int, str] | None
 
 
 def blocks_of(source: FileSource, size: int = BLOCK_BYTES) -> list[Block | RowGroups] | None:
@@ -139,4 +147,10 @@ def read_block(block: Block | RowGroups) -> tuple[pa.RecordBatch, pa.RecordBatch
     digests = digests_of(contents)
     ids = Ids.of(plain.requests["request_id"], digests)
     requests, outcomes = plain.named(ids)
-    return requests, outcomes, BlockIds(b"".join(digests), ids.keys, ids.contents, len(lines))
+    return requests, outcomes, BlockIds(b"".join(digests), ids.keys, ids.contents, len(lines), _first(lines))
+
+
+def _first(lines: list[bytes]) -> tuple[int, str] | None:
+    number, line = next(((n, line) for n, line in enumerate(lines, 1) if line), (0, b"{}"))
+    found, why = recognise(decode(line))
+    return (number, why) if found is chat else None

@@ -218,7 +218,8 @@ class Gathering:
     def take(self, block: Block | RowGroups, found: BlockIds) -> bool:
         """Take in a block's rows; False, and nothing done, where the block has to be read here."""
         self._begin(block)
-        if self._broken or not self._reading.accept(found.keys, found.contents, chat.NAME):
+        first = found.first and f"{block.source}:{self._lines + found.first[0]}: {found.first[1]}"
+        if self._broken or not self._reading.accept(found.keys, found.contents, chat.NAME, first):
             return False
         self._digest.update(found.digests)
         self._lines += found.lines

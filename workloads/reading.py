@@ -260,10 +260,15 @@ class Reading:
         if not self._met.is_new(row.request_id, key_of(row.request_id), int.from_bytes(line.digest[:8])):
             row.notes.append(("id_reused", "request_id", row.request_id, *REUSED))
 
-    def accept(self, keys: Keys, contents: Keys, name: str) -> bool:
-        """Take in rows of a format that were read elsewhere; False, and nothing done, where an id was met before."""
-        if name not in self.formats or not self._met.take_in(keys, contents):
+    def accept(self, keys: Keys, contents: Keys, name: str, recognised: str | None) -> bool:
+        """Take in rows of a format that were read elsewhere; False, and nothing done, where an id was met before.
+
+        `recognised` is why the first of them is of the format; without it no log begins with them.
+        """
+        if (name not in self.formats and recognised is None) or not self._met.take_in(keys, contents):
             return False
+        if name not in self.formats and recognised is not None:
+            self.recognised[name] = recognised
         self.formats[name] += len(keys)
         return True
 

@@ -119,8 +119,8 @@ def test_answers_and_recounts_are_there_before_they_are_asked_for(
     assert 0 < found["by_rule"][0]["requests"] < 200
     assert found == alone(KEPT)
     assert not read
-    texts = [stem for stem in written if stem.endswith(".texts")]
-    assert len(texts) == 1 < len(written) / 2  # of the first block, which the main process reads in its turn
+    assert len(written) > 2
+    assert not [stem for stem in written if stem.endswith(".texts")]
 
 
 def test_texts_that_are_asked_for_all_the_same_are_read_from_the_log(
