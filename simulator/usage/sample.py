@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from simulator.counts import Array
-from simulator.sums.bootstrap import row_keys
 
 KEPT = 1_000
 
@@ -51,4 +51,5 @@ class Sample:
 
 def id_hashes(request_id: pa.Array) -> Array:
     """A uint64 per request, from its id alone."""
-    return row_keys(pa.nulls(len(request_id), pa.string()), request_id)
+    ids = request_id.to_numpy(zero_copy_only=False)
+    return np.asarray(pd.util.hash_array(ids, categorize=False), np.uint64)
