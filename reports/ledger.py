@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from reports.summary import Summary, amount, before_words, headline_savings, rule_parts, whole
-from reports.words import UNKNOWN, add_up, adding_up, counted, percent, usd
+from reports.words import UNKNOWN, adding_up, aligned, counted, percent, row_adds_up, usd
 
 MOST_MODELS = 9  # without a price, by name
 # The steps from the spend before to the routed one, in the order of CONTRACTS: waterfall.
@@ -29,14 +29,12 @@ def waterfall_caption(summary: Summary) -> str:
 
 
 def rounding_note(summary: Summary) -> str:
-    """Said where the figures of the rules, each rounded by itself, do not add up to the total; else empty."""
-    everything, *rows = (
-        adding_up(part.before, part.after, part.saving) for part in (whole(summary), *rule_parts(summary))
-    )
-    for total, *column in zip(everything, *rows, strict=True):
-        if total is not None and not add_up(total, [money for money in column if money is not None]):
-            return "Figures are rounded one by one, so a column may be off its total in the last digit."
-    return ""
+    """Said where the figures of the rules, each rounded by itself, do not add up as they are shown; else empty."""
+    parts = [whole(summary), *rule_parts(summary)]
+    rows = aligned([[part.before, part.after, part.saving] for part in parts])
+    if all(map(row_adds_up, [*rows, *map(list, zip(*rows, strict=True))])):
+        return ""
+    return "Figures are rounded one by one, so a sum may be off its total in the last digit."
 
 
 def notes(summary: Summary) -> list[tuple[str, str]]:
@@ -65,7 +63,7 @@ def notes(summary: Summary) -> list[tuple[str, str]]:
 
 def doubt(found: Summary) -> str:
     """Counts of the log that cannot be true."""
-    return f"{found['model']}, {found['side']}: {found['words']} ({found['extent']})"
+    return f"{found['side']} of {found['model']}: {found['words']} ({found['extent']})"
 
 
 def share(pct: float | None, what: str) -> str:

@@ -22,7 +22,8 @@ class Section:
     """One part of the report.
 
     `chart` names one of `reports.figures.CHARTS`, and `reading` says how to read it; its table stands folded behind it.
-    The tables of a section without a chart stand open. `facts` are names and what is said of them.
+    The tables of a section without a chart stand open. `facts` are names and what is said of them. Where a page has
+    room for two columns, a section with a chart takes one, unless its chart stands `beside` its words.
     """
 
     name: str
@@ -32,11 +33,12 @@ class Section:
     reading: str = ""
     tables: Sequence[Sheet] = ()
     facts: Sequence[tuple[str, str]] = ()
+    beside: bool = False
 
     @property
     def wide(self) -> bool:
-        """Whether it needs the whole width of a page."""
-        return self.chart is None and bool(self.tables or self.facts)
+        """Whether it takes the whole width of a page."""
+        return self.beside or self.chart is None
 
 
 def spend(summary: Summary) -> Section:
@@ -121,14 +123,22 @@ def dearer(summary: Summary) -> Section:
 
 
 def sensitivity(summary: Summary) -> Section:
-    """The tornado."""
+    """The tornado, and what the interval takes in."""
     said = (
         "The range the saving would have if only one thing were uncertain. The widest is where a measurement would "
         "help most."
     )
     reading = "The line down is the saving itself."
-    shown = [sheets.sensitivity_sheet(summary)]
-    return Section("sensitivity", "How sure this is", [said], "sensitivity", reading, shown)
+    answer, shown = headline(summary), [sheets.sensitivity_sheet(summary)]
+    words = [said]
+    if answer.includes:
+        words.append(
+            f"The interval is the range in which the saving lies with {answer.level} confidence; it takes in "
+            f"{', '.join(answer.includes)}."
+        )
+    if answer.chance != chance(None):
+        words.append(f"The chance that routing is a saving at all: {answer.chance}.")
+    return Section("sensitivity", "How sure this is", words, "sensitivity", reading, shown, beside=True)
 
 
 def quality(summary: Summary) -> Section:
@@ -153,6 +163,7 @@ def quality(summary: Summary) -> Section:
         "Each bar is the range in which the difference in quality lies; the line down is the margin, and as good means "
         "surely to the right of it.",
         [sheets.slice_sheet(summary)] if summary["quality"]["slices"] else [],
+        beside=True,
     )
 
 
@@ -171,21 +182,15 @@ def expected(summary: Summary) -> Section | None:
         "quality-expected" if known else None,
         "The line down is the margin; as good means surely to the right of it." if known else "",
         [sheets.expected_sheet(summary)],
+        beside=True,
     )
 
 
 def assumptions(summary: Summary) -> Section:
-    """What had to be assumed, and what the interval takes in."""
-    answer, shown = headline(summary), sheets.assumption_sheet(summary)
-    said = ["What could not be read from the log and had to be assumed, most money first."]
-    if answer.includes:
-        said.append(
-            f"The interval is the range in which the saving lies with {answer.level} confidence; it takes in "
-            f"{', '.join(answer.includes)}."
-        )
-    if answer.chance != chance(None):
-        said.append(f"The chance that routing is a saving at all: {answer.chance}.")
-    return Section("assumptions", "Assumptions", said, tables=[shown] if shown.rows else [])
+    """What had to be assumed."""
+    shown = sheets.assumption_sheet(summary)
+    said = "What could not be read from the log and had to be assumed, most money first."
+    return Section("assumptions", "Assumptions", [said], tables=[shown] if shown.rows else [])
 
 
 def coverage(summary: Summary) -> Section:

@@ -16,7 +16,7 @@ from reports.summary import (
     rule_parts,
     whole,
 )
-from reports.words import UNKNOWN, adding_up, percent, usd
+from reports.words import UNKNOWN, aligned, percent, usd
 
 # A cell's type says how it reads: a Decimal is dollars, a float a percentage, an int a count, null unknown.
 Cell = str | int | float | Decimal | None
@@ -79,42 +79,53 @@ def spend_sheet(summary: Summary) -> Sheet:
         rows.append((name, amount(summary["baseline"]["usd"]), amount(spans["baseline_usd_per_30d"])))
     name = f"With routing ({summary['routed']['name']})"
     rows.append((name, amount(shown["routed_usd"]), amount(shown["routed_usd_per_30d"])))
-    return Sheet("Spend before and with routing", ("", "Spend", "Per 30 days"), rows)
+    return Sheet("Spend before and with routing", ("", "Spend", "Per 30 days"), in_columns(rows))
 
 
 def rule_sheet(summary: Summary) -> Sheet:
     """Every rule and the model it chose, with the total."""
-    rows: list[Sequence[Cell]] = [
-        (f"{rule_name(row)} → {model_name(row)}", row["requests"], row["requests_pct"], *money(row))
-        for row in summary["compared"]["by_rule"]
+    found, everything = summary["compared"]["by_rule"], whole(summary)
+    heads: list[Sequence[Cell]] = [
+        (f"{rule_name(row)} → {model_name(row)}", row["requests"], row["requests_pct"]) for row in found
     ]
-    everything = whole(summary)
-    if rows:
-        total = adding_up(everything.before, everything.after, everything.saving)
-        rows.append(("Total", everything.requests, 100.0, *total))
+    money = [[*before_and_after(row), amount(row["saving_usd"])] for row in found]
+    if found:
+        heads.append(("Total", everything.requests, 100.0))
+        money.append([everything.before, everything.after, everything.saving])
     columns = ("Rule and model", "Requests", "Share", *arms(summary), "Saving")
-    return Sheet("Spend by rule and the model it chose", columns, rows)
+    return Sheet("Spend by rule and the model it chose", columns, beside(heads, money))
 
 
-def money(row: Summary) -> tuple[Cell, Cell, Cell]:
-    """Before, after and saved of a row, USD."""
-    before, after, saved = adding_up(*before_and_after(row), amount(row["saving_usd"]))
-    return before, after, saved
+def beside(heads: Sequence[Sequence[Cell]], money: Sequence[Sequence[Decimal | None]]) -> list[Sequence[Cell]]:
+    """Rows and their money, USD, a sum and its parts, in one number of decimals."""
+    return [(*head, *row) for head, row in zip(heads, aligned(money), strict=True)]
+
+
+def in_columns(rows: Sequence[Sequence[Cell]]) -> list[Sequence[Cell]]:
+    """Rows whose columns of money, USD, have one number of decimals each."""
+    columns: list[Sequence[Cell]] = []
+    for column in zip(*rows, strict=True):
+        if not any(isinstance(cell, Decimal) for cell in column):
+            columns.append(column)
+            continue
+        placed = aligned([[cell if isinstance(cell, Decimal) else None] for cell in column])
+        columns.append([cell if shown is None else shown for cell, (shown,) in zip(column, placed, strict=True)])
+    return [*zip(*columns, strict=True)]
 
 
 def saving_sheet(summary: Summary) -> Sheet:
     """What each rule saves, most first, and at the end those that raise the bill."""
     parts = sorted(rule_parts(summary), key=lambda part: -(part.saving or 0))
-    rows = [(part.label, part.requests, part.saving) for part in parts]
+    rows = in_columns([(part.label, part.requests, part.saving) for part in parts])
     return Sheet("Saving by rule, below 0 where it raises the bill", ("Rule and model", "Requests", "Saving"), rows)
 
 
 def model_sheet(summary: Summary) -> Sheet:
     """Every model, before and after."""
     parts = model_parts(summary)
-    rows: list[Sequence[Cell]] = [(part.label, part.requests, part.before, part.after) for part in parts]
-    if rows:
-        rows.append(("Total", whole(summary).requests, whole(summary).before, whole(summary).after))
+    rows = in_columns(
+        [(part.label, part.requests, part.before, part.after) for part in ([*parts, whole(summary)] if parts else [])]
+    )
     return Sheet("Spend by model", ("Model", "Requests with routing", *arms(summary)), rows)
 
 
@@ -125,32 +136,29 @@ def waterfall_sheet(summary: Summary) -> Sheet:
 
 def day_sheet(summary: Summary) -> Sheet:
     """Every day."""
-    rows = [(row["day"] or "(no time)", row["requests"], *money(row)) for row in summary["compared"]["by_day"]]
+    found = summary["compared"]["by_day"]
+    heads = [(row["day"] or "(no time)", row["requests"]) for row in found]
+    rows = beside(heads, [[*before_and_after(row), amount(row["saving_usd"])] for row in found])
     return Sheet("Spend a day, UTC", ("Day", "Requests", *arms(summary), "Saving"), rows)
 
 
 def dearer_sheet(summary: Summary) -> Sheet:
     """The requests that routing made dearer by most."""
     before, after = arms(summary)
-    rows = [
+    found = summary["compared"]["dearer"]["costliest"]
+    heads = [
         (
             row["request_id"],
             row["rule"] or "(no rule)",
             row["before_model"] or "(unknown model)",
             row["routed_model"] or "(unknown model)",
-            *dearer_money(row),
         )
-        for row in summary["compared"]["dearer"]["costliest"]
+        for row in found
     ]
+    money = aligned([[amount(row[f"{name}_usd"]) for name in ("routed", "before", "extra")] for row in found])
+    rows = [(*head, spent, routed, extra) for head, (routed, spent, extra) in zip(heads, money, strict=True)]
     columns = ("Request", "Caught by", f"Model, {before.lower()}", "Model routed to", before, after, "Dearer by")
     return Sheet("Requests that routing made dearer by most", columns, rows)
-
-
-def dearer_money(row: Summary) -> tuple[Cell, Cell, Cell]:
-    """Before, after and how much dearer, USD."""
-    before, after = before_and_after(row)
-    after, before, extra = adding_up(after, before, amount(row["extra_usd"]))
-    return before, after, extra
 
 
 def sensitivity_sheet(summary: Summary) -> Sheet:
@@ -176,7 +184,7 @@ def slice_sheet(summary: Summary) -> Sheet:
         )
         for found in summary["quality"]["slices"]
     ]  # fmt: skip
-    return Sheet("Answers compared, by slice of the traffic", columns, rows)
+    return Sheet("Answers compared, by slice of the traffic", columns, in_columns(rows))
 
 
 def slice_name(found: Summary) -> str:
@@ -199,7 +207,7 @@ def expected_sheet(summary: Summary) -> Sheet:
         for each in summary["quality"]["predicted"]["slices"]
     ]  # fmt: skip
     columns = ("Slice", "Expected", "Known from", "Requests", "Before", "Routed", "Difference", "From", "To", "Saving")
-    return Sheet("Quality expected, by slice of the traffic", columns, rows)
+    return Sheet("Quality expected, by slice of the traffic", columns, in_columns(rows))
 
 
 def expected_name(found: Summary) -> str:

@@ -6,7 +6,7 @@ Each part is None where the summary holds nothing of it; see `reports.sections`.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from reports.sheets import Cell, Sheet
+from reports.sheets import Cell, Sheet, in_columns
 from reports.summary import Summary, amount
 from reports.words import counted, percent, usd
 
@@ -48,7 +48,7 @@ def cache_sheets(summary: Summary) -> list[Sheet]:
         "Known from",
     )
     return [
-        Sheet("The prompt cache of each arm, in tokens", columns, arms),
+        Sheet("The prompt cache of each arm, in tokens", columns, in_columns(arms)),
         Sheet("Simulated cache against the log's own records", fit, fits),
     ]
 
@@ -100,7 +100,7 @@ def feasibility_sheet(summary: Summary) -> Sheet:
         for row in summary["feasibility"]
     ]  # fmt: skip
     columns = ("Rule and model", "Cannot serve", "Served by", "Requests", "Cost", "If it could")
-    return Sheet("Fallbacks taken", columns, rows)
+    return Sheet("Fallbacks taken", columns, in_columns(rows))
 
 
 def cascade_facts(summary: Summary) -> list[tuple[str, str]]:
@@ -121,7 +121,11 @@ def tier_sheet(summary: Summary) -> Sheet:
     rows: list[tuple[Cell, ...]] = [
         (arm_name(row["arm"]), row["requests"], amount(row["saved_usd"])) for row in summary["tiers"]["arms"]
     ]
-    return Sheet(f"Requests that can wait, at the tier {summary['tiers']['tier']}", ("Arm", "Requests", "Saved"), rows)
+    return Sheet(
+        f"Requests that can wait, at the tier {summary['tiers']['tier']}",
+        ("Arm", "Requests", "Saved"),
+        in_columns(rows),
+    )
 
 
 def latency_sheet(summary: Summary) -> Sheet:

@@ -1,6 +1,7 @@
 """The savings report for a terminal, 80 columns wide."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -10,7 +11,7 @@ from reports.headline import Headline, headline
 from reports.ledger import notes, rounding_note, waterfall_caption, waterfall_rows
 from reports.sheets import arms
 from reports.summary import Part, Summarised, Summary, rule_parts, summary_of, whole
-from reports.words import adding_up, counted, period, printable, usd
+from reports.words import aligned, counted, period, printable, usd
 
 WIDTH = 80
 MOST_RULES = 12
@@ -78,19 +79,19 @@ def rule_table(summary: Summary, rules: Sequence[Part]) -> Table:
     table.add_column("By rule", overflow="fold", ratio=1)
     for name in ("Requests", arms(summary)[0], "Routed", "Saving"):
         table.add_column(name, justify="right", no_wrap=True)
-    for part in rules[:MOST_RULES]:
+    everything = whole(summary)
+    money = aligned([[part.before, part.after, part.saving] for part in (everything, *rules)])
+    for part, row in zip(rules[:MOST_RULES], money[1:], strict=False):
         label = Text("\n  ".join(printable(part.label).split(" → ", 1)))
-        table.add_row(label, *cells(part))
+        table.add_row(label, *cells(part, row))
     if (left := len(rules) - MOST_RULES) > 0:
         table.add_row(Text(f"({counted(left, 'more row')} in summary.json)", "dim"))
-    everything = whole(summary)
-    table.add_row(Text("total", "bold"), *cells(everything, "bold"))
+    table.add_row(Text("total", "bold"), *cells(everything, money[0], "bold"))
     return table
 
 
-def cells(part: Part, style: str = "") -> list[Text]:
+def cells(part: Part, money: Sequence[Decimal | None], style: str = "") -> list[Text]:
     """A part's requests and money."""
-    money = adding_up(part.before, part.after, part.saving)
     return [Text(each, style) for each in (f"{part.requests:,}", *map(usd, money))]
 
 

@@ -13,7 +13,7 @@ MARK = "\ufffd"
 
 
 class Placed(Decimal):
-    """Money, USD, that is shown with so many decimals beside others: see `adding_up`."""
+    """Money, USD, that is shown with so many decimals beside others: see `adding_up` and `aligned`."""
 
     places: int
 
@@ -27,14 +27,21 @@ class Placed(Decimal):
 def usd(money: Decimal | None) -> str:
     """Dollars at the precision a reader needs: $0.0042, $12.40, $1,204,300; "unknown" for null.
 
-    Whole dollars from $100,000 on, cents down to $1, three significant digits below; more where it is `Placed` so.
+    Whole dollars from $100,000 on, cents down to $1, three significant digits below; as many as it is `Placed` with.
     """
     if money is None:
         return UNKNOWN
-    places = money.places if isinstance(money, Placed) else usual_places(money)
-    whole, _, cents = f"{rounded(abs(money), places):,f}".partition(".")
-    said = f"{whole}.{cents.rstrip('0'):0<2}" if places else whole
+    places = money.places if isinstance(money, Placed) else needed([money], usual_places(money))
+    said = f"{rounded(abs(money), places):,f}"
     return f"-${said}" if money < 0 else f"${said}"
+
+
+def needed(figures: Sequence[Decimal], places: int) -> int:
+    """So many decimals, less those that are 0 in all figures; cents stay, and are never halved."""
+    places = 2 if places == 1 else places
+    while places > 2 and not any(rounded(money, places).as_tuple().digits[-1] for money in figures):
+        places -= 1
+    return places
 
 
 def usual_places(money: Decimal) -> int:
@@ -61,13 +68,55 @@ def adding_up(whole: Decimal | None, *parts: Decimal | None) -> list[Decimal | N
     if len(figures) <= len(parts) or not largest:
         return [whole, *parts]
     heavy = [money for money in figures if abs(money) * 10_000 >= largest]
-    least = max(min(map(usual_places, heavy)), *(1 - money.adjusted() for money in heavy))
-    for places in range(2 if least == 1 else min(least, EXACT), EXACT + 1):
+    for places in range(least_places(heavy), EXACT + 1):
+        same = needed(heavy, places)
         light = EXACT if places == EXACT else None  # to the picodollar all add up
-        placed = [Placed(money, places if money in heavy else light or usual_places(money)) for money in figures]
+        placed = [
+            Placed(money, same if money in heavy or not money else needed([money], light or usual_places(money)))
+            for money in figures
+        ]
         if add_up(placed[0], placed[1:]):
             return [*placed]
     return [whole, *parts]
+
+
+def aligned(rows: Sequence[Sequence[Decimal | None]]) -> list[list[Decimal | None]]:
+    """Money of a table's rows, each a sum and its parts or one figure, in one number of decimals.
+
+    That is what figures down to a thousandth of the largest need for two significant digits, or one more where
+    more rows then add up as they are shown. What would be read as nothing stands as it does alone.
+    """
+    figures = [money for row in rows for money in row if money is not None]
+    largest = max(map(abs, figures), default=Decimal(0))
+    if not largest:
+        return [[*row] for row in rows]
+    least = least_places([money for money in figures if abs(money) * 1000 >= largest])
+    tried = {
+        places: [[_placed(money, places) for money in row] for row in rows]
+        for places in range(least, least + 2)
+        if places != 1  # cents are never halved
+    }
+    best = max(tried, key=lambda places: (sum(map(row_adds_up, tried[places])), -places))
+    same = needed([money for row in tried[best] for money in row if isinstance(money, Placed)], best)
+    return [[_placed(money, same) for money in row] for row in rows]
+
+
+def _placed(money: Decimal | None, places: int) -> Decimal | None:
+    """With so many decimals, unless nothing but zeros would be shown of it."""
+    return money if money is None or (money and not rounded(money, places)) else Placed(money, places)
+
+
+def row_adds_up(row: Sequence[Decimal | None]) -> bool:
+    """Whether a sum and its parts add up as they are shown; so does what has no parts, or unknown ones."""
+    whole, *parts = row
+    known = [part for part in parts if part is not None]
+    return whole is None or not parts or len(known) < len(parts) or add_up(whole, known)
+
+
+def least_places(figures: Sequence[Decimal]) -> int:
+    """The decimals with which each of some figures keeps two significant digits; cents, or whole dollars, at least."""
+    least = max(min(map(usual_places, figures)), *(1 - money.adjusted() for money in figures if money))
+    return min(least, EXACT)
 
 
 def add_up(whole: Decimal, parts: Sequence[Decimal]) -> bool:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from reports.words import (
     add_up,
     adding_up,
+    aligned,
     between,
     chance,
     change,
@@ -51,11 +52,12 @@ def read(said: str) -> Decimal:
     [
         (("8.068", "1.774", "6.294"), ("$8.068", "$1.774", "$6.294")),  # each by itself: 8.07 = 1.77 + 6.29
         (("8.06", "1.77", "6.29"), ("$8.06", "$1.77", "$6.29")),
-        (("8.068", "0.00371", "8.06429"), ("$8.068", "$0.0037", "$8.0643")),
+        (("8.068", "0.00371", "8.06429"), ("$8.0680", "$0.0037", "$8.0643")),
         (("1.2088", "0.8782", "0.3306"), ("$1.21", "$0.88", "$0.33")),  # in three digits each: 1.21 = 0.878 + 0.331
-        (("0.0075", "0.000237", "0.007263"), ("$0.0075", "$0.00024", "$0.00726")),
+        (("0.0075", "0.000237", "0.007263"), ("$0.00750", "$0.00024", "$0.00726")),
         (("1000", "0.00000000123", "999.99999999877"), ("$1,000.00", "$0.00000000123", "$1,000.00")),
         (("1204300.4", "700122.6", "504177.8"), ("$1,204,300.40", "$700,122.60", "$504,177.80")),
+        (("0.588", "0.588", "0"), ("$0.588", "$0.588", "$0.000")),
         (("-1", "0.5", "-1.5"), ("-$1.00", "$0.50", "-$1.50")),
         (("0", "0", "0"), ("$0.00", "$0.00", "$0.00")),
     ],
@@ -85,6 +87,44 @@ def test_sums_add_up_as_they_are_read(parts: list[Decimal]) -> None:
         assert figure == exact
         assert abs(text - exact) <= abs(exact) * Decimal("0.05")
     assert add_up(figures[0], figures[1:])
+
+
+@pytest.mark.parametrize(
+    ("exact", "said"),
+    [
+        ((("2.69",), ("0.148",), ("1.5",)), (("$2.69",), ("$0.15",), ("$1.50",))),
+        # Each row by itself: $1.506, $0.096, $1.41 above $1.187, $1.335, -$0.148.
+        (
+            (("1.50596", "0.09588", "1.41008"), ("1.18654", "1.33472", "-0.14818")),
+            (("$1.506", "$0.096", "$1.410"), ("$1.187", "$1.335", "-$0.148")),
+        ),
+        # What is under a thousandth of the largest takes no decimals of the others, and is not said to be nothing.
+        ((("4.507",), ("0.00525",), ("0.0000196",)), (("$4.5070",), ("$0.0052",), ("$0.0000196",))),
+        ((("1204300.4",), ("52000",), ("0",)), (("$1,204,300",), ("$52,000",), ("$0",))),
+        ((("0",), ("0",)), (("$0.00",), ("$0.00",))),
+    ],
+)
+def test_money_of_a_table_has_one_number_of_decimals(
+    exact: tuple[tuple[str, ...], ...], said: tuple[tuple[str, ...], ...]
+) -> None:
+    assert tuple(tuple(map(usd, row)) for row in aligned([list(map(Decimal, row)) for row in exact])) == said
+
+
+@given(st.lists(st.tuples(money, money), min_size=1, max_size=6))
+def test_figures_of_a_table_are_their_own_exact_ones_rounded(rows: list[tuple[Decimal, Decimal]]) -> None:
+    table = [[one + two, one, two] for one, two in rows]
+    for row, exact in zip(aligned(table), table, strict=True):
+        for figure, own in zip(row, exact, strict=True):
+            assert figure == own
+            assert figure is not None
+            said = usd(figure)
+            places = len(said.partition(".")[2])
+            assert read(said) == round(own, places)
+            assert bool(read(said)) == bool(own)
+
+
+def test_a_figure_that_is_unknown_leaves_the_others_as_they_are() -> None:
+    assert [usd(money) for (money,) in aligned([[Decimal("1.25")], [None]])] == ["$1.25", "unknown"]
 
 
 @given(money)
