@@ -178,6 +178,9 @@ def _lines(seen: Inspection, check: InvoiceCheck | None, as_of: str) -> Iterator
         for name, held in ranked:
             if held.canonical is None or held.canonical.partition("/")[2] not in (name, name.partition("/")[2]):
                 yield f"{name} is {'in no price book' if held.canonical is None else f'priced as {held.canonical}'}"
+        if any(held.canonical is None for _, held in ranked) and _estimated(seen):
+            said = "without counts of their own the texts of a model in no price book are counted with"
+            yield from wrapped(f"note: {said} openai/gpt-4o's tokenizer, the commonest")
     if seen.rows:
         yield ""
         yield from bill_lines(seen.bill, seen.causes, check)
@@ -196,6 +199,11 @@ def _lines(seen: Inspection, check: InvoiceCheck | None, as_of: str) -> Iterator
             first = next((problem for problem in seen.problems.kept if problem.kind == kind), None)
             told = f"{count:7,} {kind.replace('_', ' ')}{f', first: {first}' if first else ''}"
             yield from wrapped(told, hanging=" " * 8)
+
+
+def _estimated(seen: Inspection) -> bool:
+    """Whether any count is of a text whose tokenizer nobody knows."""
+    return bool(seen.input_counts.get("estimated") or seen.output_counts.get("estimated"))
 
 
 def _facts(seen: Inspection) -> Iterator[tuple[str, str]]:

@@ -57,6 +57,8 @@ def notes(summary: Summary) -> list[tuple[str, str]]:
         said.append(("Priced", share(covered["priced_pct"], "have a price in every arm")))
     said.append(("Counted", share(covered["counted_pct"], "have known token counts in every arm")))
     said.append(("Counted by", provenance(summary)))
+    if "unnamed" in summary:
+        said.append(("No model named", unnamed(summary["unnamed"])))
     said.append(("Recorded cost", drift(summary)))
     return [*said, *(("Counts in doubt", doubt(each)) for each in log.get("doubts", ()))]
 
@@ -82,6 +84,26 @@ def provenance(summary: Summary) -> str:
     kinds = (("provider", "the provider"), ("tokenizer", "a tokenizer"), ("estimated", "an estimate"))
     known = [f"{name} {percent(parts[f'{kind}_pct'])}" for kind, name in kinds if parts[f"{kind}_pct"] is not None]
     return f"{', '.join(known)} of the routed spend" if known else UNKNOWN
+
+
+def unnamed(found: Summary) -> str:
+    """Why the tokens of calls that name no model are not those as logged, and by how much."""
+
+    def against_logged(arm: str, side: str) -> str:
+        own, other = (found[name][f"{side}_tokens"] for name in ("logged", arm))
+        if own == other or not own:
+            return f"as many {side} tokens"
+        return f"{percent(100 * abs(other - own) / own)} {'more' if other > own else 'fewer'} {side} tokens"
+
+    arms = [
+        f"{against_logged(arm, 'input')} and {against_logged(arm, 'output')} {words}"
+        for arm, words in (("baseline", "with the baseline"), ("routed", "with routing"))
+    ]
+    return (
+        f"{counted(found['requests'], 'request')}, so whose tokens the log counts is not known: input is taken as "
+        "counted by openai/gpt-4o's tokenizer, the commonest, and answers are predicted as from any model. Against the "
+        f"counts as logged that makes {', '.join(arms)}; --output-tokens as_logged keeps its answers"
+    )
 
 
 def drift(summary: Summary) -> str:

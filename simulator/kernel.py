@@ -29,7 +29,7 @@ from simulator.bill.reconcile import Reconciliation
 from simulator.counterfactual import Parameters
 from simulator.counts import Array, Counts
 from simulator.decisions import decision_rows
-from simulator.models import ModelIndex
+from simulator.models import NO_MODEL, ModelIndex
 from simulator.money import Int64s, exact_sum
 from simulator.scenario import Scenario
 from simulator.state.changes import LOGGED, Change, Changes
@@ -38,6 +38,7 @@ from simulator.sums.cached import cached_by_rule
 from simulator.sums.facts import LogFacts, Partial, Sums
 from simulator.sums.fallbacks import fallbacks
 from simulator.sums.fold import Slices, comparable, compared
+from simulator.sums.unnamed import unnamed_tokens
 from simulator.usage.observed import Observed
 from simulator.usage.outputs import Outputs
 from simulator.usage.own_counts import own_pairs
@@ -221,6 +222,9 @@ class Kernel:
                 one.caches[BEFORE_KEPT] = 0 if theirs is None else exact_sum(theirs[mine])
                 one.caches[ROUTED_KEPT if several else ALONE_KEPT] = exact_sum(kept[mine])
                 one.caches[ROUTED_LOST] = exact_sum(lost[mine]) if several else 0
+        if (batch.source == NO_MODEL).any():  # nothing else could be compared with the log
+            arms = {"logged": logged, "baseline": baseline, "routed": routed}
+            found[0].unnamed = unnamed_tokens(batch, arms, comparable(by, logged, baseline, routed)[0])
         met = self._pairs.met(logged.pair) + self._pairs.met(routed.pair)
         return Sums(found, fallbacks(batch, routed, scenario, self._index), met)
 

@@ -22,6 +22,7 @@ from simulator.sums.breakdowns import EPOCH, by_rule, compared, days, feasibilit
 from simulator.sums.facts import NO_NAME
 from simulator.sums.fold import Comparison
 from simulator.sums.interval import LEVEL, Interval
+from simulator.sums.unnamed import unnamed_said
 
 SCHEMA = 1
 HEADLINE_SHARE = 0.95  # of logged spend on the baseline's model, for the baseline to be the headline (CONTRACTS)
@@ -95,6 +96,7 @@ def summarise(run: Run, number: int) -> dict[str, Any]:
         "feasibility": feasibility(run, number, scale),
         **state,
         **caches_said(run, shown, scale),
+        **unnamed_said(against.unnamed),
         "quality": {
             "checked": False,
             "verified_savings_usd": None,

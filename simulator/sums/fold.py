@@ -100,6 +100,7 @@ class Comparison:
     dearer: Dearer = field(default_factory=Dearer)
     caches: Counter[str] = field(default_factory=Counter)  # see `state.unsimulated`: what caches could change
     quality: QualitySums = field(default_factory=QualitySums)
+    unnamed: Counter[str] = field(default_factory=Counter)  # see `unnamed_tokens`
 
     def drop_empty(self) -> None:
         """Forget slices that no request is left in."""
