@@ -113,12 +113,13 @@ def cost(
     used = [bool(column.any()) for column in counts]
     costs = [np.empty(rows, np.int64) if some else None for some in used]
     unknown = list(missing)
+    inputs = [counts[bucket] for bucket in range(len(_INPUT)) if used[bucket]]
     unknown_input = _any_mask(missing[: len(_INPUT)]) if schedule.by_size else None
     total = np.zeros(rows, np.int64)
     for part in _blocks(rows):
         size: Ints | None = None
         if schedule.by_size:
-            size = np.add.reduce([column[part] for column in counts[: len(_INPUT)]])
+            size = sum((column[part] for column in inputs), np.zeros(len(pair[part]), np.int64))
             size = size if unknown_input is None else np.where(unknown_input[part], -1, size)
         row = schedule.rows(pair[part], None if seconds is None else seconds[part], size)
         bound = 0
