@@ -45,7 +45,8 @@ def command(folders: tuple[Path, ...], chart: Path | None, shape: str) -> None:
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
     """A row for people, within 80 columns."""
-    from reports.words import between, change, percent, usd
+    from pricing.formatting import percent, usd
+    from reports.words import between, change
 
     money = {name: None if row[name] is None else Decimal(row[name]) for name in ("before_usd", "routed_usd")}
     return {

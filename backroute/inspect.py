@@ -80,6 +80,8 @@ def command(
 
 def as_dict(seen: Inspection, check: InvoiceCheck | None) -> dict[str, Any]:
     """Everything, for JSON: money as decimal strings, percentages 0-100, unknown null."""
+    from simulator.days import day_name
+
     bill = seen.bill
     return {
         "rows": seen.rows,
@@ -102,7 +104,7 @@ def as_dict(seen: Inspection, check: InvoiceCheck | None) -> dict[str, Any]:
         "bill": {
             "total": bill.total.as_dict(),
             "by_day": [
-                {"day": _day(day), **sums.as_dict()}
+                {"day": day_name(day), **sums.as_dict()}
                 for day, sums in sorted(bill.days.items(), key=lambda i: i[0] or -1)
             ],
             "furthest": [row.as_dict() for row in bill.furthest],
@@ -121,12 +123,6 @@ def _without_keys(held: Any) -> Any:
     if isinstance(held, dict):
         return {masked(str(name)): _without_keys(value) for name, value in held.items()}
     return [_without_keys(value) for value in held] if isinstance(held, list | tuple) else held
-
-
-def _day(day: int | None) -> str | None:
-    from datetime import UTC, datetime
-
-    return None if day is None else f"{datetime.fromtimestamp(day * 86_400, UTC):%Y-%m-%d}"
 
 
 def _models(seen: Inspection) -> list[dict[str, Any]]:

@@ -28,6 +28,7 @@ from router import LLMRouter, RoutingRule, meta
 from simulator import Assumptions, ReplayResult, Scenario, replay
 from simulator.caches import left_out
 from simulator.state.settings import CacheSettings, State
+from simulator.state.unsimulated import Sides
 from workloads import read_log
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
@@ -312,9 +313,9 @@ def errors(calls: Sequence[Call], case: Case, late: int, *, texts: bool) -> dict
 def _within(after: ReplayResult, which: int, true: float) -> bool:
     """Whether a true saving lies in the range that a plain replay states, give or take half a point."""
     against = after.run.comparisons[after.number][which]
-    held = left_out(after.run, against) or 2 * ((against.total.baseline, against.total.routed),)
-    low, high = (100 * (before - routed) / before for before, routed in held)
-    return low - 0.5 <= true <= high + 0.5
+    held = left_out(after.run, against)
+    low, high = (held.least, held.most) if held else 2 * (Sides(against.total.baseline, against.total.routed),)
+    return (low.pct or 0.0) - 0.5 <= true <= (high.pct or 0.0) + 0.5
 
 
 def _cached(frame: Any) -> float:

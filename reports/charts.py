@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
 
+from pricing.formatting import adding_up, usd
 from reports.bars import Bar, Row, draw_rows, height_of, rows_that_fit, say_nothing, title
 from reports.days import day_chart
 from reports.headline import headline
@@ -24,7 +25,7 @@ from reports.summary import (
     rule_parts,
     summary_of,
 )
-from reports.words import adding_up, between, short_usd, usd
+from reports.words import between, short_usd
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

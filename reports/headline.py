@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from pricing.formatting import UNKNOWN, adding_up, percent, usd
 from reports.summary import Part, Summary, amount, broken_files, headline_savings, negligible, raising, unread_pct
-from reports.words import UNKNOWN, adding_up, between, chance, change, counted, percent, usd
+from reports.words import between, chance, change, counted
 
 RESTS_ON = 3
 UNREAD_PCT = 1.0  # of the rows: fewer are told below

@@ -2,8 +2,9 @@
 
 from decimal import Decimal
 
+from pricing.formatting import UNKNOWN, adding_up, aligned, percent, row_adds_up, usd
 from reports.summary import Summary, amount, before_words, headline_savings, rule_parts, whole
-from reports.words import UNKNOWN, adding_up, aligned, counted, percent, row_adds_up, usd
+from reports.words import counted
 
 MOST_MODELS = 9  # without a price, by name
 # The steps from the spend before to the routed one, in the order of CONTRACTS: waterfall.

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator
 
+from pricing.formatting import usd
 from reports.headline import Headline, headline
 from reports.sections import Section, sections
 from reports.sheets import Sheet, said
 from reports.summary import Summarised, summary_of
-from reports.words import counted, period, printable, sentence, usd
+from reports.words import counted, period, printable, sentence
 
 MOST_OPEN = 12  # rows of a table that stands open; a longer one is folded
 

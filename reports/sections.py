@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pricing.formatting import usd
 from reports import sheets
 from reports.headline import headline
 from reports.ledger import notes, rounding_note
 from reports.sheets import Sheet
 from reports.state import STATE
 from reports.summary import Summary, amount, before_words, raising
-from reports.words import chance, counted, sentence, usd
+from reports.words import chance, counted, sentence
 
 
 @dataclass(frozen=True, slots=True)

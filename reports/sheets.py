@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from pricing.formatting import UNKNOWN, aligned, percent, usd
 from reports.headline import heaviest
 from reports.ledger import waterfall_caption, waterfall_rows
 from reports.summary import (
@@ -16,7 +17,6 @@ from reports.summary import (
     rule_parts,
     whole,
 )
-from reports.words import UNKNOWN, aligned, percent, usd
 
 # A cell's type says how it reads: a Decimal is dollars, a float a percentage, an int a count, null unknown.
 Cell = str | int | float | Decimal | None

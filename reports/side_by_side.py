@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from pricing.formatting import usd
 from reports.bars import Bar, Row, draw_rows, height_of, say_nothing, title
 from reports.charts import routed_interval
 from reports.style import PALETTE, new_axes
 from reports.summary import Summarised, Summary, amount, before_and_after, headline_savings, summary_of
-from reports.words import short_usd, usd
+from reports.words import short_usd
 
 if TYPE_CHECKING:
     import pandas as pd

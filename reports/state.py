@@ -6,9 +6,10 @@ Each part is None where the summary holds nothing of it; see `reports.sections`.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pricing.formatting import percent, usd
 from reports.sheets import Cell, Sheet, in_columns
 from reports.summary import Summary, amount
-from reports.words import counted, percent, usd
+from reports.words import counted
 
 ARMS = {"logged": "As logged", "baseline": "Baseline", "routed": "With routing"}
 

@@ -7,11 +7,12 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pricing.formatting import aligned, usd
 from reports.headline import Headline, headline
 from reports.ledger import notes, rounding_note, waterfall_caption, waterfall_rows
 from reports.sheets import arms
 from reports.summary import Part, Summarised, Summary, rule_parts, summary_of, whole
-from reports.words import aligned, counted, period, printable, usd
+from reports.words import counted, period, printable
 
 WIDTH = 80
 MOST_RULES = 12

@@ -7,7 +7,7 @@ from typing import Any
 from simulator.money import Scale, dollars
 from simulator.result import Run
 from simulator.state.changes import LOGGED
-from simulator.state.unsimulated import saving_range
+from simulator.state.unsimulated import SavingRange, saving_range
 from simulator.sums.fold import Comparison
 
 SIMULATED = "prompt caches, simulated"
@@ -22,8 +22,8 @@ def simulated(run: Run) -> bool:
     return run.changes is not None and "cache" in run.changes.said[0]
 
 
-def left_out(run: Run, against: Comparison) -> tuple[tuple[int, int], tuple[int, int]] | None:
-    """The saving's range by caches that were not simulated, as `saving_range` has it; None where nothing was left out.
+def left_out(run: Run, against: Comparison) -> SavingRange | None:
+    """The saving's range by caches that were not simulated; None where nothing was left out.
 
     Args:
         run: the run.
@@ -47,15 +47,13 @@ def caches_said(run: Run, against: Comparison, scale: Scale) -> dict[str, Any]:
     held = left_out(run, against)
     if held is None:
         return {}
-    (low, high), saving = (before - routed for before, routed in held), against.total.baseline - against.total.routed
-    lowest, highest = (100.0 * (before - routed) / before if before else None for before, routed in held)
     return {
         "caches_left_out": {
             "why": why_left_out(run),
-            "overstated_usd": dollars(scale(saving - low)),
-            "understated_usd": dollars(scale(high - saving)),
-            "low_pct": lowest,
-            "high_pct": highest,
+            "overstated_usd": dollars(scale(held.overstated)),
+            "understated_usd": dollars(scale(held.understated)),
+            "low_pct": held.least.pct,
+            "high_pct": held.most.pct,
         }
     }
 
@@ -63,10 +61,9 @@ def caches_said(run: Run, against: Comparison, scale: Scale) -> dict[str, Any]:
 def cache_range(run: Run, against: Comparison) -> list[tuple[str, float, float]]:
     """Source and the saving in percent, least and greatest, where caches were left out: a row of `sensitivity`."""
     held = left_out(run, against)
-    if held is None or not all(before for before, _ in held):
+    if held is None or held.least.pct is None or held.most.pct is None:
         return []
-    low, high = (100.0 * (before - routed) / before for before, routed in held)
-    return [(LEFT_OUT, low, high)]
+    return [(LEFT_OUT, held.least.pct, held.most.pct)]
 
 
 def cache_assumption(run: Run, number: int, against: Comparison) -> list[Row]:
@@ -92,6 +89,5 @@ def cache_assumption(run: Run, number: int, against: Comparison) -> list[Row]:
     held = left_out(run, against)
     if held is None:
         return []
-    (low, high), saving = (before - routed for before, routed in held), against.total.baseline - against.total.routed
     value = "what stays on its model keeps its cached input, what moves has none"
-    return [(LEFT_OUT, f"{value} ({why_left_out(run)})", "the log", max(saving - low, high - saving))]
+    return [(LEFT_OUT, f"{value} ({why_left_out(run)})", "the log", max(held.overstated, held.understated))]

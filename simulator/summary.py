@@ -13,12 +13,13 @@ from problems.problem import masked
 from simulator.assumed import assumptions
 from simulator.bill.doubted import doubted_pct
 from simulator.caches import caches_said
+from simulator.days import day_name
 from simulator.money import Scale, dollars
 from simulator.predicted_quality import predicted_quality
 from simulator.result import Run
 from simulator.scenario import Scenario
 from simulator.state.summary import arm_names, state_said
-from simulator.sums.breakdowns import EPOCH, by_rule, compared, days, feasibility, per_30d, sensitivity, waterfall
+from simulator.sums.breakdowns import by_rule, compared, days, feasibility, per_30d, sensitivity, waterfall
 from simulator.sums.facts import NO_NAME
 from simulator.sums.fold import Comparison
 from simulator.sums.interval import LEVEL, Interval
@@ -217,7 +218,7 @@ def _by_day(against: Comparison, scale: Scale) -> list[dict[str, Any]]:
     days = sorted(against.by_day.items(), key=lambda item: (item[0] is None, item[0]))
     return [
         {
-            "day": None if day is None else (EPOCH + timedelta(days=day)).isoformat(),
+            "day": day_name(day),
             "requests": tally.requests,
             "logged_usd": dollars(scale(tally.logged)),
             "baseline_usd": dollars(scale(tally.baseline)),

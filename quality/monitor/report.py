@@ -15,6 +15,7 @@ from pricing import PriceBook
 from quality.monitor.forecast import Forecast, features_of
 from quality.monitor.psi import psi
 from quality.monitor.watch import Watch
+from simulator.days import DAY_US, day_name
 from simulator.money import PICO, dollars, exact_sum
 from simulator.sums.interval import LEVEL
 
@@ -110,7 +111,7 @@ def _days(calls: pa.Table, forecast: Forecast) -> list[dict[str, Any]]:
     timed = calls.filter(pc.and_(pc.is_valid(calls["arrived_at"]), pc.is_valid(calls["usd_pico"])))
     if not timed.num_rows:
         return []
-    numbers = timed["arrived_at"].cast(pa.int64()).to_numpy() // 86_400_000_000
+    numbers = timed["arrived_at"].cast(pa.int64()).to_numpy() // DAY_US
     distinct, where = np.unique(numbers, return_inverse=True)
     rows = []
     for at, number in enumerate(distinct.tolist()):
@@ -119,7 +120,7 @@ def _days(calls: pa.Table, forecast: Forecast) -> list[dict[str, Any]]:
         total = exact_sum(pico)
         rows.append(
             {
-                "day": (date(1970, 1, 1) + timedelta(days=number)).isoformat(),
+                "day": day_name(number),
                 "requests": len(pico),
                 "usd": dollars(total),
                 "low_usd": low,

@@ -9,19 +9,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pricing import AsOf, PriceBook
 from simulator.arms import Arm, Batch, logged_arm
 from simulator.bill.drift import Cause, find_causes
 from simulator.counts import Array
+from simulator.days import NO_DAY, day_numbers
 from simulator.models import ModelIndex
 from simulator.money import PICO, Scale, dollars, exact_sum, exact_sums
 from simulator.sums.merge import merge_fields
 from simulator.usage.sample import Sample, id_hashes
 from workloads import BUCKETS
 
-DAY_US = 86_400_000_000
 OF_ITS_DAY = AsOf.parse("request")
 FURTHEST = 10
 # A row agrees within a thousandth, or half of the sixth decimal, to which many logs round.
@@ -190,16 +189,12 @@ def _by_day(
     arrived: pa.Array, both: Array, recorded: Array, again: Array, agrees: Array
 ) -> Iterator[tuple[int | None, tuple[int, int, int, int]]]:
     rows = np.flatnonzero(both)
-    day = np.where(
-        arrived.is_valid().to_numpy(zero_copy_only=False),
-        pc.fill_null(arrived.cast(pa.int64()), 0).to_numpy() // DAY_US,
-        -1,
-    )[rows]
+    day = day_numbers(arrived)[rows]
     distinct, where = np.unique(day, return_inverse=True)
     parts = [exact_sums(where, money[rows], len(distinct)).tolist() for money in (recorded, again)]
     counts, agreeing = np.bincount(where, minlength=len(distinct)), np.bincount(where, agrees[rows], len(distinct))
     for i, key in enumerate(distinct.tolist()):
-        yield (None if key < 0 else key), (int(counts[i]), parts[0][i], parts[1][i], int(agreeing[i]))
+        yield (None if key == NO_DAY else key), (int(counts[i]), parts[0][i], parts[1][i], int(agreeing[i]))
 
 
 def _keep(sample: Sample, batch: Batch, rows: Array, hashes: Array) -> None:

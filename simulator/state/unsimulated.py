@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from typing import NamedTuple
 
 import numpy as np
 
@@ -76,8 +78,44 @@ def effects(
     return np.where(known & sure, total - cheaper, 0), np.where(known & certain, dearer - total, 0)
 
 
-def saving_range(before: int, routed: int, sums: Mapping[str, int]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """The least and the greatest saving that caches could leave: picodollars of the two arms for each.
+class Sides(NamedTuple):
+    """Two arms, picodollars."""
+
+    before: int
+    routed: int
+
+    @property
+    def saving(self) -> int:
+        """Picodollars."""
+        return self.before - self.routed
+
+    @property
+    def pct(self) -> float | None:
+        """The saving in percent of the arm before; None where that cost nothing."""
+        return 100.0 * self.saving / self.before if self.before else None
+
+
+@dataclass(frozen=True)
+class SavingRange:
+    """A saving as replayed, and the least and the greatest that caches could leave."""
+
+    replayed: Sides
+    least: Sides
+    most: Sides
+
+    @property
+    def overstated(self) -> int:
+        """Picodollars by which the saving may be too high."""
+        return self.replayed.saving - self.least.saving
+
+    @property
+    def understated(self) -> int:
+        """Picodollars by which it may be too low."""
+        return self.most.saving - self.replayed.saving
+
+
+def saving_range(before: int, routed: int, sums: Mapping[str, int]) -> SavingRange:
+    """What caches that were not simulated could leave of a saving.
 
     What moves may be cached where it goes as it was in the log, in both arms alike, since that is the providers' doing.
     Where the rules name several models, calls of one conversation may go apart: what they move is not cached then,
@@ -88,7 +126,7 @@ def saving_range(before: int, routed: int, sums: Mapping[str, int]) -> tuple[tup
         sums: `Comparison.caches`.
     """
     cases = [
-        (
+        Sides(
             before - elsewhere * sums[BEFORE_KEPT],
             routed - elsewhere * (sums[ALONE_KEPT] + together * sums[ROUTED_KEPT]) + gone * sums[ROUTED_LOST],
         )
@@ -96,4 +134,5 @@ def saving_range(before: int, routed: int, sums: Mapping[str, int]) -> tuple[tup
         for together in (0, 1)
         for gone in (0, 1)
     ]
-    return min(cases, key=lambda case: case[0] - case[1]), max(cases, key=lambda case: case[0] - case[1])
+    saving = attrgetter("saving")
+    return SavingRange(Sides(before, routed), min(cases, key=saving), max(cases, key=saving))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 
 from problems.problem import masked
 from simulator.arms import PASSED_THROUGH
 from simulator.caches import cache_range
+from simulator.days import DAY_US, day_name
 from simulator.money import Scale, dollars
 from simulator.result import Run
 from simulator.state.assumed import state_ranges
@@ -17,9 +17,6 @@ from simulator.sums.cached import CacheTally
 from simulator.sums.facts import NO_NAME
 from simulator.sums.fold import Comparison
 from simulator.sums.interval import Interval
-
-EPOCH = date(1970, 1, 1)
-DAY_US = 86_400_000_000
 
 
 def compared(run: Run, number: int, comparison: Comparison, found: Interval, against: str) -> dict[str, Any]:
@@ -133,7 +130,7 @@ def _by_day(comparison: Comparison, scale: Scale) -> list[dict[str, Any]]:
     slices = sorted(comparison.by_day.items(), key=lambda item: (item[0] is None, item[0]))
     return [
         {
-            "day": None if day is None else (EPOCH + timedelta(days=day)).isoformat(),
+            "day": day_name(day),
             "requests": tally.requests,
             "before_usd": dollars(scale(tally.baseline)),
             "routed_usd": dollars(scale(tally.routed)),

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from simulator.arms import Arm, Batch
 from simulator.counts import ESTIMATED, PROVIDER, TOKENIZER, UNKNOWN, Array
+from simulator.days import NO_DAY, day_numbers
 from simulator.models import ModelIndex
 from simulator.money import Ints, exact_sum, exact_sums, grouped, regrouped
 from simulator.scores import NO_SCORE
@@ -150,7 +150,7 @@ class Slices:
         """Those of a batch."""
         requests = batch.requests
         named = requests["model"].is_valid().to_numpy(zero_copy_only=False)
-        days = _days(requests["arrived_at"])
+        days = day_numbers(requests["arrived_at"])
         return cls(
             requests["request_id"], days, bucket_of(batch.key), named, batch.task, batch.score, index, pairs.pairs
         )
@@ -332,16 +332,6 @@ def _by_provenance(arm: Arm, rows: Array) -> Counter[int]:
         sums = exact_sums(np.where(rows, said, UNKNOWN) - UNKNOWN, money, ESTIMATED - UNKNOWN + 1).tolist()
         found.update({code: sums[code - UNKNOWN] for code in (PROVIDER, TOKENIZER, ESTIMATED)})
     return found
-
-
-def _days(arrived: pa.Array) -> Array:
-    micros = pc.fill_null(arrived.cast(pa.int64()), 0).to_numpy()
-    days = micros // DAY_US
-    return np.where(arrived.is_valid().to_numpy(zero_copy_only=False), days, NO_DAY) if arrived.null_count else days
-
-
-NO_DAY = np.iinfo(np.int32).min
-DAY_US = 86_400_000_000
 
 
 def _by_arm(kind: type[Counter[str | None]]) -> dict[str, Counter[str | None]]:

@@ -12,7 +12,6 @@ from reports.frontier import frontier
 from reports.style import style
 from router import AlwaysUse, LLMRouter, RoutingRule, length
 from simulator import Scenario, replay
-from simulator.shown import adding_up
 from tests.simulator.conftest import call
 from workloads import read_log
 
@@ -75,13 +74,6 @@ def test_results_show_themselves_and_escape_what_the_log_says() -> None:
     assert "<i>" not in shown
     assert "Saving" in shown
     assert "% interval" in after.savings_against(before)._repr_html_()
-
-
-def test_a_result_in_a_notebook_adds_up() -> None:
-    assert adding_up("8.068", "1.774", "6.294") == ["$8.068", "$1.774", "$6.294"]
-    assert adding_up("0.0075", "0.0000237", "0.0074763") == ["$0.007500", "$0.000024", "$0.007476"]
-    assert adding_up("1", "1.5", "-0.5") == ["$1.00", "$1.50", "-$0.50"]
-    assert adding_up("8.068", None, None) == ["$8.07", "unknown", "unknown"]
 
 
 def test_a_result_in_a_notebook_shows_what_was_set_aside_and_what_is_in_doubt() -> None:

@@ -5,9 +5,10 @@ from itertools import pairwise
 
 import pytest
 
+from pricing.formatting import usd
 from reports import html_report
 from reports.headline import headline
-from reports.words import printable, sentence, usd
+from reports.words import printable, sentence
 from tests.reports.samples import HOSTILE_RULE, SAMPLES, as_logged, large, loss, savings
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}

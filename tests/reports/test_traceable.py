@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from pricing.formatting import Placed, percent, usd
 from reports import html_report
-from reports.words import Placed, percent, printable, usd
+from reports.words import printable
 from tests.reports.samples import SAMPLES, STATEFUL, good
 
 # Digits of the page's own words: "Per 30 days", "less than 95%" (CONTRACTS' headline), caches of "5 minutes" and
