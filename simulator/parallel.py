@@ -7,7 +7,6 @@ folded in order of time by one process over the few numbers a request that worke
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -23,6 +22,7 @@ from simulator.kernel import Kernel, Plan, Replayed
 from simulator.models import ModelIndex
 from simulator.prepared import Prepared
 from simulator.scenario import Scenario
+from simulator.shared import share, shared
 from simulator.state.changes import Change, Changes
 from simulator.state.pieces import Gather, Piece, codes_of
 from simulator.stored.asked import ask
@@ -104,10 +104,9 @@ def read_blocks(
         OSError: a folder cannot be written.
     """
     gathering, evidence, parts, nbytes = log.gathering(told), Evidence(), list[Part](), 0
-    folder, pickled = begun or temporary, temporary / "scenarios.pickle"
-    pickled.write_bytes(pickle.dumps(scenarios))
-    share = sum(block.size for block in blocks) // engine.workers
-    own = share if engine.here else blocks[0].size
+    folder, said = begun or temporary, share(scenarios, temporary / "scenarios.pickle")
+    size = sum(block.size for block in blocks) // engine.workers
+    own = size if engine.here else blocks[0].size
 
     def take(written: Written) -> None:
         nonlocal nbytes
@@ -122,8 +121,7 @@ def read_blocks(
         take(write_block(folder, f"{number:06}", *gathering.read(blocks[number]), scenarios, index))
 
     tasks = [
-        ReadTask(block, folder, f"{number:06}", str(pickled), share, begun is not None)
-        for number, block in enumerate(blocks)
+        ReadTask(block, folder, f"{number:06}", said, size, begun is not None) for number, block in enumerate(blocks)
     ]
     for number, read in enumerate(engine.map(read_part, tasks)):
         if read is not None and gathering.take(blocks[number], read.ids):
@@ -187,9 +185,8 @@ class Parts:
 
     def __init__(self, parts: list[Part], plan: Plan, engine: Engine, pickles: Path, index: ModelIndex) -> None:
         self._parts, self._engine, self._index = parts, engine, index
-        self._plan = str(pickles / "plan.pickle")
+        self._plan = share(plan, pickles / "plan.pickle")
         self._rows: list[int] = []
-        Path(self._plan).write_bytes(pickle.dumps(plan))
 
     def gathered(self) -> Iterator[Piece]:
         """What state needs of each part, in the log's order.
@@ -238,19 +235,19 @@ def replay_part(task: ReplayTask) -> Replayed:
 
 @lru_cache(maxsize=1)
 def _gather(plan: str) -> tuple[Gather, ModelIndex]:
-    held: Plan = pickle.loads(Path(plan).read_bytes())
+    held: Plan = shared(plan)
     index = ModelIndex(held.scenarios[0].book)
     return Gather(held.scenarios, held.observed, index), index
 
 
 @lru_cache(maxsize=1)
 def _kernel(plan: str) -> tuple[Kernel, ModelIndex]:
-    held: Plan = pickle.loads(Path(plan).read_bytes())
+    held: Plan = shared(plan)
     index = ModelIndex(held.scenarios[0].book)
     return Kernel(held, index), index
 
 
 @lru_cache(maxsize=1)
 def _scenarios(path: str) -> tuple[Scenario, ...]:
-    held: tuple[Scenario, ...] = pickle.loads(Path(path).read_bytes())
+    held: tuple[Scenario, ...] = shared(path)
     return held
