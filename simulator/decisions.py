@@ -13,6 +13,7 @@ from simulator.models import ModelIndex
 from simulator.scenario import Scenario
 
 GROUP = 65_536  # rows
+IDS = ("request_id", "session_id")  # which a dictionary would only repeat
 ARMS = ("logged", "baseline", "routed")
 
 
@@ -43,7 +44,8 @@ class DecisionFile:
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._path, self._begun = path, path.with_name(f"{path.name}.partial")
-        self._writer = pq.ParquetWriter(self._begun, schema, compression="zstd")
+        repeated = [name for name in schema.names if name not in IDS]
+        self._writer = pq.ParquetWriter(self._begun, schema, compression="zstd", use_dictionary=repeated)
         self._waiting: list[pa.Table] = []
         self._rows = 0
 

@@ -26,8 +26,15 @@ AHEAD = 2  # tasks a worker has waiting, so that none idles and few results are 
 DONE = 16  # results that may wait for the one before them, beside those being made
 ATTEMPTS = 3  # a task whose worker died so often would kill any
 WORTH = 16  # tasks: a process takes about 3 s of a core to start, which one needs for ten blocks read and replayed
-# What numpy's builds and fastokens take their threads from, when they are loaded.
-THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "RAYON_NUM_THREADS")
+# What numpy's builds and fastokens take their threads from, when they are loaded; and whether Arrow's allocator hands
+# free memory back, which a worker asks for again with its next block: half a µs a request.
+SETTINGS = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "RAYON_NUM_THREADS": "1",
+    "MIMALLOC_PURGE_DELAY": "-1",
+}
 
 log = logging.getLogger("backroute")
 
@@ -118,7 +125,7 @@ class Pool:
             spawn = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(self.workers - 1, mp_context=spawn, initializer=_begin)
         try:
-            with _one_thread():  # the first task starts the processes
+            with _settings():  # the first task starts the processes
                 return self._pool.submit(function, task)
         except BrokenProcessPool as error:  # told by the result, like a death in the task itself
             future: Future[Result] = Future()
@@ -154,10 +161,10 @@ def _here(function: Callable[[Task], Result], task: Task) -> _Asked:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def _settings() -> Iterator[None]:
     """Processes started now leave the other cores to the others, in fastokens and in numpy's linear algebra."""
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
+    before = {name: os.environ.get(name) for name in SETTINGS}
+    os.environ.update(SETTINGS)
     try:
         yield
     finally:
