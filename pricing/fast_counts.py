@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Counts = np.ndarray[Any, np.dtype[np.int64]]
 
-LOAD_AT_BYTES = 16 * 2**20  # fastokens takes 1.2 to 1.6 s to load, in which tiktoken counts this much
+LOAD_AT = 6  # bytes of text for each of the vocabulary: fastokens loads it in the time in which tiktoken counts these
 SAMPLED = 211  # every so-manieth text is counted by both
 LONGEST_SAMPLE = 20_000  # characters
 HELD = 2**16  # texts whose counts are remembered, 160 bytes each; more would leave the processor's cache
@@ -96,7 +96,9 @@ class FastCounter:
     def _count(self, texts: Sequence[str]) -> Counts:
         if not self._tried:
             self._counted += sum(map(len, texts))
-            if forecast.of(self._counted) >= LOAD_AT_BYTES or any(len(_pieces(text)) > 1 for text in texts):
+            if forecast.of(self._counted) >= LOAD_AT * len(self._ranks) or any(
+                len(_pieces(text)) > 1 for text in texts
+            ):
                 self._load()
         if self._fast is None:
             return self._by_reference(texts)

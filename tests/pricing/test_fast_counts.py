@@ -40,7 +40,7 @@ def test_fastokens_is_loaded_only_where_there_is_much_to_count(monkeypatch: pyte
     monkeypatch.setattr(held, "_load", lambda: pytest.fail("loaded"))
     assert held(["hello world"] * 3).tolist() == [2, 2, 2]
     monkeypatch.undo()
-    monkeypatch.setattr(fast_counts, "LOAD_AT_BYTES", 20)
+    monkeypatch.setattr(fast_counts, "LOAD_AT", 20 / len(held._ranks))
     assert held(["hello there"]).tolist() == [2]
     assert held._fast is not None
 
@@ -147,8 +147,8 @@ def test_a_tokenizer_asked_for_little_of_a_long_log_is_not_loaded(monkeypatch: p
     ahead.reads(500, of=600)  # another log
     assert ahead.of(100) == 120
     monkeypatch.setattr(fast_counts, "forecast", ahead)
-    monkeypatch.setattr(fast_counts, "LOAD_AT_BYTES", 100)
     held = _counter.__wrapped__("o200k_base")
+    monkeypatch.setattr(fast_counts, "LOAD_AT", 100 / len(held._ranks))
     held(["x" * 80])
     assert not held._tried
     held(["y" * 10])
