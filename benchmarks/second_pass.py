@@ -19,7 +19,6 @@ from benchmarks.texts import WORDS, write_log
 from pricing import PriceBook
 from router import LLMRouter, RoutingRule, length, mentions
 from simulator import Assumptions, Scenario, replay
-from simulator.stored.together import finish
 from workloads import read_log
 
 KEYWORDS = ("refactor", "sql", "forecast", "python")
@@ -71,7 +70,6 @@ def second_pass(folder: Path, rows: int, times: int) -> list[Line]:
     lists = [(*RARE[n % 6 : n % 6 + 3], f"animal {n}") for n in range(times + 1)]
     again(words=lists[0])
     others = [again(words=words) / bare(words) for words in lists[1:]]
-    finish()  # before the folder goes
     what = f"second pass of {rows:,}, new"
     lines = [Line(f"{what} {name}, s", "itself", "0.3 at 1,000,000", took) for name, took in found.items()]
     first = Line(f"second pass of {rows:,}, first to need a tokenizer's counts, s", "itself", "", [counts])

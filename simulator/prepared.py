@@ -25,7 +25,7 @@ from simulator.stored.holding import Holding
 from simulator.stored.kept import Found, keep, restore, version
 from simulator.stored.memory import Memory, Room
 from simulator.stored.parts import KeptRequests
-from simulator.stored.together import Together, finish
+from simulator.stored.together import Together
 from simulator.stored.told import Told
 from simulator.usage.counted import CountedInput
 from simulator.usage.logged import logged_counts
@@ -148,8 +148,6 @@ def prepare(
     if again is not None and again.stamp == stamp and again.index.holds_under(book):
         again.prepared.told.again(problems)
         return again.prepared, again.index
-    if not log.cache:
-        finish()  # or what is being written would stay
     index, store = ModelIndex(book), store_of(log, version()) if beside else None
     prepared = None if store is None else _restored(store, log, index, problems)
     if prepared is None:
@@ -167,7 +165,6 @@ def unless_damaged(log: Log, run: Callable[[], Value]) -> Value:
     except DamagedError as error:
         warn.warning("note: what was kept of the log is damaged, and the log is read again (%s)", error)
         _AGAIN.pop(log, None)
-        finish()
         if (store := store_of(log, version())) is not None:
             store.remove()
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock
 from typing import Any, TypeVar
 
 import numpy as np
@@ -40,8 +39,6 @@ class Made:
         self._old: dict[str, pa.Array] | None = None
         self._known: set[str] | None = None if names else set()  # the names of all that is or was there
         self._new: dict[str, pa.Array] = {}
-        self._leaving: dict[str, pa.Array] = {}  # on their way to disk
-        self._files = Lock()
         self._place: tuple[Made, int, int] | None = None  # what keeps it together with others, its first row, its rows
 
     def kept(self, key: tuple[Hashable, ...], make: Callable[[], Value]) -> Value:
@@ -64,13 +61,12 @@ class Made:
         Raises:
             DamagedError: a file is not what was written.
         """
-        own = self._new.get(name, self._leaving.get(name))
+        own = self._new.get(name)
         if own is None and (self._known is None or name in self._known):
-            with self._files:
-                if self._old is None:
-                    self._old = self._read()
-                    self._known = {*self._old, *(self._known or ())}
-                own = self._old.get(name)
+            if self._old is None:
+                self._old = self._read()
+                self._known = {*self._old, *(self._known or ())}
+            own = self._old.get(name)
         if self._place is None:
             return own
         others, start, rows = self._place
@@ -92,17 +88,15 @@ class Made:
     def taken(self) -> dict[str, pa.Array]:
         """What was taken in since the last time, to be written; nothing that was read is held any more."""
         columns, self._new, self._old = self._new, {}, None
-        if self._place is None:
-            self._leaving.update(columns)
-            if self._known is not None:
-                self._known |= columns.keys()
+        if self._place is None and self._known is not None:
+            self._known |= columns.keys()
         return columns
 
     def write(self, columns: Columns) -> None:
         """Write columns; where that cannot be, they are made again when they are next asked for."""
         if not columns:
             return
-        with self._files, suppress(OSError):
+        with suppress(OSError):
             merged = [] if len(self.names) < FILES else self.names
             if merged:
                 columns = self._read() | dict(columns)
@@ -112,8 +106,6 @@ class Made:
                 (self.folder / file).unlink(missing_ok=True)
             self.names = [*(file for file in self.names if file not in merged), *([name] if name != NOTHING else [])]
             self._old = None
-        for left in columns:
-            self._leaving.pop(left, None)
 
     def save(self) -> None:
         """Write what is new, if anything is and others do not."""

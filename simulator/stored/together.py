@@ -1,9 +1,8 @@
-"""What passes made of the texts of a log in memory: one file a pass for all its batches, written while nobody waits."""
+"""What passes made of the texts of a log in memory: one file a pass for all its batches."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,6 @@ import pyarrow as pa
 from simulator.stored.made import Made
 
 STEM = "all"  # in the place of a batch's number
-
-_writer = ThreadPoolExecutor(1, "made")  # Python ends when it has written all
 
 
 class Together:
@@ -32,7 +29,7 @@ class Together:
             batch.joins(self._all, start, many)
 
     def save(self) -> None:
-        """Write what is new, without waiting for it; what a killed process leaves unwritten is made again."""
+        """Write what is new. It is waited for: who asked may remove the log's folder as soon as they have an answer."""
         new = [batch.taken() for batch in self._batches]
         for name, kind in {name: column.type for columns in new for name, column in columns.items()}.items():
             held = [
@@ -40,10 +37,4 @@ class Together:
                 for columns, rows in zip(new, self._rows, strict=True)
             ]
             self._all.put(name, pa.concat_arrays(held))
-        if columns := self._all.taken():
-            _writer.submit(self._all.write, columns)
-
-
-def finish() -> None:
-    """Wait until what is to be written is."""
-    _writer.submit(int).result()
+        self._all.write(self._all.taken())

@@ -1,14 +1,14 @@
 """What is made of texts is written together and found again by each batch, whatever is there of it."""
 
+import shutil
 from pathlib import Path
-from threading import Event
 
 import pyarrow as pa
 import pytest
 
 from simulator.stored import made
 from simulator.stored.made import Made
-from simulator.stored.together import Together, finish
+from simulator.stored.together import Together
 from workloads.checked import DamagedError
 
 
@@ -24,7 +24,6 @@ def test_what_each_batch_made_is_one_file_that_each_reads_its_rows_of(tmp_path: 
     first.put("when a", pa.array([True, None, False]))
     second.put("when a", pa.array([False, True]))
     all_of_them.save()
-    finish()
     (file,) = tmp_path.iterdir()
     assert file.name.startswith("all.made.000000.")
     for one, other, _ in ((first, second, None), of_two(tmp_path)):
@@ -42,7 +41,6 @@ def test_counts_of_some_rows_of_some_batches_add_up_over_files(tmp_path: Path) -
     all_of_them.save()
     first.put("texts x", pa.array([7, 8, None]))
     all_of_them.save()
-    finish()
     first, second, _ = of_two(tmp_path)
     assert first.numbers("texts x").tolist() == [7, 8, -1]
     assert second.numbers("texts x").tolist() == [-1, 5]
@@ -56,7 +54,6 @@ def test_what_was_not_made_opens_no_file_once_it_is_known_what_was(
         first.put(name, pa.array([True, True, False]))
         second.put(name, pa.array([True, False]))
         all_of_them.save()
-    finish()
     first, second, all_of_them = of_two(tmp_path)
     opened: list[str] = []
     get = made.get
@@ -70,27 +67,17 @@ def test_what_was_not_made_opens_no_file_once_it_is_known_what_was(
     assert len(opened) == 4
 
 
-def test_who_saves_does_not_wait_and_who_reads_finds_what_is_not_written_yet(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first, second, all_of_them = of_two(tmp_path)
-    may_write, put = Event(), made.put
-
-    def slowly(*given: object) -> str:
-        assert may_write.wait(60)
-        return put(*given)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(made, "put", slowly)
-    first.put("when a", pa.array([True, True, False]))
-    second.put("when a", pa.array([True, False]))
-    all_of_them.save()
-    assert not list(tmp_path.iterdir())
-    assert first.get("when b") is None
-    assert first.get("when a").to_pylist() == [True, True, False]
-    may_write.set()
-    finish()
-    assert len(list(tmp_path.iterdir())) == 1
-    assert second.get("when a").to_pylist() == [True, False]
+def test_nothing_is_written_once_it_was_saved(tmp_path: Path) -> None:
+    """Or a folder that its owner removes at once would be written into while it goes, and its removal fail."""
+    for number in range(100):
+        folder = tmp_path / f"{number}"
+        folder.mkdir()
+        first, second, all_of_them = of_two(folder)
+        first.put("when a", pa.array([True, True, False]))
+        second.put("when a", pa.array([True, False]))
+        all_of_them.save()
+        assert [path.suffix for path in folder.iterdir()] == [".arrow"]
+        shutil.rmtree(folder)
 
 
 def test_what_cannot_be_written_is_made_again(tmp_path: Path) -> None:
@@ -101,7 +88,6 @@ def test_what_cannot_be_written_is_made_again(tmp_path: Path) -> None:
     first.put("when a", pa.array([True, True, False]))
     second.put("when a", pa.array([True, False]))
     all_of_them.save()
-    finish()
     assert first.kept(("when", "a"), lambda: pa.array([True, True, False])).to_pylist() == [True, True, False]
 
 

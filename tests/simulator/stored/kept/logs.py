@@ -10,7 +10,6 @@ from typing import Any
 from pricing import PriceBook
 from router import LLMRouter, RoutingRule, length, mentions
 from simulator import ReplayResult, Scenario, State, replay
-from simulator.stored.together import finish
 from tests.simulator.conftest import call
 from workloads import Log, read_log, store
 
@@ -65,7 +64,6 @@ def replayed(path: Path, book: PriceBook, out: Path, router: LLMRouter = ROUTER,
     state = options.pop("state", State())
     base = Scenario.always("openai/gpt-4o", book, state=state.of_the_world)
     result = replay(log, base, Scenario("test", router, book, state=state), out=out, **options)[1]
-    finish()
     files = {each.name: each.read_bytes() for each in out.iterdir()}
     return files | {"summary": json.dumps(result.summary).encode(), "log": repr(vars_of(log, result)).encode()}
 
