@@ -9,21 +9,25 @@ from __future__ import annotations
 
 import pickle
 from collections import Counter
-from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from pricing import AsOf
 from pricing.schedule import Schedule
 from router import Decisions
-from simulator.arms import Arm, Batch, Choice, Use
+from simulator.arms import Arm, Batch, Choice, Use, use
 from simulator.bill.reconcile import OF_ITS_DAY, Reconciliation
 from simulator.counts import Array
+from simulator.done import Column, Done, Touched, alike
 from simulator.kernel import Folded, Kernel, Plan, decide
 from simulator.models import NO_MODEL, ModelIndex
+from simulator.money import exact_sum
 from simulator.scenario import Scenario
-from simulator.state.changes import LOGGED
+from simulator.state.again import CachesAgain
+from simulator.state.amend import Proposed
+from simulator.state.changes import LOGGED, Change, Changes
 from simulator.stored.joined import JoinedInput, Rows, joined, part
 from simulator.stored.words import Words
 from simulator.sums.dearer import Dearer
@@ -33,58 +37,6 @@ from simulator.usage.pairs import Pairs
 
 CHUNK_ROWS = 2**16  # so that a chunk's columns stay near the processor
 OTHER = -9  # in the place of a rule's number: no rule is the same
-
-
-@dataclass(frozen=True)
-class Column:
-    """One arm of a whole log: see `Arm`."""
-
-    rule: Array
-    model: Array
-    feasible: Array
-    total: Array
-    priced: Array
-
-    @classmethod
-    def of(cls, choice: Choice, before: Column | None, *, changes: bool) -> Column:
-        """Charged as before, if at all."""
-        total, priced = (None, None) if before is None else (before.total, before.priced)
-        if total is None or priced is None:
-            total, priced = np.zeros(len(choice.rule), np.int64), np.zeros(len(choice.rule), bool)
-        elif changes:
-            total, priced = total.copy(), priced.copy()
-        return cls(choice.rule, choice.model, choice.feasible, total, priced)
-
-    @property
-    def usable(self) -> Array:
-        """See `Arm.usable`."""
-        return np.asarray(self.priced & self.feasible)
-
-    def at(self, rows: Rows) -> Choice:
-        """Who serves some rows."""
-        return Choice(self.rule[rows], self.model[rows], self.feasible[rows])
-
-    def put(self, rows: Rows, arm: Arm) -> None:
-        """Keep what some rows cost."""
-        self.total[rows], self.priced[rows] = arm.total, arm.priced
-
-
-@dataclass(frozen=True)
-class Done:
-    """A replay: what it rested on, and what it came to; `columns` by scenario, and LOGGED."""
-
-    plan: Plan
-    kernel: Kernel
-    columns: dict[int, Column]
-    sums: list[Sums]
-
-    def renumbered(self, plan: Plan, number: int) -> dict[int, int]:
-        """By the numbers of one scenario's rules, and of none, those of the same rules in another plan.
-
-        Two rules are the same where name, models, and what the models can do are.
-        """
-        old, new = (_rules(each.scenarios[number]) for each in (self.plan, plan))
-        return {-2: -2, -1: -1} | {rule: new[said] for said, rule in old.items() if said in new}
 
 
 class Incremental:
@@ -101,37 +53,47 @@ class Incremental:
         self._whole = joined(batches, self._counts)
         self._models = [name for code in np.unique(self._whole.source).tolist() if (name := index.name(code))]
         self._named = self._whole.requests["model"].is_valid().to_numpy(zero_copy_only=False)
+        self._caches = CachesAgain(batches, index)
         self._last: Done | None = None
-        self._billed: tuple[list[Hashable], LogFacts, Reconciliation] | None = None
+        self._billed: tuple[list[Hashable], LogFacts, Reconciliation, Array] | None = None
 
-    def __call__(self, plan: Plan) -> Partial:
-        """The sums of the whole log under a plan."""
+    def __call__(self, plan: Plan) -> tuple[Partial, Changes | None]:
+        """The sums of the whole log under a plan, and what simulated prompt caches, its only state, change."""
         kernel, last, numbers = Kernel(plan, self._index, pairs=self._pairs), self._last, range(len(plan.scenarios))
         decided = [self._decided(scenario) for scenario in plan.scenarios]
         choices = {number: kernel.choice(self._whole, number, each) for number, each in enumerate(decided)}
         none = np.zeros(len(self._named), np.int32)
         choices[LOGGED] = Choice(none, self._whole.source, np.ones(len(none), bool))
-        if last is not None and (len(last.sums) != len(numbers) or last.plan.observed is not plan.observed):
+        if last is not None and not alike(last.plan, plan):
             last = None
+        inputs, changes = dict[int, Array](), None
+        if plan.scenarios[0].state.caches is not None:
+            inputs = {number: self._inputs(last, kernel, number, choices[number]) for number in numbers}
+            proposed = [
+                Proposed(choices[number].rule, choices[number].model, choices[number].feasible, inputs[number], none)
+                for number in numbers
+            ]
+            changes = self._caches.changes(plan.scenarios, proposed)
         touched = Touched(~none.astype(bool), list(choices), [*numbers])
         if last is not None:
-            touched = self._touched(last, plan, kernel, choices)
+            touched = self._touched(last, plan, kernel, choices, changes)
         columns = {
             number: Column.of(choice, last.columns[number] if last else None, changes=number in touched.arms)
             for number, choice in choices.items()
         }
-        sums = self._replaced(last, plan, kernel, columns, touched)
-        facts, bill = self._facts(plan, kernel)
-        priced = np.logical_and.reduce([column.priced for column in columns.values()])
-        undecided = int((columns[numbers[-1]].rule == -1).sum())
-        facts = replace(facts, priced=int(priced.sum()), undecided=undecided)
-        self._last = Done(plan, kernel, columns, sums)
+        sums, state = self._replaced(last, plan, kernel, columns, touched, changes)
+        facts, bill, priced = self._facts(plan, kernel)
+        priced = np.logical_and.reduce([priced, *(columns[number].priced for number in numbers)])
+        undecided, logged = int((columns[numbers[-1]].rule == -1).sum()), columns[LOGGED]
+        compared = exact_sum(logged.total[logged.priced])
+        facts = replace(facts, priced=int(priced.sum()), undecided=undecided, compared_pico=compared)
+        self._last = Done(plan, kernel, columns, sums, inputs, changes, state)
         self._counts.ahead = True
         slow: Counter[str] = Counter()
         for decisions in decided:
             slow.update(decisions.seconds)
         # A copy, for the caller to add to.
-        return pickle.loads(pickle.dumps(Partial(sums, facts, bill, slow)))  # type: ignore[no-any-return]
+        return pickle.loads(pickle.dumps(Partial(sums, facts, bill, slow, state))), changes
 
     def _decided(self, scenario: Scenario) -> Decisions:
         self._words.ask(scenario.router)
@@ -141,7 +103,19 @@ class Incremental:
             seconds.update(each.seconds)
         return Decisions(np.concatenate([each.chosen for each in parts]), seconds)
 
-    def _touched(self, last: Done, plan: Plan, kernel: Kernel, choices: dict[int, Choice]) -> Touched:
+    def _inputs(self, last: Done | None, kernel: Kernel, number: int, choice: Choice) -> Array:
+        """Int64 thousandths of input tokens of the models that serve, which are as they were where those are."""
+        rows, found = np.ones(len(choice.model), bool), np.zeros(len(choice.model), np.int64)
+        if last is not None:
+            rows, found = last.columns[number].model != choice.model, last.input_milli[number].copy()
+        for at in _chunks(rows):
+            some, batch = Choice(choice.rule[at], choice.model[at], choice.feasible[at]), part(self._whole, at)
+            found[at] = use(batch, some, self._index, kernel.outputs[number], Pairs()).counts.input_milli
+        return found
+
+    def _touched(
+        self, last: Done, plan: Plan, kernel: Kernel, choices: dict[int, Choice], changes: Changes | None
+    ) -> Touched:
         """What a plan changes in the last replay."""
         source = self._whole.source
         none = np.zeros(len(source), bool)
@@ -161,6 +135,8 @@ class Incremental:
                 mine |= assumed[now.model + 1] & ~self._index.same(source, now.model)
             if _overhead(last.plan.scenarios[number]) != _overhead(plan.scenarios[number]):
                 mine = ~none
+            if changes is not None and last.changes is not None:
+                mine |= changes.arms[number].differs(last.changes.arms[number])
             own[number] = mine
         rows = {}
         for number, dear in enumerate(repriced):
@@ -192,28 +168,53 @@ class Incremental:
         return Schedule.of(scenario.book, (model,), tiers, as_of or scenario.as_of).signature
 
     def _replaced(
-        self, last: Done | None, plan: Plan, kernel: Kernel, columns: dict[int, Column], touched: Touched
-    ) -> list[Sums]:
+        self,
+        last: Done | None,
+        plan: Plan,
+        kernel: Kernel,
+        columns: dict[int, Column],
+        touched: Touched,
+        changes: Changes | None,
+    ) -> tuple[list[Sums], Counter[tuple[int, str]]]:
         """The last replay's sums, with what the touched requests came to replaced; keeps their totals in `columns`."""
         gone, more = ([Sums() for _ in plan.scenarios] for _ in range(2))
         # To take most of a log out and put it in again takes longer than to add all of it up.
         anew = last is None or 2 * int(touched.rows.sum()) > len(touched.rows)
+        before = {} if last is None else last.state
+        state = Counter({key: sum_ for key, sum_ in before.items() if not anew or key[0] not in touched.arms})
         for at in _chunks(np.ones_like(touched.rows) if anew else touched.rows):
             batch = part(self._whole, at)
             by, folded = kernel.slices(batch), Folded(batch, self._index)
             wanted = {LOGGED, 0, *touched.slots} if touched.slots else {}
-            arms = {number: kernel.arm(batch, number, columns[number].at(at)) for number in wanted}
+            used = {number: self._used(kernel, batch, number, columns[number].at(at)) for number in wanted}
+            now, then = _at(changes, wanted, at), _at(None if last is None else last.changes, wanted, at)
+            arms = {
+                number: kernel.arm(batch, number, columns[number].at(at), now.get(number), used[number])
+                for number in wanted
+            }
             for number, arm in arms.items():
                 columns[number].put(at, arm)
+            saved = kernel.cache_saves(batch, arms, now)
+            for number in touched.arms if now else ():
+                state.update(kernel.state_sums(batch, number, arms[number], now[number], saved[number]))
             for number in touched.slots:
-                merge(more[number], kernel.sums(batch, number, arms[LOGGED], arms[0], arms[number], by, folded))
-            if last is not None and not anew:
-                arms |= {number: self._before(last, kernel, batch, number, at, arms[number]) for number in touched.arms}
-                for number in touched.slots:
-                    found = last.kernel.sums(batch, number, arms[LOGGED], arms[0], arms[number], by, folded)
-                    merge(gone[number], found)
+                found = kernel.sums(batch, number, arms[LOGGED], arms[0], arms[number], by, folded, saved)
+                merge(more[number], found)
+            if last is None or anew:
+                continue
+            # Where nothing else is new, a rule may have another number.
+            arms |= {number: replace(arms[number], rule=last.columns[number].rule[at]) for number in touched.slots}
+            for number in touched.arms:
+                model = arms[number].model
+                arms[number] = self._before(last, kernel, batch, number, at, model, then.get(number), used[number])
+            saved = last.kernel.cache_saves(batch, arms, then)
+            for number in touched.arms if then else ():
+                state.subtract(last.kernel.state_sums(batch, number, arms[number], then[number], saved[number]))
+            for number in touched.slots:
+                found = last.kernel.sums(batch, number, arms[LOGGED], arms[0], arms[number], by, folded, saved)
+                merge(gone[number], found)
         if last is None:
-            return more
+            return more, state
         sums: list[Sums] = pickle.loads(pickle.dumps(last.sums))
         for number, held in enumerate(sums):
             rules = last.renumbered(plan, number)
@@ -225,15 +226,30 @@ class Incremental:
             held.replace(gone[number], rules, more[number])
             for base, comparison in zip((0, LOGGED), held.comparisons, strict=True):
                 comparison.dearer = self._dearer(columns, base, number)
-        return sums
+        return sums, state
 
-    def _before(self, last: Done, kernel: Kernel, batch: Batch, number: int, at: Rows, now: Arm) -> Arm:
+    def _used(self, kernel: Kernel, batch: Batch, number: int, choice: Choice) -> Use | None:
+        """What the models of a choice use in a scenario."""
+        if number == LOGGED:
+            return None
+        return use(batch, choice, self._index, kernel.outputs[number], self._pairs)
+
+    def _before(
+        self,
+        last: Done,
+        kernel: Kernel,
+        batch: Batch,
+        number: int,
+        at: Rows,
+        model: Array,
+        change: Change | None,
+        used: Use | None,
+    ) -> Arm:
         """An arm of some requests in the last replay: what the same models used then is worked out once."""
         choice = last.columns[number].at(at)
-        if number == LOGGED or not np.array_equal(choice.model, now.model):
-            return last.kernel.arm(batch, number, choice)
-        used = None if self._reassumed(last, kernel, number).any() else Use(now.counts, now.pair, now.request_sd)
-        return last.kernel.arm(batch, number, choice, used=used)
+        if not np.array_equal(choice.model, model) or self._reassumed(last, kernel, max(number, 0)).any():
+            used = None
+        return last.kernel.arm(batch, number, choice, change, used)
 
     def _dearer(self, columns: dict[int, Column], base: int, number: int) -> Dearer:
         before, routed, logged, found = columns[base], columns[number], columns[LOGGED], Dearer()
@@ -241,47 +257,26 @@ class Incremental:
         found.add(self._whole.requests["request_id"], before, routed, rows, self._index)
         return found
 
-    def _facts(self, plan: Plan, kernel: Kernel) -> tuple[LogFacts, Reconciliation]:
-        """The log's own facts and bill, which change with the prices of its models alone."""
+    def _facts(self, plan: Plan, kernel: Kernel) -> tuple[LogFacts, Reconciliation, Array]:
+        """The log's own facts and bill, which change with the prices of its models alone, and who has a price."""
         first = plan.scenarios[0]
         key = [self._price(first, name, at) for name in self._models for at in (first.as_of, OF_ITS_DAY)]
         if self._billed is None or self._billed[0] != key:
-            facts, bill = LogFacts(), Reconciliation()
+            facts, bill, priced = LogFacts(), Reconciliation(), list[Array]()
             for at in _chunks(np.ones(len(self._named), bool)):
                 batch = part(self._whole, at)
                 logged = kernel.logged(batch)
-                found = LogFacts.of(batch, logged, self._index, plan.doubts)
-                found.compared_pico = found.logged_pico
-                merge(facts, found)
+                priced.append(logged.priced)
+                merge(facts, LogFacts.of(batch, logged, self._index, plan.doubts))
                 merge(bill, Reconciliation.of(batch, self._index, first.book))
             facts.session_keys.settle()  # once, and not in every copy
-            self._billed = key, facts, bill
+            self._billed = key, facts, bill, np.concatenate(priced)
         return self._billed[1:]
 
 
-@dataclass(frozen=True)
-class Touched:
-    """What a change reaches.
-
-    Args:
-        rows: bool, the requests whose sums may differ.
-        arms: scenarios, and LOGGED, in which a request is served, used or charged otherwise.
-        slots: scenarios whose sums may differ.
-    """
-
-    rows: Array
-    arms: list[int]
-    slots: list[int]
-
-
-def _rules(scenario: Scenario) -> dict[Hashable, int]:
-    """The numbers of a scenario's rules, by all that makes them what they are; none for two that are alike."""
-    book, found = scenario.book, dict[Hashable, list[int]]()
-    for number, rule in enumerate(scenario.router.rules):
-        models = [book.resolve(name) for name in (rule.target, *rule.fallback)]
-        able = tuple((name, name and book.capabilities(name)) for name in models)
-        found.setdefault((rule.name, able), []).append(number)
-    return {said: numbers[0] for said, numbers in found.items() if len(numbers) == 1}
+def _at(changes: Changes | None, numbers: Iterable[int], at: Rows) -> dict[int, Change]:
+    """What caches change in some requests of some arms."""
+    return {} if changes is None else {number: changes.arms[number].at(at) for number in numbers}
 
 
 def _overhead(scenario: Scenario) -> int:

@@ -122,13 +122,11 @@ class Kernel:
             number: decision_rows(batch.requests, self._index, logged, arms[0], arms[number], scenarios[number])
             for number in self._plan.written
         }
-        replayed = Replayed(self._partial(batch, logged, arms, decided), rows)
         every = {LOGGED: logged} | dict(enumerate(arms))
-        saved = self._cache_saves(batch, every, changes)
+        saved = self.cache_saves(batch, every, changes)
+        replayed = Replayed(self._partial(batch, logged, arms, decided, saved), rows)
         for number, change in changes.items():
-            replayed.partial.state.update(self._sums(batch, number, every[number], change, saved.get(number)))
-        if saved:
-            self._add_cached(batch, every, saved, replayed.partial)
+            replayed.partial.state.update(self.state_sums(batch, number, every[number], change, saved.get(number)))
         return replayed
 
     def logged(self, batch: Batch, change: Change | None = None) -> Arm:
@@ -162,7 +160,7 @@ class Kernel:
             return charged(batch, scenario, choice, used, self._index)
         return change.bill(charged(batch, scenario, choice, change.use(used), self._index, tier))
 
-    def _cache_saves(self, batch: Batch, arms: Mapping[int, Arm], changes: Mapping[int, Change]) -> dict[int, Int64s]:
+    def cache_saves(self, batch: Batch, arms: Mapping[int, Arm], changes: Mapping[int, Change]) -> dict[int, Int64s]:
         """Picodollars per request that caches save in each arm where they are simulated; 0 where that is not known."""
         found = {}
         for number, change in changes.items():
@@ -176,17 +174,7 @@ class Kernel:
             found[number] = np.where(arm.priced & without.priced & ~batch.passes, saved, 0)
         return found
 
-    def _add_cached(self, batch: Batch, arms: Mapping[int, Arm], saved: Mapping[int, Int64s], partial: Partial) -> None:
-        """Add what caches do by rule to the comparisons of arms whose caches are simulated; see `_cache_saves`."""
-        by = self.slices(batch)
-        for number, sums in enumerate(partial.scenarios):
-            masks = comparable(by, arms[LOGGED], arms[0], arms[number])
-            for one, base, rows in zip(sums.comparisons, (0, LOGGED), masks, strict=True):
-                if saved.keys() >= {base, number}:
-                    both = saved[base], saved[number]
-                    one.cached = cached_by_rule(arms[base], arms[number], both, rows, self._index)
-
-    def _sums(
+    def state_sums(
         self, batch: Batch, number: int, arm: Arm, change: Change, saved: Int64s | None
     ) -> Counter[tuple[int, str]]:
         """What state saved or cost in one arm of a batch: picodollars and requests; `saved` is the cache's part."""
@@ -209,9 +197,17 @@ class Kernel:
         return sums
 
     def sums(
-        self, batch: Batch, number: int, logged: Arm, baseline: Arm, routed: Arm, by: Slices, folded: Folded
+        self,
+        batch: Batch,
+        number: int,
+        logged: Arm,
+        baseline: Arm,
+        routed: Arm,
+        by: Slices,
+        folded: Folded,
+        saved: Mapping[int, Int64s],
     ) -> Sums:
-        """What one scenario's arm comes to."""
+        """What one scenario's arm comes to; `saved` by caches that are simulated, see `cache_saves`."""
         scenario = self._plan.scenarios[number]
         found = compared(by, logged, baseline, routed, folded.at(scenario))
         if batch.logged.cached and scenario.state.caches is None:
@@ -222,6 +218,11 @@ class Kernel:
                 one.caches[BEFORE_KEPT] = 0 if theirs is None else exact_sum(theirs[mine])
                 one.caches[ROUTED_KEPT if several else ALONE_KEPT] = exact_sum(kept[mine])
                 one.caches[ROUTED_LOST] = exact_sum(lost[mine]) if several else 0
+        if saved:
+            masks = comparable(by, logged, baseline, routed)
+            for one, base, other, mine in zip(found, (0, LOGGED), (baseline, logged), masks, strict=True):
+                if saved.keys() >= {base, number}:
+                    one.cached = cached_by_rule(other, routed, (saved[base], saved[number]), mine, self._index)
         if (batch.source == NO_MODEL).any():  # nothing else could be compared with the log
             arms = {"logged": logged, "baseline": baseline, "routed": routed}
             found[0].unnamed = unnamed_tokens(batch, arms, comparable(by, logged, baseline, routed)[0])
@@ -244,10 +245,17 @@ class Kernel:
         """What the sums of a batch are sliced by."""
         return Slices.of(batch, self._index, self._pairs)
 
-    def _partial(self, batch: Batch, logged: Arm, arms: list[Arm], decided: list[Decisions]) -> Partial:
+    def _partial(
+        self,
+        batch: Batch,
+        logged: Arm,
+        arms: list[Arm],
+        decided: list[Decisions],
+        saved: Mapping[int, Int64s],
+    ) -> Partial:
         """The sums of one batch under its arms."""
         by, folded, first = self.slices(batch), Folded(batch, self._index), self._plan.scenarios[0]
-        sums = [self.sums(batch, number, logged, arms[0], arm, by, folded) for number, arm in enumerate(arms)]
+        sums = [self.sums(batch, number, logged, arms[0], arm, by, folded, saved) for number, arm in enumerate(arms)]
         # What was logged stays what it was, whatever cache its arm is compared with.
         observed = logged if self._changes is None else self.logged(batch)
         facts = LogFacts.of(batch, observed, self._index, self._plan.doubts)

@@ -188,17 +188,21 @@ def _replayed(run: Run, log: Log, engine: Engine | None, *, write: bool) -> Iter
         parts = None
         if engine is not None and not prepared.held:
             parts = Parts(prepared.parts, plan, engine, temporary, index)
-        if any(scenario.state for scenario in scenarios):
+        again = parts is None and not write and prepared.held and prepared.lasting
+        # Prompt caches alone are simulated where a log in memory is replayed from its last replay.
+        again_cached = again and all(scenario.state.caches_alone for scenario in scenarios)
+        if any(scenario.state for scenario in scenarios) and not again_cached:
             gather = Gather(scenarios, prepared.observed, index)
             pieces = map(gather, prepared.batches()) if parts is None else parts.gathered()
             run.changes = simulate(pieces, scenarios, index, run.seed)
         if parts is not None:
             yield from parts.replayed(run.changes)
-        elif write or not (prepared.held and prepared.lasting):
+        elif not again:
             yield from map(Kernel(plan, index, run.changes), prepared.batches())
         else:
             if run.changes is None:
-                yield Replayed(prepared.incremental(plan), {})
+                partial_, run.changes = prepared.incremental(plan)
+                yield Replayed(partial_, {})
                 prepared.keep()
             else:
                 yield from map(Kernel(replace(plan, write=False), index, run.changes), prepared.batches())

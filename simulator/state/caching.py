@@ -69,7 +69,7 @@ class Caches:
     """
 
     def __init__(self, store: PrefixStore, columns: LogColumns, settings: CacheSettings, index: ModelIndex) -> None:
-        self._store, self._columns, self._settings, self._index = store, columns, settings, index
+        self._store, self.columns, self._settings, self._index = store, columns, settings, index
         self.long = settings.lifetime == "1h"
         self._order = np.argsort(columns.at_us, kind="stable")
         self._rank = np.empty(len(self._order), np.int64)
@@ -89,7 +89,7 @@ class Caches:
         A call of such a provider shows in its counts whether it did. Others would, unless the log has calls of such a
         provider and none of them does.
         """
-        columns, said = self._columns, self._settings.breakpoints
+        columns, said = self.columns, self._settings.breakpoints
         if said is not None:
             return np.full(len(columns), said)
         rules = [cache_rule(name) for name in self._index.names]
@@ -108,7 +108,7 @@ class Caches:
             model: int32 codes of the models that serve.
             input_milli: int64, their input.
         """
-        found, own, columns = self._simulated(model, input_milli), self._own, self._columns
+        found, own, columns = self._simulated(model, input_milli), self._own, self.columns
         if own is None:
             return found, np.zeros(len(model), bool)
         stays = self._known & self._index.same(columns.model, model) & (input_milli == self._inputs)
@@ -158,7 +158,7 @@ class Caches:
 
     def _lived(self, model: Codes, input_milli: Array) -> tuple[Terms, Array, Array]:
         """An arm's terms, and what `_live` finds under them; the arm that happened is scanned once."""
-        own = np.array_equal(model, self._columns.model) and np.array_equal(input_milli, self._inputs)
+        own = np.array_equal(model, self.columns.model) and np.array_equal(input_milli, self._inputs)
         if own and self._logged is not None:
             return self._logged
         terms = self._terms(model, input_milli)
@@ -168,7 +168,7 @@ class Caches:
         return found
 
     def _live(self, model: Codes, input_milli: Array, terms: Terms) -> tuple[Array, Array]:
-        order, columns = self._order, self._columns
+        order, columns = self._order, self.columns
         ordered = terms.take(order)
         read, written = np.zeros(len(order), np.int64), np.zeros(len(order), np.int64)
         for nodes in self._store.partitions(self._rank):
@@ -179,7 +179,7 @@ class Caches:
         return back_read, back_written
 
     def _calibrated(self) -> Iterator[Calibration]:
-        columns = self._columns
+        columns = self.columns
         terms, read, written = self._lived(columns.model, self._inputs)
         every = settled(read, written, self._inputs, terms, np.ones(len(read))).read
         providers = np.array([*(name.partition("/")[0] for name in self._index.names), ""], dtype=object)[columns.model]
@@ -218,7 +218,7 @@ class Caches:
 
     def _halves(self) -> Array:
         """Bool per request: its session, or where it has none the call itself, is in one half of the log."""
-        columns = self._columns
+        columns = self.columns
         own = columns.session & np.uint64(1) == 1
         return (
             own
@@ -234,7 +234,7 @@ class Caches:
         short = unforeseen & ~terms.cached
         unseen = unforeseen & terms.cached
         if unseen.any():
-            columns = self._columns
+            columns = self.columns
             ever = self._terms(columns.model, self._inputs, FOREVER_S)
             read, written = self._live(columns.model, self._inputs, ever)
             unseen &= settled(read, written, self._inputs, ever, np.ones(len(read))).read == 0

@@ -43,11 +43,17 @@ class Change:
     overhead: Array | None = None
     retry: Array | None = None
 
-    def at(self, rows: slice) -> Change:
+    def at(self, rows: slice | Array) -> Change:
         """The part of some rows."""
         parts: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
         cut: dict[str, Any] = {n: part[rows] if isinstance(part, np.ndarray) else part for n, part in parts.items()}
         return Change(**cut)
+
+    def differs(self, other: Change) -> Array:
+        """Bool per request: the prompt cache read or took in something else."""
+        assert self.read is not None
+        assert self.written is not None
+        return np.asarray((self.read != other.read) | (self.written != other.written))
 
     def recoded(self, codes: Array) -> Change:
         """The change with its models as the codes of another index: its own as indices into `codes`."""

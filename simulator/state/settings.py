@@ -71,6 +71,11 @@ class State:
         """The settings of prompt caches that are simulated, as far as the log has no say in it."""
         return self.cache if isinstance(self.cache, CacheSettings) else None
 
+    @property
+    def caches_alone(self) -> bool:
+        """Whether prompt caches are simulated and nothing else."""
+        return self.caches is not None and self == State(self.cache)
+
     def decided(self, cached_input: CachedInput) -> State:
         """The state over one log: whether its caches are simulated is known then."""
         if self.cache != WHERE_SHOWN:

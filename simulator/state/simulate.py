@@ -55,11 +55,23 @@ def simulate(pieces: Iterable[Piece], scenarios: Sequence[Scenario], index: Mode
                 said[number][part] = said[number][part] | {"baseline": said[0][part]}
     settings = next((scenario.state.caches for scenario in scenarios if scenario.state.caches is not None), None)
     if settings is not None:
-        caches = Caches(gathered.store, columns, settings, index)
-        _cache(caches, columns, amended, names, arms, said)
+        _cache(Caches(gathered.store, columns, settings, index), amended, names, arms, said)
         gathered.store.close()
     if any(scenario.state.latency for scenario in scenarios):
         _latency(columns, scenarios, amended, index, paces, said, seed)
+    return Changes(arms, dict(enumerate(said)))
+
+
+def cached(caches: Caches, proposed: Sequence[Proposed], names: Sequence[str]) -> Changes:
+    """What prompt caches alone change: see `simulate`.
+
+    Args:
+        caches: of the log.
+        proposed: by scenario, what its router does.
+        names: the scenarios'.
+    """
+    arms, said = dict[int, Change](), [dict[str, Any]() for _ in names]
+    _cache(caches, [unamended(each) for each in proposed], names, arms, said)
     return Changes(arms, dict(enumerate(said)))
 
 
@@ -102,7 +114,6 @@ def _change(scenario: Scenario, one: Amended, rule: Array, columns: LogColumns, 
 
 def _cache(
     caches: Caches,
-    columns: LogColumns,
     amended: Sequence[Amended],
     names: Sequence[str],
     arms: dict[int, Change],
@@ -112,7 +123,7 @@ def _cache(
 
     A call that stays on its model, with as much in the cache as it had in the log's own order, keeps what was recorded.
     """
-    shown: list[ArmCache] = []
+    columns, shown = caches.columns, list[ArmCache]()
     for number, name in ((LOGGED, "logged"), *enumerate(names)):
         model, inputs = (columns.model, columns.input_milli) if number == LOGGED else (
             amended[number].model, np.where(amended[number].unanswered, 0, amended[number].input_milli))  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,7 +38,9 @@ class PrefixStore:
             self._flush()
 
     def _flush(self) -> None:
-        self._folder = self._folder or tempfile.TemporaryDirectory(prefix="backroute-prefixes-")
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="backroute-prefixes-")
+            weakref.finalize(self, self._folder.cleanup)
         held, self._parts, self._held = Nodes.joined(self._parts), [], 0
         place = (held.hash % np.uint64(PARTITIONS)).astype(np.int64)
         for partition in range(PARTITIONS):

@@ -133,7 +133,7 @@ class Partial:
     facts: LogFacts = field(default_factory=LogFacts)
     reconciliation: Reconciliation = field(default_factory=Reconciliation)
     slow_rules: Counter[str] = field(default_factory=Counter)  # seconds in callable conditions, by rule
-    state: Counter[tuple[int, str]] = field(default_factory=Counter)  # see `Kernel._sums`, by scenario and name
+    state: Counter[tuple[int, str]] = field(default_factory=Counter)  # see `Kernel.state_sums`, by scenario and name
 
     @classmethod
     def of(cls, scenarios: int) -> Partial:

@@ -108,6 +108,7 @@ class Comparison:
         for each in slices:
             for name in [name for name, tally in each.items() if not tally.requests]:
                 del each[name]
+        self.cached = {name: tally for name, tally in self.cached.items() if name in self.by_rule}
         sums: list[tuple[Counter[Any], dict[Any, Any]]] = [
             (arm.requests, arm.by_pair) for arm in (self.baseline, self.routed)
         ]
@@ -118,6 +119,7 @@ class Comparison:
     def renumber(self, rules: Mapping[int, int]) -> None:
         """Call the rules by other numbers."""
         self.by_rule = {(rules[rule], model): tally for (rule, model), tally in self.by_rule.items()}
+        self.cached = {(rules[rule], model): tally for (rule, model), tally in self.cached.items()}
         slices = self.quality.slices
         self.quality.slices = {name._replace(rule=rules[name.rule]): sums for name, sums in slices.items()}
 

@@ -220,3 +220,14 @@ def test_every_change_in_turn_gives_what_a_fresh_log_gives(
         if setting not in fresh:
             fresh[setting] = said(read_log(rows), setting, books)
         assert said(log, setting, books) == fresh[setting]
+
+
+def test_rules_in_another_order_and_other_prices_of_the_log_give_what_a_fresh_log_gives(
+    rows: list[dict[str, Any]], books: tuple[PriceBook, PriceBook]
+) -> None:
+    """No request is decided otherwise, but the rules have other numbers, and some sums are taken out and put in."""
+    targets = (("short", MINI), ("gold", HAIKU), ("default", FLASH))
+    rows = [row for row in rows if "prompt" in row]  # rules on texts would leave the others undecided
+    one, log = FIRST._replace(rules=("gold", "short"), targets=targets, limit=0), read_log(rows)
+    for setting in (one, one._replace(rules=("short", "gold"), dear=(True, False))):
+        assert said(log, setting, books) == said(read_log(rows), setting, books)
