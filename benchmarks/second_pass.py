@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import yaml
 
 from benchmarks.measured import Line, seconds
-from benchmarks.texts import WORDS, write_log
+from benchmarks.texts import WORDS, write_log, write_talks
 from pricing import PriceBook
 from router import LLMRouter, RoutingRule, length, mentions
 from simulator import Assumptions, Scenario, replay
@@ -78,6 +78,24 @@ def second_pass(folder: Path, rows: int, times: int) -> list[Line]:
     return [first, *lines, added_line, Line(f"{what} list of keywords, in no text", limit, bar, others)]
 
 
+def second_pass_cached(folder: Path, rows: int, times: int) -> list[Line]:
+    """A log of conversations, whose prompt caches are simulated, again in the same process: another threshold."""
+    log, book = read_log(write_talks(folder / "talks.jsonl", rows)), PriceBook.load()
+
+    def again(limit: int) -> float:
+        rules = [
+            RoutingRule("short", length() < limit, "openai", "gpt-4o-mini"),
+            RoutingRule("default", None, "openai", "gpt-4o"),
+        ]
+        scenarios = (Scenario.always("openai/gpt-4o", book), Scenario("again", LLMRouter(rules, name="again"), book))
+        return seconds(lambda: replay(log, *scenarios)[1].summary)
+
+    again(250)
+    again(260)  # moves texts that no pass counted yet
+    took = [again(260 + 10 * n) for n in range(1, times + 1)]
+    return [Line(f"second pass of {rows:,}, caches simulated, new threshold, s", "itself", "", took)]
+
+
 def _dearer(folder: Path, number: int) -> PriceBook:
     """A book in which one of the second pass's models has another price."""
     path = folder / f"prices-{number}.yaml"
@@ -96,8 +114,9 @@ def main() -> None:
     """Measure and print."""
     rows, times = (int(said) for said in (sys.argv[1:] + ["1000000", "5"][len(sys.argv) - 1 :])[:2])
     with tempfile.TemporaryDirectory(prefix="backroute-bench-") as folder:
-        for line in second_pass(Path(folder), rows, times):
-            print(line, flush=True)
+        for each, many in ((second_pass, rows), (second_pass_cached, rows // 10)):
+            for line in each(Path(folder), many, times):
+                print(line, flush=True)
 
 
 if __name__ == "__main__":

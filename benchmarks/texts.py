@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 _SAID = (
@@ -19,6 +20,7 @@ _SAID = (
 )
 WORDS = _SAID.split()
 MODELS = ("gpt-4o",) * 8 + ("gpt-4o-mini", "claude-sonnet-4-5")
+BEGIN = datetime(2026, 6, 1, tzinfo=UTC)
 SYSTEM = "You are a helpful assistant. Answer in the user's language and be concise."
 
 
@@ -44,6 +46,37 @@ def write_log(path: Path, rows: int, *, counted: bool) -> Path:
                 tokens = {"prompt_tokens": 20 + len(prompt) // 4, "completion_tokens": 1 + len(answer) // 4}
                 row["usage"] = tokens | {"total_tokens": sum(tokens.values())}
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    return path
+
+
+def write_talks(path: Path, rows: int) -> Path:
+    """Write `rows` calls of conversations of five turns, in order of time; each reads from the cache what it can."""
+    draw, calls = random.Random(7), list[tuple[float, str]]()
+    systems = [" ".join(draw.choices(WORDS, k=900)) for _ in range(6)]
+    for number in range(rows):
+        talk, turn = divmod(number, 5)
+        if turn == 0:
+            at, read, said = draw.uniform(0, 20 * 86_400), 0, [{"role": "system", "content": systems[talk % 6]}]
+        said.append({"role": "user", "content": " ".join(draw.choices(WORDS, k=60))})
+        tokens, answer = sum(len(each["content"]) for each in said) // 4, " ".join(draw.choices(WORDS, k=40))
+        row = {
+            "request_id": f"r{number}",
+            "timestamp": (BEGIN + timedelta(seconds=at)).isoformat(),
+            "session_id": f"s{talk}",
+            "model": MODELS[talk % 9],
+            "messages": said,
+            "usage": {
+                "prompt_tokens": tokens,
+                "completion_tokens": len(answer) // 4,
+                "prompt_tokens_details": {"cached_tokens": read},
+            },
+            "response": answer,
+        }
+        calls.append((at, json.dumps(row, ensure_ascii=False)))
+        said.append({"role": "assistant", "content": answer})
+        at, read = at + draw.expovariate(1 / 60), tokens // 128 * 128
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(f"{line}\n" for _, line in sorted(calls))
     return path
 
 
