@@ -19,6 +19,7 @@ from quality.scoring import Scores
 from simulator.counterfactual import PairedSample
 from simulator.usage.observed import o200k_per_token
 from workloads import BUCKETS, INPUT_BUCKETS
+from workloads.own_tables import checked_batches
 
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("request_id", "rule", "task", "arm", "model")]
@@ -26,6 +27,8 @@ SCHEMA = pa.schema(
     + [("latency_ms", pa.float64()), ("completion", pa.string()), ("score", pa.float64()), ("judge", pa.string())]
     + [("weight", pa.float64()), ("usd_pico", pa.int64())]
 )
+# What `paired_samples` looks at.
+USED = pa.schema([SCHEMA.field(name) for name in ("request_id", "arm", "model", *INPUT_BUCKETS, "output_text")])
 
 
 @dataclass
@@ -93,10 +96,17 @@ def write_pairs(path: Path, pairs: Mapping[int, Pair], plan: Plan, judge: str) -
 
 
 def paired_samples(path: Path) -> list[PairedSample]:
-    """The visible tokens of pairs.parquet by pair of models, as o200k_base counts, for `counterfactual.calibrate`."""
-    frame = pq.read_table(path).to_pandas()
+    """The visible tokens of pairs.parquet by pair of models, as o200k_base counts, for `counterfactual.calibrate`.
+
+    Raises:
+        BackrouteError: the file is damaged, or not what `write_pairs` wrote.
+    """
+    fix = "`backroute verify` writes it again, from its journal"
+    ids = ("request_id", "arm", "model")
+    batches = checked_batches(path, lambda _: USED, fix, never_null=ids, columns=USED.names)
+    frame = pa.Table.from_batches(batches, USED).to_pandas()
     # Tokenizers differ between models; the prediction is made in one, and `rebase` turns it back.
-    scale = frame["model"].map(o200k_per_token)
+    scale = frame["model"].map(o200k_per_token).astype(float)
     frame["tokens"] = frame["output_text"] * scale
     frame["asked"] = frame[list(INPUT_BUCKETS)].sum(axis=1, min_count=4) * scale
     sides = [frame[frame["arm"] == arm] for arm in ("baseline", "routed")]

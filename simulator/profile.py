@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,12 +29,13 @@ from router.semantic.tasks import Scorer, task_model
 from simulator.models import ModelIndex
 from simulator.prepared import Prepared
 from simulator.state.pieces import prefixes
-from simulator.state.prefixes import PREFIXES
+from simulator.state.prefixes import PREFIX_LISTS, PREFIXES
 from simulator.usage.counted import counts_of
 from simulator.usage.logged import FALLBACK_MODEL
 from simulator.usage.observed import task_codes
 from workloads import INPUT_BUCKETS, OUTCOME, REQUEST, Log
 from workloads.log import BATCH_ROWS, Batches
+from workloads.own_tables import DAMAGED, checked_batches, told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +44,7 @@ VERSION = 1
 OF_TEXT = (Mentions, Meta, Score, BestValue)  # conditions whose answers a profile must hold
 MARK = b"backroute_profile"
 HASH_CHARACTERS = 24
+AGAIN = "make it again with `backroute profile`"
 LEFT_OUT = {"system", "prompt", "meta", "feedback"}
 IDS = ("request_id", "session_id", "user_id")
 NAMED = ("model", "provider", "service_tier", "served_tier")
@@ -202,8 +205,48 @@ def is_profile(path: Path) -> bool:
             if file.read(4) != b"PAR1":
                 return False
         return MARK in (pq.read_metadata(path).metadata or {})
-    except (OSError, pa.ArrowInvalid):
+    except DAMAGED:
         return False
+
+
+class _About(msgspec.Struct):
+    """What a profile says of itself."""
+
+    version: int
+    formats: list[str]
+    set_aside: int
+    log: str
+
+
+def _about(path: Path) -> _About:
+    with told(path, AGAIN):
+        said = pq.read_metadata(path).metadata[MARK]
+    try:
+        version = msgspec.json.decode(said, type=dict[str, Any])["version"]
+        if version == VERSION:
+            return msgspec.json.decode(said, type=_About)
+    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError) as error:
+        raise BackrouteError(str(path), f"a damaged profile ({error})", fix=AGAIN) from None
+    what = f"a profile of another version ({version})"
+    raise BackrouteError(str(path), what, fix="make it again with this version, or update backroute")
+
+
+def _written_as(found: pa.Schema) -> pa.Schema:
+    """The columns of a profile as they were written; how many counts, answers and scores there are is its own."""
+    held = pa.schema([("length", pa.int32()), ("input_tokens", pa.float64())])
+    for each in (*REQUEST, *OUTCOME):
+        if each.name in ("messages", "completion") and each.name in found.names:
+            counts = found.field(each.name).type
+            names = [part.name for part in counts] if pa.types.is_struct(counts) else []
+            held = held.append(pa.field(each.name, pa.struct([(name, pa.int64()) for name in names])))
+        elif each.name not in LEFT_OUT:
+            held = held.append(each)
+    for name in found.names:
+        kinds = (("when ", pa.bool_()), ("score ", pa.float64()), (PREFIXES, PREFIX_LISTS))
+        held_as = next((kind for begins, kind in kinds if name.startswith(begins)), None)
+        if held_as is not None:
+            held = held.append(pa.field(name, held_as))
+    return held
 
 
 class ProfileLog(Log):
@@ -220,10 +263,7 @@ class ProfileLog(Log):
         if not is_profile(path):
             raise BackrouteError(str(path), "no profile", fix="`backroute profile LOG -o FILE` makes one")
         self._path = path
-        self._about: dict[str, Any] = json.loads(pq.read_metadata(path).metadata[MARK])
-        if self._about["version"] != VERSION:
-            what = f"a profile of another version ({self._about['version']})"
-            raise BackrouteError(str(path), what, fix="make it again with this version, or update backroute")
+        self._about = _about(path)
         super().__init__([], None, None)  # type: ignore[arg-type]
 
     @property
@@ -234,12 +274,12 @@ class ProfileLog(Log):
     def batches(self, *, problems: ProblemLog | None = None, rows: int = BATCH_ROWS) -> Batches:  # noqa: ARG002
         """See `Log.batches`; what could not be read was set aside when the profile was made."""
         self.formats.clear()
-        for batch in pq.ParquetFile(self._path).iter_batches(batch_size=rows):
+        for batch in checked_batches(self._path, _written_as, AGAIN, never_null=("request_id",), rows=rows):
             own = [name for name in batch.schema.names if name not in REQUEST.names and name not in OUTCOME.names]
             yield _columns(batch, [*REQUEST.names, *own]), _columns(batch, OUTCOME.names)
             self.formats["profile"] += batch.num_rows
-        self.recognised = {"profile": f"{self._path}: made from {', '.join(self._about['formats'])}"}
-        self.digest = str(self._about["log"])
+        self.recognised = {"profile": f"{self._path}: made from {', '.join(self._about.formats)}"}
+        self.digest = self._about.log
 
     def stamp(self) -> object:
         """See `Log.stamp`."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache, cached_property
-from importlib.resources import as_file, files
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from problems import BackrouteError
 from simulator.counterfactual.kernel import Floats, Ints, Points, Scales, covariance
 from simulator.counterfactual.kinds import Kind, kinds_of
 from simulator.counterfactual.names import Known, family_of, known
+from simulator.counterfactual.parameter_file import check
 
 SCHEMA = 2
 
@@ -145,14 +146,17 @@ class Parameters:
                     effect="nothing was predicted",
                     fix="refit the parameters with this version",
                 )
-            return cls.of_json(raw)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            check(raw)
+            found = cls.of_json(raw)
+            _ = found.inverse  # of a covariance that is none there is none
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise BackrouteError(
                 str(path),
                 f"not a parameter file ({error!r})",
                 effect="nothing was predicted",
                 fix="name a file written by `backroute calibrate`, or none for the packaged one",
             ) from error
+        return found
 
     @classmethod
     def of_json(cls, raw: Mapping[str, Any]) -> Parameters:
@@ -283,5 +287,5 @@ def kind_codes(tasks: tuple[Task, ...]) -> Ints:
 
 @cache
 def _packaged() -> Parameters:
-    with as_file(files("simulator.counterfactual").joinpath("parameters.json")) as packaged:
-        return Parameters.load(packaged)
+    packaged = files("simulator.counterfactual").joinpath("parameters.json")
+    return Parameters.of_json(json.loads(packaged.read_text("utf-8")))

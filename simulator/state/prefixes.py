@@ -30,6 +30,9 @@ _INVERSE = pow(_BASE, -1, 2**64)
 _BYTES = np.random.default_rng(20_260).integers(1, 2**63, 256, dtype=np.uint64)
 
 PREFIXES = "prefixes"  # a profile's column of them
+PREFIX_LISTS = pa.list_(
+    pa.struct([("hash", pa.uint64()), ("share", pa.float64()), ("kind", pa.int8()), ("from_end", pa.int16())])
+)
 INNER, END, SYSTEM, LAST = 0, 1, 2, 3  # inside a message, its end, the system prompt's end, the last message's end
 
 
