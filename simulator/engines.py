@@ -32,7 +32,7 @@ SETTINGS = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
-    "RAYON_NUM_THREADS": "1",
+    "FASTOKENS_BPE_THREADS": "1",
     "MIMALLOC_PURGE_DELAY": "-1",
 }
 
@@ -236,7 +236,7 @@ _TURN = threading.Lock()
 def _in_turn(function: Callable[[Task], Result], task: Task) -> Result:
     """One task after the other in a Dask worker of many threads: what a process keeps between tasks is not shared."""
     with _TURN:
-        os.environ.setdefault("RAYON_NUM_THREADS", "1")
+        os.environ.setdefault("FASTOKENS_BPE_THREADS", "1")
         return function(task)
 
 
