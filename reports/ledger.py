@@ -1,5 +1,6 @@
 """The lines under the headline that the terminal and the page share: the waterfall, and what was left out and why."""
 
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from pricing.formatting import UNKNOWN, adding_up, aligned, percent, row_adds_up, usd
@@ -30,10 +31,15 @@ def waterfall_caption(summary: Summary) -> str:
 
 
 def rounding_note(summary: Summary) -> str:
-    """Said where the figures of the rules, each rounded by itself, do not add up as they are shown; else empty."""
+    """`rounding_said` of the rules: their rows, and the columns with the total."""
     parts = [whole(summary), *rule_parts(summary)]
     rows = aligned([[part.before, part.after, part.saving] for part in parts])
-    if all(map(row_adds_up, [*rows, *map(list, zip(*rows, strict=True))])):
+    return rounding_said([*rows, *map(list, zip(*rows, strict=True))])
+
+
+def rounding_said(sums: Iterable[Sequence[Decimal | None]]) -> str:
+    """Said where totals and their parts, each rounded by itself, do not add up as they are shown; else empty."""
+    if all(map(row_adds_up, sums)):
         return ""
     return "Figures are rounded one by one, so a sum may be off its total in the last digit."
 

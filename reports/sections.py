@@ -6,12 +6,13 @@ and the Markdown all draw the same list, so that a new part is written once.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from pricing.formatting import usd
 from reports import sheets
 from reports.headline import headline
-from reports.ledger import notes, rounding_note
+from reports.ledger import notes, rounding_note, rounding_said
 from reports.sheets import Sheet
 from reports.state import STATE
 from reports.summary import Summary, amount, before_words, raising
@@ -106,8 +107,9 @@ def waterfall(summary: Summary) -> Section:
 
 def by_day(summary: Summary) -> Section:
     """Spend over time, both arms."""
-    said = f"Spend a day {before_words(summary)}, and with routing."
-    return Section("by-day", "Spend over time", [said], "by-day", "", [sheets.day_sheet(summary)])
+    said, shown = f"Spend a day {before_words(summary)}, and with routing.", sheets.day_sheet(summary)
+    off = rounding_said(money_of(shown))
+    return Section("by-day", "Spend over time", [said, *([off] if off else [])], "by-day", "", [shown])
 
 
 def dearer(summary: Summary) -> Section:
@@ -120,7 +122,15 @@ def dearer(summary: Summary) -> Section:
         worth += f"{usd(amount(found['extra_usd']))} together. These cost most, each with the rule that caught it."
         said = [worth, "`backroute explain` shows one of them down to the arithmetic."]
     shown = [sheets.dearer_sheet(summary)] if found["costliest"] else []
+    for sheet in shown:
+        if off := rounding_said([after, before, extra] for before, after, extra in money_of(sheet)):
+            said.append(off)
     return Section("dearer", "Requests that routing made dearer", said, tables=shown)
+
+
+def money_of(sheet: Sheet) -> list[list[Decimal | None]]:
+    """The cells of money, which end each row of a table of sums."""
+    return [[cell if isinstance(cell, Decimal) else None for cell in row[-3:]] for row in sheet.rows]
 
 
 def sensitivity(summary: Summary) -> Section:
