@@ -141,13 +141,21 @@ def test_the_usual_line_is_read_fast() -> None:
     variants: list[dict[str, Any]] = [
         {},
         {"messages": None, "prompt": "Hi", "system": "Be brief."},
+        {"system": "Be brief."},
+        {"system": "Be briefer.", "messages": [*LINE["messages"], {"role": "system", "content": "Now."}]},
+        {
+            "messages": [{"role": "user", "content": 'Line\none,\t"two"\\ \u0000'}],
+            "response": None,
+            "completion": "x",
+        },
+        {"messages": [{"role": "user", "content": "Hi", "name": ""}], "prompt": "not this", "response": ""},
+        {"messages": [], "usage": None, "prompt": "not this"},
         {"usage": {"prompt_tokens": 12, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 4}}},
         {"usage": {"input_tokens": 12, "output_tokens": 3, "cache_read_input_tokens": 100}, "provider": "anthropic"},
         {"usage": {"completion_tokens": 63, "provenance": "estimated"}, "cost": 0.0001},
     ]
-    for variant in variants:
-        content = json.dumps(LINE | variant).encode()
-        assert fast(content) == {0: full(content)}
+    contents = [json.dumps(LINE | variant).encode() for variant in variants]
+    assert fast(*contents) == {place: full(content) for place, content in enumerate(contents)}
 
 
 @pytest.mark.parametrize(
@@ -158,6 +166,8 @@ def test_the_usual_line_is_read_fast() -> None:
         {"timestamp": "2026-06-01T00:00:00"},
         {"usage": {"prompt_tokens": -1, "completion_tokens": 1}},
         {"response": '{"choices": []}'},
+        {"response": "data: x"},
+        {"response": None, "completion": "\u3000event: x"},
         {"status": "odd"},
         {"unheard_of": 1},
     ],
@@ -165,6 +175,32 @@ def test_the_usual_line_is_read_fast() -> None:
 def test_what_is_out_of_the_ordinary_is_left_to_the_full_reader(odd: dict[str, Any]) -> None:
     usual = json.dumps(LINE).encode()
     assert fast(usual, json.dumps(LINE | odd).encode(), usual) == {0: full(usual), 2: full(usual)}
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        b'[{"role": "user", "content": "\xff"}]',
+        b'[{"role": "user", "content": "\xed\xa0\x80"}]',
+        rb'[{"role": "user", "content": "\ud800"}]',
+        rb'[{"role": "user", "content": "\q"}]',
+        b'[{"role": "user", "content": "one", "content": "two"}]',
+        b'[{"role": "user", "content": "Hi", "tool_calls": []}]',
+        b'[null, {"role": "user", "content": "Hi"}]',
+        b'[{"role": "user", "content": null}]',
+        b'[{"content": "Hi"}]',
+        b'[{"role": "user", "content": 7}]',
+        b'{"role": "user", "content": "Hi"}',
+        b'"Hi"',
+        b"[[]]",
+    ],
+)
+def test_messages_that_are_no_plain_texts_leave_the_lines_beside_them_alone(messages: bytes) -> None:
+    usual = json.dumps(LINE).encode()
+    assert fast(usual, b'{"model": "m", "response": "Yes", "messages": ' + messages + b"}", usual) == {
+        0: full(usual),
+        2: full(usual),
+    }
 
 
 def test_every_line_of_the_bundled_case_reads_alike() -> None:

@@ -24,16 +24,19 @@ import pyarrow.compute as pc
 from workloads.formats import plain_text, plain_usage
 from workloads.formats.chat import KINDS, MOST_CAP
 from workloads.formats.envelope import MOST_MS, STATUSES, money
-from workloads.formats.plain_text import Message
+from workloads.formats.plain_raw import NULL, read_texts
+from workloads.formats.plain_raw import TYPES as TEXTS
 from workloads.formats.plain_times import read_times
 from workloads.ids import Ids
 from workloads.rows import Columns, RowError
 from workloads.schema import OUTCOME, REQUEST
 
-AT_ONCE = 2_048  # lines: the objects of more would leave the processor's cache before they are columns
+AT_ONCE = 2_048  # lines: the objects of more would leave the processor's cache before they are lists
 BODIES = ("{", "data:", "event:")  # an answer that begins so may be a recorded body
-# Its first letter, or what `str.lstrip` takes from before it: U+3000 is the last space of Unicode.
-BEGINS = frozenset("{de").union(letter for letter in map(chr, range(0x3001)) if letter.isspace())
+# Bytes that such an answer may begin with: its first letter, or what `str.lstrip` takes from before it, of which U+3000
+# is the last.
+BEGINS = np.zeros(256, bool)
+BEGINS[[letter.encode()[0] for letter in map(chr, range(0x3001)) if letter.isspace() or letter in "{de"]] = True
 
 
 Values = list[Any]
@@ -52,11 +55,11 @@ class Line(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     user: str | None = None
     model: str | None = None
     provider: str | None = None
-    system: str | None = None
-    messages: list[Message] | None = None
-    prompt: str | None = None
-    response: str | None = None
-    completion: str | None = None
+    system: msgspec.Raw = NULL
+    messages: msgspec.Raw = NULL
+    prompt: msgspec.Raw = NULL
+    response: msgspec.Raw = NULL
+    completion: msgspec.Raw = NULL
     usage: dict[str, Any] | None = None
     max_tokens: int | None = None
     service_tier: str | None = None
@@ -102,22 +105,15 @@ _met: set[str] = set()
 def read_plain(contents: Sequence[bytes]) -> Plain:
     """The rows of those lines that nothing is out of the ordinary in; `chat.read` has to look at the others."""
     with _without_collector():
-        read = [_read(contents, first) for first in range(0, len(contents) or 1, AT_ONCE)]
-    at, requests, outcomes = zip(*read, strict=True)
-    return Plain(np.concatenate(at), pa.concat_batches(requests), pa.concat_batches(outcomes))
-
-
-def _read(contents: Sequence[bytes], first: int) -> tuple[Array, pa.RecordBatch, pa.RecordBatch]:
-    """`read_plain` of some lines from number `first` on."""
-    fields, at = _decoded(contents[first : first + AT_ONCE])
-    columns, odd = _columns(fields, len(at))
+        fields, at = _decoded(contents)
+        columns, odd = _columns(fields, len(at))
     requests, outcomes = (
         pa.RecordBatch.from_arrays([columns[n] for n in each.names], schema=each) for each in (REQUEST, OUTCOME)
     )
     if odd.any():
         ordinary = pa.array(~odd)
         at, requests, outcomes = at[~odd], requests.filter(ordinary), outcomes.filter(ordinary)
-    return at + first, requests, outcomes
+    return Plain(at, requests, outcomes)
 
 
 @contextmanager
@@ -133,26 +129,33 @@ def _without_collector() -> Iterator[None]:
 
 
 def _decoded(contents: Sequence[bytes]) -> tuple[dict[str, Values], Array]:
-    """The fields of the lines that have none but those of `Line`, by name, and the lines' places."""
+    """The fields of the lines that have none but those of `Line`, by name, and the lines' places.
+
+    Fields that no line has are all None; texts are there only where one has them.
+    """
     names = tuple(name for name in FIELDS if name in _met)
-    decode, lines, left, odd = _decoder(names), list[Any](), iter(contents), list[int]()
-    while True:
-        try:
-            lines.extend(map(decode, left))
-            break
-        except _UNREADABLE:  # what came before it is in `lines`, and what follows is left
-            odd.append(len(lines) + len(odd))
-            if _meets(contents[odd[-1]]):
-                return _decoded(contents)
-    none: Values = [None] * len(lines)
-    fields = {name: list(map(attrgetter(name), lines)) if name in names else none for name in FIELDS}
+    decode, fields, odd = _decoder(names), {name: list[Any]() for name in names}, list[int]()
+    for first in range(0, len(contents), AT_ONCE):
+        lines, left, before = list[Any](), iter(contents[first : first + AT_ONCE]), len(odd)
+        while True:
+            try:
+                lines.extend(map(decode, left))
+                break
+            except _UNREADABLE:  # what came before it is in `lines`, and what follows is left
+                odd.append(first + len(lines) + len(odd) - before)
+                if _meets(contents[odd[-1]]):
+                    return _decoded(contents)
+        for name, values in fields.items():
+            values.extend(map(attrgetter(name), lines))
+    none: Values = [None] * (len(contents) - len(odd))
+    fields |= {name: none for name in FIELDS if name not in _met and name not in TEXTS}
     return fields, np.delete(np.arange(len(contents)), odd)
 
 
 @lru_cache(maxsize=64)
 def _decoder(names: tuple[str, ...]) -> Callable[[bytes], Any]:
     """Decodes lines that have none but some of the fields of `Line`."""
-    fields = [(name, FIELDS[name], None) for name in names]
+    fields = [(name, FIELDS[name], NULL if name in TEXTS else None) for name in names]
     return msgspec.json.Decoder(msgspec.defstruct("Line", fields, forbid_unknown_fields=True, gc=False)).decode
 
 
@@ -170,7 +173,8 @@ def _meets(content: bytes) -> bool:
 def _columns(fields: dict[str, Values], lines: int) -> tuple[dict[str, pa.Array], Array]:
     """Columns by name, and which rows they are not to be taken for."""
     odd = np.zeros(lines, bool)
-    answers = _answers(fields, odd)
+    texts = read_texts({name: fields[name] for name in TEXTS if name in fields}, odd)
+    answers = _answers(texts, odd)
     models = _strings(fields, "model")
     false = pa.array(np.zeros(lines, bool))
     columns = {
@@ -189,18 +193,17 @@ def _columns(fields: dict[str, Values], lines: int) -> tuple[dict[str, pa.Array]
         "service_tier": _strings(fields, "service_tier"),
         "meta": _metas(fields, odd),
         "label": _strings(fields, "label", "task"),
-        "completion": pa.array(answers, pa.string()),
+        "completion": answers,
         "latency_ms": _milliseconds(fields["latency_ms"], odd),
         "ttft_ms": _milliseconds(fields["ttft_ms"], odd),
         "status": _statuses(fields["status"], odd),
         "feedback": pa.nulls(lines, pa.string()),
     }
-    columns |= plain_text.columns(fields["messages"], fields["prompt"], fields["system"], answers, odd)
-    columns |= plain_usage.columns(fields["usage"], fields["provider"], _costs(fields, odd), odd)
-    prompts, usages = fields["prompt"], fields["usage"]
-    for place, said in enumerate(fields["messages"]):
-        if said is None and prompts[place] is None and usages[place] is None:  # no call, or one in other words
-            odd[place] = True
+    columns |= plain_text.columns(texts, answers, odd)
+    usages = fields["usage"]
+    columns |= plain_usage.columns(usages, fields["provider"], _costs(fields, odd), odd)
+    empty = pc.and_(texts["messages"].is_null(), texts["prompt"].is_null()).to_numpy(zero_copy_only=False)
+    odd |= empty & np.array([usage is None for usage in usages], bool)  # no call, or one in other words
     return columns, odd
 
 
@@ -227,14 +230,20 @@ def _call_type(model: str) -> str:
     return next((kind for mark, kind in KINDS if mark in said), "chat")
 
 
-def _answers(fields: dict[str, Values], odd: Array) -> Values:
-    answers = _either(fields, "response", "completion")
-    for place, answer in enumerate(answers):
-        if not answer:
-            answers[place] = None
-        elif answer[0] in BEGINS and answer.lstrip().startswith(BODIES):
-            odd[place] = True
-    return answers
+def _answers(texts: dict[str, pa.Array], odd: Array) -> pa.Array:
+    answers, other = texts["response"], texts["completion"]
+    if other.null_count < len(other):
+        answers = pc.coalesce(answers, other)
+    length = pc.binary_length(answers).fill_null(0).to_numpy()
+    if not length.any():
+        return pa.nulls(len(answers), pa.string())
+    said, offsets = (np.frombuffer(answers.buffers()[at], kind) for at, kind in ((2, np.uint8), (1, np.int32)))
+    begin = offsets[answers.offset : answers.offset + len(answers)]
+    first = said[np.where(length, begin, 0)]
+    suspects = np.flatnonzero(BEGINS[first] & (length > 0))
+    for place, answer in zip(suspects.tolist(), answers.take(pa.array(suspects)).to_pylist(), strict=True):
+        odd[place] |= answer.lstrip().startswith(BODIES)
+    return answers if length.all() else pc.if_else(pa.array(length > 0), answers, None)
 
 
 def _caps(values: Values, odd: Array) -> pa.Array:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
+from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,71 +15,77 @@ from workloads.schema import MESSAGE
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-class Message(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """A message whose content is a text."""
-
-    role: str
-    content: str
-    name: str | None = None
-
-
-def columns(
-    messages: list[list[Message] | None],
-    prompts: list[str | None],
-    systems: list[str | None],
-    answers: list[str | None],
-    odd: Array,
-) -> dict[str, pa.Array]:
+def columns(texts: Mapping[str, pa.Array], answers: pa.Array, odd: Array) -> dict[str, pa.Array]:
     """`messages`, `n_messages`, `prompt` and `system`; null where a line holds no text.
 
     Args:
-        messages, prompts, systems: the lines' fields.
+        texts: the lines' `messages`, `prompt` and `system`, as `plain_raw` has them.
         answers: their answers; where there is none, the last message may be it, and the row is odd.
         odd: rows that the full reader has to look at are marked here.
     """
-    said = _all(messages, prompts, systems)
-    flat = [message for each in said for message in each]
-    counts = np.fromiter(map(len, said), np.int32, len(said))
+    lines = len(answers)
+    line, role, content, name = _all(texts)
+    counts = np.bincount(line, minlength=lines).astype(np.int32)
     offsets = np.concatenate([np.zeros(1, np.int32), np.cumsum(counts, dtype=np.int32)])
-    roles = pa.array(list(map(attrgetter("role"), flat)), pa.string()).dictionary_encode()
-    kinds, kind = [ROLES.get(role, role) for role in roles.dictionary.to_pylist()], roles.indices.to_numpy()
+    if content.null_count:
+        odd[line[content.is_null().to_numpy(zero_copy_only=False)]] = True
+    roles = role.fill_null("").dictionary_encode()
+    kinds, kind = [ROLES.get(each, each) for each in roles.dictionary.to_pylist()], roles.indices.to_numpy()
 
     def of(wanted: str) -> Array:
         return np.asarray(np.array([each == wanted for each in kinds], bool)[kind])
 
-    texts = pa.array(list(map(attrgetter("content"), flat)), pa.string())
-    named = list(map(attrgetter("name"), flat))
-    names = pa.array([name or None for name in named], pa.string()) if any(named) else pa.nulls(len(flat), pa.string())
-    line = np.repeat(np.arange(len(said)), counts)
     some = counts > 0
     odd[line[of("")]] = True
-    ends = np.flatnonzero(some & np.array([answer is None for answer in answers], bool))
+    ends = np.flatnonzero(some & answers.is_null().to_numpy(zero_copy_only=False))
     odd[ends] |= of("assistant")[offsets[1:][ends] - 1]
+    if name.null_count < len(name):
+        name = pc.if_else(pc.equal(name, ""), None, name)
     role = pa.array(kinds, pa.string()).take(roles.indices)
-    values = pa.StructArray.from_arrays([role, names, texts], fields=list(MESSAGE))
-    none = pa.array(~some)
+    values = pa.StructArray.from_arrays([role, name, content], fields=list(MESSAGE))
+    none = None if some.all() else pa.array(~some)
+    prompt = _last(content, line, of("user"), lines)
+    if prompt.null_count:
+        prompt = pc.if_else(pa.array(some), pc.fill_null(prompt, ""), None)
     return {
         "messages": pa.ListArray.from_arrays(pa.array(offsets), values, type=pa.list_(MESSAGE), mask=none),
         "n_messages": pa.array(counts, mask=~some),
-        "prompt": pc.if_else(none, None, pc.fill_null(_last(texts, line, of("user"), len(said)), "")),
-        "system": _systems(texts, line, of("system"), len(said)),
+        "prompt": prompt,
+        "system": _systems(content, line, of("system"), lines),
     }
 
 
-def _all(
-    messages: list[list[Message] | None], prompts: list[str | None], systems: list[str | None]
-) -> list[list[Message]]:
-    """The messages of each line, with the prompt and the system prompt that stand beside them."""
-    said: list[list[Message]] = [each or [] for each in messages]
-    for place, prompt in enumerate(prompts):
-        if prompt is not None and messages[place] is None:
-            said[place] = [Message("user", prompt)]
-    for place, system in enumerate(systems):
-        if system:
-            first = said[place][0] if said[place] else None
-            if first is None or first.role != "system" or first.content != system:
-                said[place] = [Message("system", system), *said[place]]
-    return said
+def _all(texts: Mapping[str, pa.Array]) -> tuple[Array, pa.Array, pa.Array, pa.Array]:
+    """Every message in order, those that stand beside `messages` too: its line, role, content and name."""
+    messages, prompts, systems = texts["messages"], texts["prompt"], texts["system"]
+    parts = messages.flatten()
+    line = pc.list_parent_indices(messages).to_numpy().astype(np.intp, copy=False)
+    said = tuple(pc.struct_field(parts, field) for field in ("role", "content", "name"))
+    prompting = np.flatnonzero(pc.and_(prompts.is_valid(), messages.is_null()).to_numpy(zero_copy_only=False))
+    if len(prompting):
+        line, said = _with(line, said, prompting, "user", prompts)
+    system = np.flatnonzero(_true(pc.greater(pc.binary_length(systems), 0)))
+    if len(system):
+        first = np.full(len(systems), -1)
+        first[line[::-1]] = np.arange(len(line))[::-1]
+        opens = pa.array(first, mask=first < 0)
+        alike = pc.and_(pc.equal(said[0].take(opens), "system"), pc.equal(said[1].take(opens), systems))
+        line, said = _with(line, said, system[~_true(alike)[system]], "system", systems)
+    return line, *said
+
+
+def _with(
+    line: Array, said: tuple[pa.Array, ...], rows: Array, role: str, texts: pa.Array
+) -> tuple[Array, tuple[pa.Array, ...]]:
+    """Messages with another before those of some lines."""
+    order = np.argsort(np.concatenate([rows, line]), kind="stable")
+    more = pa.array([role] * len(rows), pa.string()), texts.take(pa.array(rows)), pa.nulls(len(rows), pa.string())
+    both = (pa.concat_arrays([new, old]).take(pa.array(order)) for new, old in zip(more, said, strict=True))
+    return np.concatenate([rows, line])[order], tuple(both)
+
+
+def _true(condition: pa.Array) -> Array:
+    return np.asarray(condition.fill_null(False).to_numpy(zero_copy_only=False))
 
 
 def _last(texts: pa.Array, line: Array, wanted: Array, lines: int) -> pa.Array:
@@ -101,5 +106,5 @@ def _systems(texts: pa.Array, line: Array, wanted: Array, lines: int) -> pa.Arra
     joined, place = held.to_pylist(), line[found]
     begin, end = np.searchsorted(place, several, "left"), np.searchsorted(place, several, "right")
     for at, first, last in zip(several.tolist(), begin.tolist(), end.tolist(), strict=True):
-        joined[at] = "\n".join(texts.take(pa.array(found[first:last])).to_pylist())
+        joined[at] = "\n".join(texts.take(pa.array(found[first:last])).fill_null("").to_pylist())
     return pa.array(joined, pa.string())
