@@ -16,6 +16,7 @@ from reports.summary import (
     Summarised,
     Summary,
     amount,
+    as_compared,
     before_and_after,
     before_arm,
     before_words,
@@ -75,7 +76,7 @@ def spend_arms(summary: Summary) -> list[tuple[str, Decimal | None, str]]:
     if summary["headline"] == "baseline":
         return [*arms, (baseline, before, "baseline")]
     if usd(before) != usd(spent):
-        arms.append(("Of it, on the requests compared", before, "logged"))
+        arms.append((f"As logged, {as_compared(summary)}", before, "logged"))
     return [*arms, (f"{baseline} (hypothetical)", amount(summary["baseline"]["usd"]), "baseline")]
 
 

@@ -4,7 +4,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from pricing.formatting import UNKNOWN, adding_up, percent, usd
-from reports.summary import Part, Summary, amount, broken_files, headline_savings, negligible, raising, unread_pct
+from reports.summary import (
+    Part,
+    Summary,
+    amount,
+    as_compared,
+    broken_files,
+    headline_savings,
+    negligible,
+    raising,
+    unread_pct,
+)
 from reports.words import between, chance, change, counted
 
 RESTS_ON = 3
@@ -78,7 +88,8 @@ def headline(summary: Summary) -> Headline:
     if logged is not None and recorded is not None and abs(recorded - logged) * 200 > logged:
         notes.append(f"priced as of {summary['manifest']['prices_as_of']}; the log records {usd(recorded)}")
     if hypothetical and before is not None and logged is not None and usd(before) != usd(logged):
-        notes.append(f"{usd(before)} of it on the requests compared")
+        part = "" if "cache" in summary else "of it "
+        notes.append(f"{usd(before)} {part}{as_compared(summary)}")
     figures = [Figure("Spent, as logged", logged, "; ".join(notes))]
     if not hypothetical and baseline != logged:
         figures.append(Figure(f"Baseline ({summary['baseline']['name']})", baseline))

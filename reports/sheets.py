@@ -10,6 +10,7 @@ from reports.ledger import waterfall_caption, waterfall_rows
 from reports.summary import (
     Summary,
     amount,
+    as_compared,
     before_and_after,
     model_name,
     model_parts,
@@ -73,7 +74,7 @@ def spend_sheet(summary: Summary) -> Sheet:
         name = f"Baseline ({summary['baseline']['name']})"
         rows.append((name, amount(shown["before_usd"]), amount(shown["before_usd_per_30d"])))
     else:
-        before = ("As logged, on the requests compared", amount(shown["before_usd"]))
+        before = (f"As logged, {as_compared(summary)}", amount(shown["before_usd"]))
         rows.append((*before, amount(shown["before_usd_per_30d"])))
         name = f"Baseline, hypothetical ({summary['baseline']['name']})"
         rows.append((name, amount(summary["baseline"]["usd"]), amount(spans["baseline_usd_per_30d"])))

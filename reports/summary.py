@@ -149,6 +149,16 @@ def before_words(summary: Summary) -> str:
     return "with the baseline" if summary["headline"] == "baseline" else "as logged"
 
 
+def as_compared(summary: Summary) -> str:
+    """How what the log's own arm comes to, as it is compared, may differ from the bill.
+
+    Calls that show no counts have the caches that are simulated for them, which the bill as logged has not.
+    """
+    some = "on the requests compared" if summary["coverage"]["requests_pct"] != 100.0 else ""
+    cached = "with prompt caches simulated where calls show no counts" if "cache" in summary else ""
+    return ", ".join(filter(None, (some, cached))) or "on the requests compared"
+
+
 def headline_savings(summary: Summary) -> Summary:
     """The saving the headline is about."""
     savings: Summary = summary["savings" if summary["headline"] == "baseline" else "savings_vs_as_logged"]

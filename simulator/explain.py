@@ -205,4 +205,5 @@ def _simulated(row: dict[str, Any], arm: str, caches: Mapping[str, Any]) -> bool
     if arm != ARMS[0]:
         return any(row[f"{arm}_{bucket}"] != row[f"{ARMS[0]}_{bucket}"] for bucket in INPUT_BUCKETS)
     known = {each["provider"] for each in caches["calibration"] if each["source"] != "given"}
-    return (row["logged_model"] or "").partition("/")[0] not in known
+    uncounted = row["logged_provenance"] != "provider"
+    return uncounted or (row["logged_model"] or "").partition("/")[0] not in known

@@ -163,7 +163,7 @@ def unless_damaged(log: Log, run: Callable[[], Value]) -> Value:
     try:
         return run()
     except DamagedError as error:
-        warn.warning("note: what was kept of the log is damaged, and the log is read again (%s)", error)
+        warn.warning("note: what was kept of the log is damaged or gone, and the log is read again (%s)", error)
         _AGAIN.pop(log, None)
         if (store := store_of(log, version())) is not None:
             store.remove()

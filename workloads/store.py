@@ -87,7 +87,9 @@ class Store:
             except OSError:
                 continue
             if held is None:
-                log.warning("note: what was kept of the log is damaged, and the log is read again (%s)", manifest)
+                log.warning(
+                    "note: what was kept of the log is damaged or gone, and the log is read again (%s)", manifest
+                )
             if held is None or held["stamp"] != self._stamp:
                 _remove(folder)
             else:

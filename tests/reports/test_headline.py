@@ -2,7 +2,7 @@ from decimal import Decimal
 
 from reports import sections
 from reports.headline import headline, interval
-from reports.summary import amount
+from reports.summary import amount, as_compared
 from tests.reports.samples import as_logged, good, loss, nothing, one_day, savings
 
 
@@ -86,6 +86,13 @@ def test_a_log_of_many_models_is_compared_with_itself_and_the_baseline_called_hy
 def test_spend_left_out_of_the_comparison_is_told_from_the_spend_compared() -> None:
     """11,300,000 routed + 660,000 saved = 11,960,000 compared, of 12,204,300.11 logged."""
     assert headline(as_logged()).figures[0].note == "$11,960,000 of it on the requests compared"
+
+
+def test_what_simulated_caches_leave_of_the_bill_is_not_called_a_part_of_it() -> None:
+    everything = {"coverage": {"requests_pct": 100.0}, "cache": {}}
+    assert as_compared(everything) == "with prompt caches simulated where calls show no counts"
+    some = everything | {"coverage": {"requests_pct": 98.0}}
+    assert as_compared(some).startswith("on the requests compared, with prompt caches simulated")
 
 
 def test_an_interval_around_nothing_makes_the_verdict_a_might() -> None:

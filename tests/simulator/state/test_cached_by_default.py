@@ -15,6 +15,7 @@ from pricing import PriceBook
 from router import AlwaysUse, LLMRouter, RoutingRule, length
 from router.parameters import read_parameter
 from simulator import ReplayResult, Scenario, replay
+from simulator.explain import AS_LOGGED, explain
 from simulator.profile import ProfileLog, write_profile
 from simulator.search.sweep import sweep
 from simulator.state.guards import Budget, Guards
@@ -269,3 +270,18 @@ def test_a_profile_replays_to_the_same_caches(tmp_path: Path, book: PriceBook) -
     plain = tmp_path / "plain.parquet"
     write_profile(read_log([chat(0, LONG)]), plain, book=book, salt=b"0123456789abcdef", routers=[RULES])
     assert "prefixes" not in next(iter(ProfileLog(plain).batches()))[0].schema.names
+
+
+def test_a_call_without_counts_is_said_to_have_simulated_reads(tmp_path: Path) -> None:
+    """The second call of a conversation whose provider counted the first and the others of its kind."""
+    rows = conversations()
+    del rows[1]["usage"]
+    log, base = read_log(rows), Scenario.always("openai/gpt-4o", BOOK)
+    result = replay(log, base, Scenario("mini", MINI, BOOK), out=tmp_path)[1]
+
+    def logged(number: int) -> dict[str, str]:
+        found = explain(tmp_path, f"r{number}", BOOK, "latest", caches=result.summary["cache"])
+        return {line.bucket: line.counted for line in found.arms[0].lines}
+
+    assert logged(1)["cache_read"] == "simulated"
+    assert logged(4)["cache_read"] == AS_LOGGED

@@ -39,12 +39,12 @@ def test_what_is_damaged_is_read_again_and_never_believed(
         broken(file, how)
     caplog.clear()
     assert replayed(path, book, tmp_path / "again", words) == fresh
-    told = [each.message for each in caplog.records if "damaged, and" in each.message]
+    told = [each.message for each in caplog.records if "damaged or gone, and" in each.message]
     if how == "gone" and what in ("manifest", "made"):  # as before it is written, or once another process merged it
         assert not told
     else:
         assert len(told) == 1
-        assert "what was kept of the log is damaged, and the log is read again" in told[0]
+        assert "what was kept of the log is damaged or gone, and the log is read again" in told[0]
     assert replayed(path, book, tmp_path / "mended", words) == fresh
     assert len(list((path.parent / store.FOLDER).glob(f"*/{store.MANIFEST}"))) == 1
 
