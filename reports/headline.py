@@ -110,7 +110,7 @@ def headline(summary: Summary) -> Headline:
         quality_checked=summary["quality"]["checked"],
         expected=expected(summary),
         raises=raises(summary),
-        rests_on=tuple(assumption(row) for row in heaviest(summary)[:RESTS_ON]),
+        rests_on=tuple(assumption(summary, row) for row in heaviest(summary)[:RESTS_ON]),
         hypothetical=against_baseline(summary) if hypothetical else "",
         beside="" if hypothetical or logged in (None, baseline) else against_logged(summary),
         caches=caches(summary),
@@ -243,12 +243,18 @@ def heaviest(summary: Summary) -> list[Summary]:
     return sorted(summary["assumptions"], key=lambda row: -(row["saving_resting_on_it_pct"] or 0))
 
 
-def assumption(row: Summary) -> str:
+def assumption(summary: Summary, row: Summary) -> str:
     """One assumption, where it is from, and how much rests on it."""
     share = row["saving_resting_on_it_pct"]
     return f"{row['name']}: {row['value']}; source: {row['source']}" + (
-        "" if share is None else f" ({percent(share)} of the saving rests on it)"
+        "" if share is None else f" ({_resting(summary, share)})"
     )
+
+
+def _resting(summary: Summary, share: float) -> str:
+    saved = amount(headline_savings(summary)["usd"])
+    what = "saving" if saved is None or saved >= 0 else "extra cost"
+    return f"{percent(share)} of the {what} rests on it"
 
 
 def against_baseline(summary: Summary) -> str:
@@ -297,7 +303,7 @@ def _simulated(summary: Summary) -> str:
         words.append(f"assumed: {', '.join(f'{name} {rate:.0%}' for name, rate in assumed.items())}")
     rows = [row for row in summary["assumptions"] if row["name"].startswith("prompt caches")]
     rests = [row["saving_resting_on_it_pct"] for row in rows]
-    words += [f"{percent(share)} of the saving rests on it" for share in rests if share is not None]
+    words += [_resting(summary, share) for share in rests if share is not None]
     why = ""
     if not cache.get("asked", True):
         why = f", as {percent(summary['log']['cached_input_pct'])} of the log's input went through them"

@@ -155,7 +155,7 @@ def as_compared(summary: Summary) -> str:
     Calls that show no counts have the caches that are simulated for them, which the bill as logged has not.
     """
     some = "on the requests compared" if summary["coverage"]["requests_pct"] != 100.0 else ""
-    cached = "with prompt caches simulated where calls show no counts" if "cache" in summary else ""
+    cached = "with simulated prompt caches" if "cache" in summary else ""
     return ", ".join(filter(None, (some, cached))) or "on the requests compared"
 
 

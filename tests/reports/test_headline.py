@@ -90,9 +90,13 @@ def test_spend_left_out_of_the_comparison_is_told_from_the_spend_compared() -> N
 
 def test_what_simulated_caches_leave_of_the_bill_is_not_called_a_part_of_it() -> None:
     everything = {"coverage": {"requests_pct": 100.0}, "cache": {}}
-    assert as_compared(everything) == "with prompt caches simulated where calls show no counts"
+    assert as_compared(everything) == "with simulated prompt caches"
     some = everything | {"coverage": {"requests_pct": 98.0}}
-    assert as_compared(some).startswith("on the requests compared, with prompt caches simulated")
+    assert as_compared(some) == "on the requests compared, with simulated prompt caches"
+
+
+def test_what_an_extra_cost_rests_on_is_not_called_a_saving() -> None:
+    assert headline(loss()).rests_on[0].endswith("of the extra cost rests on it)")
 
 
 def test_an_interval_around_nothing_makes_the_verdict_a_might() -> None:
