@@ -162,7 +162,7 @@ def _here(function: Callable[[Task], Result], task: Task) -> _Asked:
 
 @contextmanager
 def _settings() -> Iterator[None]:
-    """Processes started now leave the other cores to the others, in fastokens and in numpy's linear algebra."""
+    """Processes started now have SETTINGS: each counts on one core, and keeps the memory that it freed."""
     before = {name: os.environ.get(name) for name in SETTINGS}
     os.environ.update(SETTINGS)
     try:
