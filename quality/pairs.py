@@ -91,7 +91,8 @@ def write_pairs(path: Path, pairs: Mapping[int, Pair], plan: Plan, judge: str) -
                 }
             )
     waiting = path.with_suffix(".writing")
-    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), waiting, compression="zstd")
+    table = pa.Table.from_pylist(rows, SCHEMA)
+    pq.write_table(table, waiting, compression="zstd", write_page_checksum=True)
     waiting.replace(path)
 
 

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,16 +26,17 @@ from router.conditions import Condition, Mentions, Meta, OneOf, leaves
 from router.features import NAMES, Features, answer_column, score_column
 from router.scored import Score
 from router.semantic.tasks import Scorer, task_model
+from simulator.counts import THOUSAND
 from simulator.models import ModelIndex
 from simulator.prepared import Prepared
 from simulator.state.pieces import prefixes
-from simulator.state.prefixes import PREFIX_LISTS, PREFIXES
+from simulator.state.prefixes import LAST, PREFIX_LISTS, PREFIXES
 from simulator.usage.counted import counts_of
 from simulator.usage.logged import FALLBACK_MODEL
 from simulator.usage.observed import task_codes
 from workloads import INPUT_BUCKETS, OUTCOME, REQUEST, Log
 from workloads.log import BATCH_ROWS, Batches
-from workloads.own_tables import DAMAGED, checked_batches, told
+from workloads.own_tables import DAMAGED, LARGEST, checked_batches, told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +44,13 @@ if TYPE_CHECKING:
 VERSION = 1
 OF_TEXT = (Mentions, Meta, Score, BestValue)  # conditions whose answers a profile must hold
 MARK = b"backroute_profile"
+NEVER_NULL = ("request_id",)
+MOST_COUNTED = 2**31  # tokens of a text, and bytes of the longest that a column holds
+MOST: Mapping[str, float] = (
+    dict(LARGEST)
+    | {"input_tokens": MOST_COUNTED, "prefixes.share": 1, "prefixes.kind": LAST}
+    | dict.fromkeys(("messages", "completion"), MOST_COUNTED * THOUSAND)
+)
 HASH_CHARACTERS = 24
 AGAIN = "make it again with `backroute profile`"
 LEFT_OUT = {"system", "prompt", "meta", "feedback"}
@@ -172,7 +180,7 @@ def write_profile(
         for requests, outcomes in log.batches(problems=found):
             table = profile.of_batch(requests, outcomes)
             rows += table.num_rows
-            writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd")
+            writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd", write_page_checksum=True)
             writer.write_table(table)
         if writer is None:
             raise BackrouteError(log.name, "no request to profile", fix="`backroute inspect` says what it holds")
@@ -274,7 +282,7 @@ class ProfileLog(Log):
     def batches(self, *, problems: ProblemLog | None = None, rows: int = BATCH_ROWS) -> Batches:  # noqa: ARG002
         """See `Log.batches`; what could not be read was set aside when the profile was made."""
         self.formats.clear()
-        for batch in checked_batches(self._path, _written_as, AGAIN, never_null=("request_id",), rows=rows):
+        for batch in checked_batches(self._path, _written_as, AGAIN, never_null=NEVER_NULL, largest=MOST, rows=rows):
             own = [name for name in batch.schema.names if name not in REQUEST.names and name not in OUTCOME.names]
             yield _columns(batch, [*REQUEST.names, *own]), _columns(batch, OUTCOME.names)
             self.formats["profile"] += batch.num_rows

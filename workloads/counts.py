@@ -8,7 +8,8 @@ from typing import Any, TypedDict
 from workloads.schema import INPUT_BUCKETS, OUTPUT_BUCKETS, PROVENANCES
 
 MOST_TOKENS = 10_000_000  # no model's context comes near; above it the column holds something else
-MOST_USD = 10_000_000  # likewise
+MOST_USD = 9_000_000  # what int64 picodollars hold
+MOST_CAP = 10**9  # tokens that a call may allow its answer
 FIX_PARTS = "log the provider's usage block as it came, or name the provider"
 
 
@@ -143,11 +144,11 @@ def money(name: str, value: object) -> Decimal | None:
     """US dollars to 12 decimals; null for null.
 
     Raises:
-        UsageError: negative, above $10,000,000 for one call, or not a number.
+        UsageError: negative, $9,000,000 and more for one call, or not a number.
     """
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_USD:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not 0 <= value < MOST_USD:
         raise UsageError(name, value, "not an amount of dollars", "log the amount charged, or leave the field out")
     return Decimal(str(value)).quantize(Decimal("1e-12"))
 
@@ -165,7 +166,13 @@ def provenance(block: Mapping[str, Any]) -> str:
 
 
 def inputs(uncached: int, read: int, write_5m: int, write_1h: int) -> Inputs:
-    """The four input buckets by name."""
+    """The four input buckets by name.
+
+    Raises:
+        UsageError: more than `MOST_TOKENS` together.
+    """
+    if (total := uncached + read + write_5m + write_1h) > MOST_TOKENS:
+        raise UsageError("input tokens", total, f"more than {MOST_TOKENS:,} tokens in one call", FIX_PARTS)
     return {"input_uncached": uncached, "cache_read": read, "cache_write_5m": write_5m, "cache_write_1h": write_1h}
 
 
@@ -173,7 +180,7 @@ def inputs_including(total: int | None, read: int, written: int, hour: int, note
     """The input buckets from a total that includes the cached part; none when the total is unknown.
 
     Raises:
-        UsageError: more read, or more written, than there was input.
+        UsageError: more read, or more written, than there was input; or more than `MOST_TOKENS`.
     """
     if total is None:
         return {}
@@ -189,10 +196,12 @@ def outputs(total: int | None, reasoning: int) -> Outputs:
     """The output buckets from a total that includes the reasoning; none when the total is unknown.
 
     Raises:
-        UsageError: more reasoning than output.
+        UsageError: more reasoning than output, or more than `MOST_TOKENS`.
     """
     if total is None:
         return {}
+    if total > MOST_TOKENS:
+        raise UsageError("output tokens", total, f"more than {MOST_TOKENS:,} tokens in one call", FIX_PARTS)
     if reasoning > total:
         raise UsageError("reasoning tokens", reasoning, f"more than the {total} output tokens", FIX_PARTS)
     return {"output_text": total - reasoning, "output_reasoning": reasoning}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +13,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from problems import BackrouteError
+from workloads.counts import MOST_CAP, MOST_TOKENS, MOST_USD
+from workloads.formats.envelope import MOST_MS
+from workloads.formats.times import FIRST_YEAR, LAST_YEAR
+from workloads.schema import BUCKETS
+
+# The largest that the readers of logs let through, by column.
+LARGEST: Mapping[str, float] = dict.fromkeys(BUCKETS, MOST_TOKENS) | {
+    **dict.fromkeys(("latency_ms", "ttft_ms", "latency_budget_ms"), MOST_MS),
+    "max_output_tokens": MOST_CAP,
+    "recorded_usd": MOST_USD,
+}
+TIMES = tuple(datetime(year, 1, 1, tzinfo=UTC) for year in (FIRST_YEAR, LAST_YEAR))
 
 DAMAGED = (OSError, pa.ArrowException, UnicodeDecodeError)  # whatever a reader of Parquet says of other bytes
 
@@ -35,16 +49,20 @@ def checked_batches(
     fix: str,
     *,
     never_null: tuple[str, ...],
+    largest: Mapping[str, float] = LARGEST,
     columns: list[str] | None = None,
     rows: int = 2**16,
 ) -> Iterator[pa.RecordBatch]:
-    """The batches of a file that is what was written: its columns are there, and no number is below 0.
+    """The batches of a file that is what was written: its columns are there, and hold what a log may.
+
+    Times lie in the years that logs may be of, and numbers between 0 and the largest, so that no sum overflows.
 
     Args:
         path: the file.
         wanted: from the columns that it has to those that were written; others may be there besides.
         fix: what to do where it is not.
         never_null: columns that hold a value in every row.
+        largest: by column, or by "column.field" within one; others hold what their type does.
         columns: those to read; all where left out.
         rows: at most, in a batch.
 
@@ -52,7 +70,7 @@ def checked_batches(
         BackrouteError: it is not.
     """
     with told(path, fix):
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(path, page_checksum_verification=True)
         found = file.schema_arrow
         if fault := _fault_of_columns(found, wanted(found)):
             raise BackrouteError(str(path), fault, fix=fix)
@@ -63,7 +81,7 @@ def checked_batches(
             if batch is None:
                 return
             batch.validate(full=True)
-        if fault := _fault_of_values(batch, never_null):
+        if fault := _fault_of_values(batch, never_null, largest):
             raise BackrouteError(str(path), fault, fix=fix)
         yield batch
 
@@ -80,11 +98,40 @@ def _fault_of_columns(found: pa.Schema, wanted: pa.Schema) -> str:
     return ""
 
 
-def _fault_of_values(batch: pa.RecordBatch, never_null: tuple[str, ...]) -> str:
+def _fault_of_values(batch: pa.RecordBatch, never_null: tuple[str, ...], largest: Mapping[str, float]) -> str:
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        numbers = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
-        if numbers and (least := pc.min(column).as_py()) is not None and least < 0:
-            return f"column {name!r} has a value below 0 ({least})"
         if name in never_null and column.null_count:
             return f"column {name!r} lacks a value in {column.null_count:,} rows"
+        for inner, values in _leaves(name, column):
+            if fault := _fault_of_range(values, largest.get(inner, largest.get(name, math.inf))):
+                return f"column {inner!r} has {fault}"
+    return ""
+
+
+def _leaves(name: str, column: pa.Array) -> Iterator[tuple[str, pa.Array]]:
+    """A column, or what its lists and structs hold."""
+    if pa.types.is_list(column.type):
+        yield from _leaves(name, column.flatten())
+    elif pa.types.is_struct(column.type):
+        for part, values in zip(column.type, column.flatten(), strict=True):
+            yield from _leaves(f"{name}.{part.name}", values)
+    else:
+        yield name, column
+
+
+def _fault_of_range(values: pa.Array, largest: float) -> str:
+    if pa.types.is_timestamp(values.type):
+        first, end = (pa.scalar(when, values.type) for when in TIMES)
+        outside = pc.or_(pc.less(values, first), pc.greater_equal(values, end))
+        odd = values.cast(pa.int64()).filter(outside)  # numbers, which may be of no date at all
+        years = f"{FIRST_YEAR} to {LAST_YEAR - 1}"
+        return f"a time outside {years} ({odd[0]} {values.type.unit} since 1970)" if len(odd) else ""
+    if pa.types.is_floating(values.type) and pc.any(pc.invert(pc.is_finite(values))).as_py():
+        return "a value that is no number (NaN or infinite)"
+    if pa.types.is_integer(values.type) or pa.types.is_floating(values.type) or pa.types.is_decimal(values.type):
+        least, most = pc.min_max(values).values()
+        if least.is_valid and least.as_py() < 0:
+            return f"a value below 0 ({least})"
+        if most.is_valid and most.as_py() > largest:
+            return f"a value above {largest:,.0f} ({most})"
     return ""

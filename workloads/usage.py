@@ -182,5 +182,5 @@ def _recorded_usd(block: Block) -> Decimal | None:
     charged = money("cost", cost)
     if charged is not None and block.get("is_byok") is True:
         upstream = part(block, "cost_details").get("upstream_inference_cost")
-        charged += money("cost_details.upstream_inference_cost", upstream) or 0
+        charged = money("cost", charged + (money("cost_details.upstream_inference_cost", upstream) or 0))
     return charged

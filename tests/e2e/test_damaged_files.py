@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("written")
     (made / "rules.yaml").write_text(RULES)
     (made / "log.jsonl").write_text("".join(json.dumps(call(n, prompt=f"code {n}")) + "\n" for n in range(5)))
-    rules = ("--rules", str(made / "rules.yaml"))
-    assert backroute("profile", str(made / "log.jsonl"), *rules, "-o", str(made / "p.parquet")).exit_code == 0
+    (made / "salt").write_bytes(bytes(32))  # a random one makes other bytes in every run
+    given = ("--rules", str(made / "rules.yaml"), "--salt-file", str(made / "salt"))
+    assert backroute("profile", str(made / "log.jsonl"), *given, "-o", str(made / "p.parquet")).exit_code == 0
     rows = [
         {"request_id": f"r{n}", "arm": arm, "model": model, "input_uncached": 300, "output_text": 100 + n, **BUCKETS}
         for n in range(40)
@@ -60,8 +62,15 @@ def rewritten(source: Path, path: Path, change: Callable[[pa.Table], pa.Table], 
 
 
 def put(name: str, values: Any) -> Callable[[pa.Table], pa.Table]:
-    """Another column in the place of one."""
-    return lambda table: table.set_column(table.column_names.index(name), name, pa.array(values * table.num_rows))
+    """Another column in the place of one; numbers may be put where times were."""
+
+    def change(table: pa.Table) -> pa.Table:
+        column = pa.array(values * table.num_rows)
+        held = table.schema.field(name).type
+        kept = pa.types.is_timestamp(held) or pa.types.is_decimal(held)
+        return table.set_column(table.column_names.index(name), name, column.cast(held) if kept else column)
+
+    return change
 
 
 def test_a_file_cut_short_or_with_a_byte_changed_is_refused_or_read(folder: Path, tmp_path: Path) -> None:
@@ -78,6 +87,16 @@ def test_a_file_cut_short_or_with_a_byte_changed_is_refused_or_read(folder: Path
             run(tmp_path / name)
 
 
+def test_a_byte_changed_in_a_column_is_found_by_its_checksum(folder: Path, tmp_path: Path) -> None:
+    data = bytearray((folder / "p.parquet").read_bytes())
+    group = pq.read_metadata(folder / "p.parquet").row_group(0)
+    held = {group.column(at).path_in_schema: group.column(at) for at in range(group.num_columns)}
+    column = held["output_text"]
+    data[column.dictionary_page_offset + column.total_compressed_size - 1] ^= 1
+    (tmp_path / "p.parquet").write_bytes(data)
+    assert "damaged, or no Parquet file (could not verify page integrity" in replayed(folder, tmp_path / "p.parquet")
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -85,6 +104,20 @@ def test_a_file_cut_short_or_with_a_byte_changed_is_refused_or_read(folder: Path
         (put("output_text", ["many"]), "column 'output_text' is of another type (string)"),
         (put("messages", [5]), "column 'messages' is of another type (int64)"),
         (put("input_uncached", [-3]), "column 'input_uncached' has a value below 0 (-3)"),
+        (put("input_uncached", [10**18]), "column 'input_uncached' has a value above 10,000,000 (1000000000000000000)"),
+        (put("latency_ms", [float("nan")]), "column 'latency_ms' has a value that is no number"),
+        (put("input_tokens", [1e300]), "column 'input_tokens' has a value above"),
+        (put("recorded_usd", [Decimal("-1")]), "column 'recorded_usd' has a value below 0"),
+        (put("arrived_at", [-4105502544961892352]), "column 'arrived_at' has a time outside 2015 to 2099"),
+        (put("arrived_at", [2**62]), "column 'arrived_at' has a time outside 2015 to 2099 (4611686018427387904 us"),
+        (
+            lambda table: table.set_column(
+                table.column_names.index("messages"),
+                "messages",
+                pa.array([dict.fromkeys((field.name for field in table["messages"].type), 2**62)] * table.num_rows),
+            ),
+            "column 'messages.",
+        ),
         (lambda table: table.append_column("model", table["model"]), "two columns of one name ('model')"),
     ],
 )

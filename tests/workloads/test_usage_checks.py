@@ -40,6 +40,13 @@ def test_a_count_that_cannot_be_is_refused_by_name(name: str, value: object) -> 
         (ANTHROPIC | {"cache_creation": {"ephemeral_1h_input_tokens": 6}}, "more than the 5 tokens written"),
         ({"prompt_tokens": 12, "total_tokens": 11}, "less than one of its parts"),
         ({"prompt_tokens": 1, "cost": -1}, "not an amount of dollars"),
+        ({"prompt_tokens": 1, "cost": 9_000_000}, "not an amount of dollars"),
+        (
+            {"prompt_tokens": 1, "is_byok": True, "cost": 5e6} | {"cost_details": {"upstream_inference_cost": 5e6}},
+            "not an amount of dollars",
+        ),
+        (ANTHROPIC | {"cache_read_input_tokens": 9_999_999}, "more than 10,000,000 tokens in one call"),
+        ({"candidatesTokenCount": 9_999_999, "thoughtsTokenCount": 9}, "more than 10,000,000 tokens in one call"),
     ],
 )
 def test_parts_above_their_whole_are_refused(block: dict[str, Any], why: str) -> None:

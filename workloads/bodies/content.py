@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from workloads.bodies.exchange import Message
+from workloads.counts import MOST_CAP
 
 TEXT_TYPES = {"text", "input_text", "output_text"}
 IMAGE_TYPES = {"image", "image_url", "input_image"}
@@ -124,8 +125,8 @@ def text_or_none(value: object) -> str | None:
 
 
 def whole_or_none(value: object) -> int | None:
-    """The value where it is a whole number above zero."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63 else None
+    """The value where it is a number of tokens that an answer may have."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < MOST_CAP else None
 
 
 def time_or_none(value: object) -> datetime | None:

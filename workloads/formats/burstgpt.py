@@ -10,7 +10,7 @@ from datetime import tzinfo
 import msgspec
 
 from workloads.formats.cells import since_start, whole
-from workloads.formats.envelope import Record, kept, text
+from workloads.formats.envelope import Record, elapsed, kept, text
 from workloads.rows import Row
 from workloads.usage import read_usage
 
@@ -37,8 +37,7 @@ def read(record: Record, zone: tzinfo) -> Row:  # noqa: ARG001 - its times count
     row = Row(model=MODELS.get(model or "", model), provider="openai")
     row.since_start = since_start("Timestamp", record.get("Timestamp"))
     row.session_id = kept(row, text, "Session ID", record.get("Session ID"))
-    elapsed = since_start("Elapsed time", record.get("Elapsed time"))
-    row.latency_ms = None if elapsed is None else elapsed / 1_000
+    row.latency_ms = elapsed(0, since_start("Elapsed time", record.get("Elapsed time")))
     output = whole("Response tokens", record)
     block = {"input_tokens": whole("Request tokens", record), "output_tokens": output}
     row.usage = read_usage(block, provider="openai")

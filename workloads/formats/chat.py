@@ -7,7 +7,7 @@ from datetime import tzinfo
 from typing import Any
 
 from workloads.bodies import Exchange, read_exchange
-from workloads.counts import Usage
+from workloads.counts import MOST_CAP, Usage
 from workloads.formats.cells import number
 from workloads.formats.envelope import Record, decoded, fill, kept, pick, read_envelope, text
 from workloads.rows import Row, RowError
@@ -27,7 +27,6 @@ FLAT = (
     *("cached_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "reasoning_tokens"),
     *("prompt_tokens_details", "completion_tokens_details", "input_tokens_details", "output_tokens_details"),
 )
-MOST_CAP = 10**9
 # Only chat is routed, so a call of another kind has to be known by its model where nothing else says so.
 KINDS = (("embed", "embedding"), ("dall-e", "image"), ("gpt-image", "image"), ("whisper", "audio"), ("tts-", "audio"))
 # LangChain's names of the roles.

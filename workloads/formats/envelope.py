@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from workloads.bodies import Exchange
+from workloads.counts import MOST_USD
 from workloads.formats.times import microseconds, read_time
 from workloads.rows import Row, RowError
 
@@ -35,7 +36,6 @@ STATUSES |= dict.fromkeys(("error", "failure", "failed", "fail", "exception", "t
 STATUSES |= dict.fromkeys(("rate_limited", "cancelled", "canceled", "aborted", "rejected"), "error")
 STATUSES |= {"cached": "cached", "cache_hit": "cached"}
 
-MOST_USD = 9_000_000  # what int64 picodollars hold
 MOST_MS = 10**10  # four months
 
 
@@ -127,6 +127,12 @@ def milliseconds(name: str, value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < MOST_MS:
         raise RowError(name, value, "bad_duration", "give milliseconds of 0 or more")
     return float(value)
+
+
+def elapsed(start: int | None, end: int | None) -> float | None:
+    """Milliseconds between two instants, which are microseconds; null where that is no duration of a call's."""
+    lasted = None if start is None or end is None else (end - start) / 1_000
+    return lasted if lasted is not None and 0 <= lasted < MOST_MS else None
 
 
 def money(name: str, value: Any) -> Decimal | None:

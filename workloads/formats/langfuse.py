@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from workloads.counts import Usage
-from workloads.formats.envelope import Record, kept, money, text
+from workloads.formats.envelope import Record, elapsed, kept, money, text
 from workloads.formats.exchanges import lay_over
 from workloads.formats.langfuse_usage import read_usage_details
 from workloads.formats.nesting import Nesting
@@ -137,11 +137,9 @@ def _row(record: Record, kind: str, zone: tzinfo) -> Row:
 
 def _times(row: Row, record: Record, zone: tzinfo) -> None:
     row.arrived_at = start = read_time("startTime", _get(record, "startTime"), zone, row)
-    ends = []
-    for name in ("endTime", "completionStartTime"):
-        end = read_time(name, _get(record, name), zone, row)
-        ends.append((end - start) / 1_000 if start is not None and end is not None and end >= start else None)
-    row.latency_ms, row.ttft_ms = ends
+    row.latency_ms, row.ttft_ms = (
+        elapsed(start, read_time(name, _get(record, name), zone, row)) for name in ("endTime", "completionStartTime")
+    )
 
 
 def _provider(metadata: Mapping[str, Any], parameters: Mapping[str, Any]) -> str | None:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from workloads.counts import Usage
-from workloads.formats.envelope import Record, call_type, decoded, kept, money, text
+from workloads.formats.envelope import Record, call_type, decoded, elapsed, kept, money, text
 from workloads.formats.exchanges import lay_over
 from workloads.formats.times import read_time
 from workloads.formats.transcript import loosely, read_transcript
@@ -68,10 +68,9 @@ def around(record: Record, zone: tzinfo) -> Row:
     row.arrived_at = read_time("startTime", record.get("startTime"), zone, row)
     end = read_time("endTime", record.get("endTime"), zone, row)
     first = read_time("completionStartTime", record.get("completionStartTime"), zone, row)
-    if row.arrived_at is not None and end is not None and end >= row.arrived_at:
-        row.latency_ms = (end - row.arrived_at) / 1_000
-        if first is not None and row.arrived_at <= first < end:  # without a stream it is the end
-            row.ttft_ms = (first - row.arrived_at) / 1_000
+    row.latency_ms = elapsed(row.arrived_at, end)
+    if first is not None and end is not None and first < end:  # without a stream it is the end
+        row.ttft_ms = elapsed(row.arrived_at, first)
     row.notes = list({note[0]: note for note in row.notes}.values())
     if str(record.get("status") or "").lower() == "failure":
         row.status = "error"

@@ -14,7 +14,7 @@ import msgspec
 
 from workloads.counts import Usage
 from workloads.formats.cells import number
-from workloads.formats.envelope import Record, kept, milliseconds, money, text
+from workloads.formats.envelope import Record, elapsed, kept, milliseconds, money, text
 from workloads.formats.exchanges import lay_over
 from workloads.formats.nesting import Nesting
 from workloads.formats.not_a_call import NotACallError
@@ -130,11 +130,10 @@ def _row(span: Span, kind: str, zone: tzinfo) -> Row:
     row.user_id = kept(row, text, "user", _first(held, USER))
     row.arrived_at = read_time("start_time", span.start, zone, row)
     end = read_time("end_time", span.end, zone, row)
-    if row.arrived_at is not None and end is not None and end >= row.arrived_at:
-        row.latency_ms = (end - row.arrived_at) / 1_000
+    row.latency_ms = elapsed(row.arrived_at, end)
     waited = kept(row, milliseconds, TTFT_MS[0], number(_first(held, TTFT_MS)))
     seconds = kept(row, milliseconds, TTFT_S[0], number(_first(held, TTFT_S)))
-    row.ttft_ms = waited if seconds is None else seconds * 1_000
+    row.ttft_ms = waited if seconds is None else elapsed(0, round(seconds * 1_000_000))
     lay_over(row, read_transcript(asked_of(span), answered_of(span), provider=row.provider, more=wanted_of(held)))
     row.call_type = kind
     row.service_tier = kept(row, text, "service_tier", _first(held, TIER)) or row.service_tier

@@ -21,8 +21,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from workloads.counts import MOST_CAP
 from workloads.formats import plain_text, plain_usage
-from workloads.formats.chat import KINDS, MOST_CAP
+from workloads.formats.chat import KINDS
 from workloads.formats.envelope import MOST_MS, STATUSES, money
 from workloads.formats.plain_raw import NULL, read_texts
 from workloads.formats.plain_raw import TYPES as TEXTS
