@@ -218,6 +218,11 @@ class Parameters:
         return known(name, self.models, self.families)
 
     @cached_property
+    def pairs(self) -> dict[tuple[str, str], Any]:
+        """What was worked out of pairs of models: see `predict.pair_of`."""
+        return {}
+
+    @cached_property
     def families(self) -> tuple[str, ...]:
         """The families of the measured models."""
         return tuple(sorted({family for model in self.models if (family := family_of(model))}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
@@ -150,13 +150,32 @@ def predict_output(
 
 
 def pair_of(params: Parameters, source: str, target: str) -> Pair:
-    """What is known of a pair, by canonical names."""
-    return Pair(params, params.known(source), params.known(target), params.support(source, target))
+    """What is known of a pair, by canonical names; worked out once for some parameters."""
+    if (source, target) not in params.pairs:
+        pair = Pair(params, params.known(source), params.known(target), params.support(source, target))
+        params.pairs[source, target] = pair
+    return params.pairs[source, target]  # type: ignore[no-any-return]
 
 
 def live_key(source: str, target: str) -> str:
     """The key of `Parameters.live`."""
     return f"{source} -> {target}"
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """A pair's models on a task of one kind before any answer is seen, at each of LEVELS; log tokens.
+
+    Args:
+        source, target: their expected levels.
+        v_source, v_target, covaries: variances, and covariance, around them.
+    """
+
+    source: Floats
+    target: Floats
+    v_source: Floats
+    v_target: Floats
+    covaries: Floats
 
 
 @dataclass(frozen=True)
@@ -167,6 +186,7 @@ class Pair:
     source: Known
     target: Known
     support: Support
+    _unseen: dict[int, Unseen] = field(default_factory=dict, repr=False, compare=False)  # by the kind's code
 
     @property
     def level(self) -> Level:
@@ -238,6 +258,21 @@ class Pair:
 
     def _within_kind(self, group: Group, kind: Kind) -> tuple[float, float, float]:
         """Log evidence of the source's level, and posterior mean and variance of the target's, on a task of a kind."""
+        if kind.code not in self._unseen:
+            self._unseen[kind.code] = self._expected(kind.code)
+        held = self._unseen[kind.code]
+        v_source, gap = held.v_source + group.level_variance, group.level - held.source
+        log_weight = -0.5 * (gap**2 / v_source + np.log(v_source)) + kind.level_log_density(LEVELS)
+        weight = np.exp(log_weight - log_weight.max())
+        evidence = float(log_weight.max() + np.log(weight.sum()))
+        weight /= weight.sum()
+        at = held.target + held.covaries / v_source * gap
+        centre = float(weight @ at)
+        left = np.maximum(held.v_target - held.covaries**2 / v_source, 0.0)
+        return evidence, centre, float(weight @ (left + (at - centre) ** 2))
+
+    def _expected(self, kind: int) -> Unseen:
+        """What the public tasks say of both models on a new task of a kind, by its code."""
         params, scales = self.params, self.params.scales
         n = len(LEVELS)
         models = [self._code(self.source), self._code(self.target)]
@@ -246,7 +281,7 @@ class Pair:
             np.repeat(models, n),
             np.repeat(families, n),
             np.full(2 * n, NEW),
-            np.full(2 * n, kind.code),
+            np.full(2 * n, kind),
             np.tile(LEVELS, 2),
         )
         # Cells of other models and families share nothing with the pair.
@@ -256,18 +291,8 @@ class Pair:
         mean = np.tile(LEVELS, 2) + cross @ params.weights[near]
         variance, shared = new_task_covariance(scales, LEVELS, self.same, families[0] == families[1], params.span)
         known = (cross * solved).sum(axis=1)
-        v_source = np.maximum(variance - known[:n], scales.model_task**2) + group.level_variance
-        v_target = np.maximum(variance - known[n:], scales.model_task**2)
-        covaries = shared - (cross[:n] * solved[n:]).sum(axis=1)
-        gap = group.level - mean[:n]
-        log_weight = -0.5 * (gap**2 / v_source + np.log(v_source)) + kind.level_log_density(LEVELS)
-        weight = np.exp(log_weight - log_weight.max())
-        evidence = float(log_weight.max() + np.log(weight.sum()))
-        weight /= weight.sum()
-        at = mean[n:] + covaries / v_source * gap
-        centre = float(weight @ at)
-        left = np.maximum(v_target - covaries**2 / v_source, 0.0)
-        return evidence, centre, float(weight @ (left + (at - centre) ** 2))
+        v_source, v_target = (np.maximum(variance - each, scales.model_task**2) for each in (known[:n], known[n:]))
+        return Unseen(mean[:n], mean[n:], v_source, v_target, shared - (cross[:n] * solved[n:]).sum(axis=1))
 
     def _code(self, side: Known) -> int:
         if side.model:
