@@ -106,7 +106,11 @@ class Reading:
         """The rows of lines, from number `first` on, that are plain for the most part; others by the full reader."""
         plain = read_plain(lines.contents[first:])
         at = (plain.at + first).tolist()
-        ids = Ids.of(plain.requests["request_id"], [lines.digests[place] for place in at])
+        alike = len(at) == len(lines) - first  # as a rule, and then nothing need be put in order
+        ids = Ids.of(plain.requests["request_id"], lines.digests[first:] if alike else [lines.digests[n] for n in at])
+        if alike and self._met.take_in(ids.keys, ids.contents):
+            self.formats[chat.NAME] += len(at)
+            return plain.named(ids)
         others = np.setdiff1d(np.arange(first, len(lines)), at, assume_unique=True)
         rows, places, kept, begin = list[Row](), list[int](), list[int](), 0
         for place, end in zip(others.tolist(), np.searchsorted(at, others).tolist(), strict=True):

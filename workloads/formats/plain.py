@@ -106,8 +106,7 @@ _met: set[str] = set()
 def read_plain(contents: Sequence[bytes]) -> Plain:
     """The rows of those lines that nothing is out of the ordinary in; `chat.read` has to look at the others."""
     with _without_collector():
-        fields, at = _decoded(contents)
-        columns, odd = _columns(fields, len(at))
+        at, columns, odd = _read(contents)  # what was decoded is gone before the collector would go through it
     requests, outcomes = (
         pa.RecordBatch.from_arrays([columns[n] for n in each.names], schema=each) for each in (REQUEST, OUTCOME)
     )
@@ -115,6 +114,11 @@ def read_plain(contents: Sequence[bytes]) -> Plain:
         ordinary = pa.array(~odd)
         at, requests, outcomes = at[~odd], requests.filter(ordinary), outcomes.filter(ordinary)
     return Plain(at, requests, outcomes)
+
+
+def _read(contents: Sequence[bytes]) -> tuple[Array, dict[str, pa.Array], Array]:
+    fields, at = _decoded(contents)
+    return at, *_columns(fields, len(at))
 
 
 @contextmanager
@@ -204,7 +208,8 @@ def _columns(fields: dict[str, Values], lines: int) -> tuple[dict[str, pa.Array]
     usages = fields["usage"]
     columns |= plain_usage.columns(usages, fields["provider"], _costs(fields, odd), odd)
     empty = pc.and_(texts["messages"].is_null(), texts["prompt"].is_null()).to_numpy(zero_copy_only=False)
-    odd |= empty & np.array([usage is None for usage in usages], bool)  # no call, or one in other words
+    if empty.any():
+        odd |= empty & np.array([usage is None for usage in usages], bool)  # no call, or one in other words
     return columns, odd
 
 
