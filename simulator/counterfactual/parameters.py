@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 
 from problems import BackrouteError
 from simulator.counterfactual.kernel import Floats, Ints, Points, Scales, covariance
@@ -266,7 +265,8 @@ class Parameters:
         """Of the cells' covariance, their own sampling variance included; (cells, cells)."""
         prior = covariance(self.scales, self.points, self.points, self.span)
         prior[np.diag_indices_from(prior)] += self.cells.variance
-        found: Floats = cho_solve(cho_factor(prior, lower=True), np.eye(len(prior)))
+        root = np.linalg.inv(np.linalg.cholesky(prior))
+        found: Floats = root.T @ root
         return found
 
     @cached_property

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.special import ndtr, ndtri, stdtrit
 
 from simulator.counterfactual.group import Group, observe
 from simulator.counterfactual.kernel import NEW, Floats, Ints, Points, covariance, new_task_covariance
@@ -18,6 +17,8 @@ LEVELS = np.arange(1.0, 9.01, 0.2)  # log tokens, the grid on which a new task's
 UNKNOWN_WITHIN = Within(1.0, 0.35)
 DIGITS = 10  # of a level and its variance, log tokens
 CERTAIN = 0.5  # a task's share of runaways is never put above this
+# Student's t over the normal, both at 95%, by degrees of freedom.
+T_OVER_NORMAL = {2: 1.7752251826598988, 3: 1.4307433781591157, 4: 1.296070818336436, 5: 1.2250624252005087}
 
 
 @dataclass(frozen=True)
@@ -353,7 +354,7 @@ class Pair:
         k = self.support.independent
         if k >= ENOUGH_TASKS or (self.same and self.source.model):
             return float(np.sqrt(variance))
-        widening = float(stdtrit(max(k, 1) + 1, 0.95) / ndtri(0.95))
+        widening = T_OVER_NORMAL[max(k, 1) + 1]
         family = self._family(self.source) == self._family(self.target)
         between = min(variance, self.params.scales.between_tasks(self.same, family))
         return float(np.sqrt(variance + (widening**2 - 1) * between))
@@ -363,6 +364,8 @@ def _mixture(mean: Floats, sd: float, cap: Floats, share: float, long_cap: Float
     """Mean tokens of a lognormal answer of mean `mean` cut at `cap`, mixed with `share` of answers at the cap."""
     limited, kept = np.isfinite(cap), mean
     if limited.any():
+        from scipy.special import ndtr  # 0.2 s to load, which logs without output caps need not take
+
         cut = np.where(limited, cap, np.inf)
         spread = max(sd, 1e-6)
         with np.errstate(divide="ignore"):

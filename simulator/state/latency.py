@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import yaml
-from scipy.special import ndtri
 
 from router.baselines import uniform
 from simulator.counts import THOUSAND, Array
@@ -102,6 +101,8 @@ def fitted(output_milli: Array, latency_ms: Array, ttft_ms: Array) -> Pace | Non
 
 def durations(expected_us: Array, log_sd: Array, ids: Array, seed: int) -> Array:
     """Int64 microseconds of each call, its own luck included; arms share it, drawn from the request's id."""
+    from scipy.special import ndtri  # 0.2 s to load, which replays without latencies need not take
+
     luck = ndtri(np.clip(uniform(ids, seed * 10_007 + _LOTTERY), 1e-9, 1 - 1e-9))
     return np.asarray(np.rint(expected_us * np.exp(log_sd * luck)), np.int64)
 

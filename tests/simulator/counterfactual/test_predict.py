@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import ndtri, stdtrit
 
 from simulator.counterfactual import TASKS, Parameters, Prediction, predict_output
+from simulator.counterfactual.predict import ENOUGH_TASKS, T_OVER_NORMAL
 
 GPT_4O, MINI, LLAMA, SONNET, HAIKU = (
     "openai/gpt-4o",
@@ -302,3 +304,24 @@ def test_a_prediction_does_not_depend_on_the_threads_of_linear_algebra() -> None
         for threads in ("1", "2")
     }
     assert len(said) == 1, said
+
+
+def test_the_widening_of_few_tasks_is_students_t_over_the_normal() -> None:
+    """k independent tasks leave max(k, 1) + 1 degrees of freedom: 2 for none and for one."""
+    assert {max(k, 1) + 1: stdtrit(max(k, 1) + 1, 0.95) / ndtri(0.95) for k in range(ENOUGH_TASKS)} == T_OVER_NORMAL
+
+
+def test_a_process_that_replays_loads_scipy_only_where_answers_are_capped() -> None:
+    code = (
+        "import sys, simulator.parallel; from simulator.counterfactual import Parameters, predict_output as predict\n"
+    )
+    code += "cut = float(sys.argv[1]); tokens = [8.0, 30.0]; caps = [cut, cut]\n"
+    code += "predict(Parameters.load(), 'openai/gpt-4o', 'x/never-measured', None, tokens, tokens, caps)\n"
+    code += "print('scipy' in sys.modules)"
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", code, cap], cwd=Path(__file__).parents[3], check=True, capture_output=True
+        )
+        for cap in ("nan", "30")
+    ]
+    assert [each.stdout.split() for each in said] == [[b"False"], [b"True"]]
