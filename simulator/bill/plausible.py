@@ -109,6 +109,8 @@ class Doubts:
 
     def add(self, requests: pa.RecordBatch, outcomes: pa.RecordBatch, source: Codes) -> None:
         """Look at one batch; `source` are its models' codes in the index."""
+        if all(outcomes[f"{side}_provenance"].null_count == len(source) for side in ("input", "output")):
+            return
         sides = {side: stated_counts(outcomes, side) for side in ("input", "output")}
         claims = {side: stated.claimed & with_text(requests, outcomes, side) for side, stated in sides.items()}
         if not any(claimed.any() for claimed in claims.values()):

@@ -100,8 +100,8 @@ class Part:
         known = [column is not None and column.is_valid().to_numpy(zero_copy_only=False) for column in counts]
         none = np.zeros(rows, np.int64)
         logged = Counts(
-            np.stack([none if column is None else column.fill_null(0).to_numpy() for column in counts], axis=1),
-            np.stack([np.broadcast_to(each, rows) for each in known], axis=1),
+            np.stack([none if column is None else column.fill_null(0).to_numpy() for column in counts]).T,
+            np.stack([np.broadcast_to(each, rows) for each in known]).T,
             *provenance,
         )
         outcomes = _batch(held, OUTCOMES, rows)

@@ -37,6 +37,13 @@ class Tally:
     baseline: int = 0
     routed: int = 0
 
+    def add(self, requests: int, logged: int, baseline: int, routed: int) -> None:
+        """Add a part."""
+        self.requests += requests
+        self.logged += logged
+        self.baseline += baseline
+        self.routed += routed
+
 
 @dataclass
 class ArmSums:
@@ -268,19 +275,18 @@ class Cells:
             named = np.stack([keys[name][first] for name in names], axis=1).tolist()
             yield from zip(named, zip(*sums, strict=True), strict=True)
 
-        for (rule, model), tally in sliced(("rule", "routed"), tallies):
-            to.by_rule[rule, index.name(model)] = Tally(*tally)
         for (day,), tally in sliced(("day",), tallies):
             to.by_day[None if day == NO_DAY else day] = Tally(*tally)
-        for arm, column, money in (("logged", "logged", logged), ("baseline", "before", before),
-                                   ("routed", "routed", routed)):  # fmt: skip
-            for (model,), (requests, pico) in sliced((column,), (tallies[0], money)):
-                to.model_requests[arm][index.name(model)] = requests
-                to.model_usd[arm][index.name(model)] = pico
-        parts = (tallies[0], before, routed, self.scored[mine], self.score[mine])
-        for (rule, one, two, of_log, task), sums in sliced(("rule", "before", "routed", "logged", "task"), parts):
-            name = Slice(rule, index.name(one), index.name(two), index.name(of_log), task)
-            to.quality.slices[name] = SliceSums(*sums)
+        parts = (*tallies, self.scored[mine], self.score[mine])
+        for (rule, *codes, task), sums in sliced(("rule", "before", "routed", "logged", "task"), parts):
+            one, two, of_log = map(index.name, codes)
+            requests, _, before_usd, routed_usd, scored, score = sums
+            name = Slice(rule, one, two, of_log, task)
+            to.quality.slices[name] = SliceSums(requests, before_usd, routed_usd, scored, score)
+            to.by_rule.setdefault((rule, two), Tally()).add(*sums[:4])
+            for arm, model, pico in zip(to.model_usd, (of_log, one, two), sums[1:4], strict=True):
+                to.model_requests[arm][model] += requests
+                to.model_usd[arm][model] += pico
 
 
 def waterfall(

@@ -26,12 +26,12 @@ def logged_counts(
     Failed calls without usage, and answers from a gateway's own cache, used nothing.
     """
     rows = requests.num_rows
-    milli = np.zeros((rows, len(BUCKETS)), np.int64)
-    known = np.zeros((rows, len(BUCKETS)), bool)
+    milli = np.zeros((rows, len(BUCKETS)), np.int64, order="F")
+    known = np.zeros((rows, len(BUCKETS)), bool, order="F")
     for i, bucket in enumerate(BUCKETS):
-        column = outcomes[bucket]
-        known[:, i] = column.is_valid().to_numpy(zero_copy_only=False)
-        milli[:, i] = column.fill_null(0).to_numpy() * THOUSAND
+        if (column := outcomes[bucket]).null_count < rows:
+            known[:, i] = column.is_valid().to_numpy(zero_copy_only=False)
+            milli[:, i] = column.fill_null(0).to_numpy() * THOUSAND
     stated = [np.asarray(side.any(axis=1)) for side in (known[:, :INPUTS], known[:, INPUTS:])]
     # A provider that states part of a side states all of it: what it leaves out is none.
     known[:, :INPUTS] |= stated[0][:, None]

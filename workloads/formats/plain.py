@@ -284,10 +284,11 @@ def _metas(fields: dict[str, Values], odd: Array) -> pa.Array:
 
 
 def _statuses(values: Values, odd: Array) -> pa.Array:
-    said = pa.array(values, pa.string())
-    found = _mapped(said, lambda status: STATUSES.get(status) if status else "ok", "")
-    odd |= pc.and_(pc.equal(found, ""), said.is_valid()).to_numpy(zero_copy_only=False)
-    return pc.if_else(pc.equal(found, ""), "ok", found)
+    said = pa.array(values, pa.string()).dictionary_encode()
+    known = [STATUSES.get(status) if status else "ok" for status in said.dictionary.to_pylist()]
+    code = said.indices.fill_null(len(known))
+    odd |= np.array([*(status is None for status in known), False])[code.to_numpy()]
+    return pa.array([*known, "ok"], pa.string()).take(code)
 
 
 def _costs(fields: dict[str, Values], odd: Array) -> list[Decimal | None]:
