@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from copy import copy
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from problems import BackrouteError, ProblemLog
 from simulator.decisions import DecisionFile
@@ -115,7 +115,11 @@ def _pass(run: Run, log: Log, engine: Engine | None, *, write: bool) -> None:
     begun = run.folder / "problems.jsonl.partial"  # what a replay that is cut short leaves is the replay before it
     try:
         # Its products are small: threads of linear algebra would wait for each other longer than they work.
-        with threadpool_limits(1, "blas"), _collector_spared(), begun.open("w", encoding="utf-8") as sink:
+        with (
+            _libraries().limit(limits=1, user_api="blas"),
+            _collector_spared(),
+            begun.open("w", encoding="utf-8") as sink,
+        ):
             run.problems = ProblemLog(sink)
             _write(run, _replayed(run, log, engine, write=write))
         begun.replace(run.folder / "problems.jsonl")
@@ -134,6 +138,12 @@ def _pass(run: Run, log: Log, engine: Engine | None, *, write: bool) -> None:
         fix = "rules on meta, model, user_id, has_tools and other flags, or the output cap can decide them"
         raise BackrouteError(log.name, what, effect="no request can be routed", fix=fix)
     run.facts.formats, run.facts.digest = sorted(log.formats), log.digest
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """Those of this process with threads of their own; to look for them takes 2 ms."""
+    return ThreadpoolController()
 
 
 @contextmanager

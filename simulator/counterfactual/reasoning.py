@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from functools import cache
 
 import numpy as np
 
@@ -32,6 +33,7 @@ PATTERNS = (
 )
 
 
+@cache
 def family_of_reasoning(model: str) -> str | None:
     """The reasoning family of a model's name; None where it does not think unasked, "*" for one of no known family."""
     found = next((family for pattern, family in PATTERNS if fnmatchcase(bare(model), pattern)), "")
