@@ -21,7 +21,7 @@ from simulator.arms import Arm, Batch, Choice, Use, use
 from simulator.bill.reconcile import OF_ITS_DAY, Reconciliation
 from simulator.counts import Array
 from simulator.done import Column, Done, Touched, alike
-from simulator.kernel import Folded, Kernel, Plan, decide
+from simulator.kernel import Kernel, Plan, decide
 from simulator.models import NO_MODEL, ModelIndex
 from simulator.money import exact_sum
 from simulator.scenario import Scenario
@@ -184,7 +184,6 @@ class Incremental:
         state = Counter({key: sum_ for key, sum_ in before.items() if not anew or key[0] not in touched.arms})
         for at in _chunks(np.ones_like(touched.rows) if anew else touched.rows):
             batch = part(self._whole, at)
-            by, folded = kernel.slices(batch), Folded(batch, self._index)
             wanted = {LOGGED, 0, *touched.slots} if touched.slots else {}
             used = {number: self._used(kernel, batch, number, columns[number].at(at)) for number in wanted}
             now, then = _at(changes, wanted, at), _at(None if last is None else last.changes, wanted, at)
@@ -197,9 +196,9 @@ class Incremental:
             saved = kernel.cache_saves(batch, arms, now)
             for number in touched.arms if now else ():
                 state.update(kernel.state_sums(batch, number, arms[number], now[number], saved[number]))
+            charged = kernel.charged(batch, arms, saved)
             for number in touched.slots:
-                found = kernel.sums(batch, number, arms[LOGGED], arms[0], arms[number], by, folded, saved)
-                merge(more[number], found)
+                merge(more[number], kernel.sums(number, charged))
             if last is None or anew:
                 continue
             # Where nothing else is new, a rule may have another number.
@@ -210,9 +209,9 @@ class Incremental:
             saved = last.kernel.cache_saves(batch, arms, then)
             for number in touched.arms if then else ():
                 state.subtract(last.kernel.state_sums(batch, number, arms[number], then[number], saved[number]))
+            charged = replace(charged, arms=arms, saved=saved)
             for number in touched.slots:
-                found = last.kernel.sums(batch, number, arms[LOGGED], arms[0], arms[number], by, folded, saved)
-                merge(gone[number], found)
+                merge(gone[number], last.kernel.sums(number, charged))
         if last is None:
             return more, state
         sums: list[Sums] = pickle.loads(pickle.dumps(last.sums))

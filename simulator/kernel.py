@@ -124,7 +124,7 @@ class Kernel:
         }
         every = {LOGGED: logged} | dict(enumerate(arms))
         saved = self.cache_saves(batch, every, changes)
-        replayed = Replayed(self._partial(batch, logged, arms, decided, saved), rows)
+        replayed = Replayed(self._partial(self.charged(batch, every, saved), decided), rows)
         for number, change in changes.items():
             replayed.partial.state.update(self.state_sums(batch, number, every[number], change, saved.get(number)))
         return replayed
@@ -196,20 +196,11 @@ class Kernel:
             sums[number, "waits"] = int((change.waits & chat).sum())
         return sums
 
-    def sums(
-        self,
-        batch: Batch,
-        number: int,
-        logged: Arm,
-        baseline: Arm,
-        routed: Arm,
-        by: Slices,
-        folded: Folded,
-        saved: Mapping[int, Int64s],
-    ) -> Sums:
-        """What one scenario's arm comes to; `saved` by caches that are simulated, see `cache_saves`."""
-        scenario = self._plan.scenarios[number]
-        found = compared(by, logged, baseline, routed, folded.at(scenario))
+    def sums(self, number: int, of: Charged) -> Sums:
+        """What one scenario's arm comes to."""
+        batch, by, scenario = of.batch, of.by, self._plan.scenarios[number]
+        logged, baseline, routed, saved = of.arms[LOGGED], of.arms[0], of.arms[number], of.saved
+        found = compared(by, logged, baseline, routed, of.folded.at(scenario))
         if batch.logged.cached and scenario.state.caches is None:
             rows, several = comparable(by, logged, baseline, routed), len(scenario.router.rules) > 1
             kept, lost = self._caches(batch, number, routed)
@@ -241,31 +232,45 @@ class Kernel:
         stays = batch.passes | self._index.same(batch.source, arm.model)
         return effects(charge, arm.counts, batch.logged, arm.model, stays, self._index)
 
-    def slices(self, batch: Batch) -> Slices:
-        """What the sums of a batch are sliced by."""
-        return Slices.of(batch, self._index, self._pairs)
+    def charged(self, batch: Batch, arms: Mapping[int, Arm], saved: Mapping[int, Int64s]) -> Charged:
+        """A batch with its arms, ready to be summed."""
+        by = Slices.of(batch, self._index, self._pairs)
+        return Charged(batch, arms, saved, by, Folded(batch, self._index))
 
-    def _partial(
-        self,
-        batch: Batch,
-        logged: Arm,
-        arms: list[Arm],
-        decided: list[Decisions],
-        saved: Mapping[int, Int64s],
-    ) -> Partial:
+    def _partial(self, of: Charged, decided: list[Decisions]) -> Partial:
         """The sums of one batch under its arms."""
-        by, folded, first = self.slices(batch), Folded(batch, self._index), self._plan.scenarios[0]
-        sums = [self.sums(batch, number, logged, arms[0], arm, by, folded, saved) for number, arm in enumerate(arms)]
+        batch, first, logged = of.batch, self._plan.scenarios[0], of.arms[LOGGED]
+        numbers = range(len(self._plan.scenarios))
+        sums = [self.sums(number, of) for number in numbers]
         # What was logged stays what it was, whatever cache its arm is compared with.
         observed = logged if self._changes is None else self.logged(batch)
         facts = LogFacts.of(batch, observed, self._index, self._plan.doubts)
-        facts.decided(observed, arms)
+        facts.decided(observed, [of.arms[number] for number in numbers])
         facts.compared_pico = exact_sum(logged.total[logged.priced])
         bill = Reconciliation.of(batch, self._index, first.book)
         slow: Counter[str] = Counter()
         for decisions in decided:
             slow.update(decisions.seconds)
         return Partial(sums, facts, bill, slow)
+
+
+@dataclass(frozen=True)
+class Charged:
+    """A batch with its arms charged, and what their sums go by.
+
+    Args:
+        batch: the requests.
+        arms: by scenario number, and the one that happened by LOGGED.
+        saved: by caches that are simulated, see `Kernel.cache_saves`.
+        by: what the sums are sliced by.
+        folded: what the arms would cost without cache.
+    """
+
+    batch: Batch
+    arms: Mapping[int, Arm]
+    saved: Mapping[int, Int64s]
+    by: Slices
+    folded: Folded
 
 
 class Folded:

@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 
 from pricing.fast_counts import forecast
-from simulator.bill.plausible import Doubts, Group, Side
 from simulator.engines import Engine
+from simulator.evidence import Evidence
 from simulator.kernel import Kernel, Plan, Replayed
 from simulator.models import ModelIndex
 from simulator.prepared import Prepared
@@ -32,20 +32,10 @@ from simulator.stored.memory import nbytes_of
 from simulator.stored.parts import Origin, Part, without_texts, write_part
 from simulator.stored.told import Told
 from simulator.sums.merge import merge
-from simulator.usage.observed import Observed
-from simulator.usage.sample import id_hashes
 from workloads import Log
 from workloads.blocks import Block, BlockIds, RowGroups, read_block
 
 BATCH_ROWS = 32_768  # of short requests a block holds more
-
-
-@dataclass
-class Evidence:
-    """What a part shows of its models' answers, and of counts that cannot be true."""
-
-    observed: Observed = field(default_factory=Observed)
-    doubts: dict[tuple[Group, str], Side] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -129,9 +119,7 @@ def read_blocks(
         else:
             read_here(number)
     gathering.end()
-    doubts = Doubts(index.book, index)
-    doubts.sides = evidence.doubts
-    return Found(parts, nbytes, evidence.observed, doubts.found(), told)
+    return Found(parts, nbytes, evidence.observed, evidence.doubts(index), told)
 
 
 def read_part(task: ReadTask) -> Read | None:
@@ -157,19 +145,16 @@ def write_block(
     origin: Origin | None = None,
 ) -> Written:
     """Write a block's rows in parts, observed, and asked what scenarios ask of texts: no other need be written."""
-    observed, doubts = Observed(), Doubts(index.book, index)
-    parts, nbytes = list[Part](), 0
+    evidence, parts, nbytes = Evidence(), list[Part](), 0
     for first in range(0, requests.num_rows, BATCH_ROWS):
         some, their = requests.slice(first, BATCH_ROWS), outcomes.slice(first, BATCH_ROWS)
         batch = replace(Prepared.batch(some, their, index), made=Made(folder, f"{stem}-{len(parts)}"))
-        observed.add(batch.logged, batch.source, batch.task, batch.cap, id_hashes(some["request_id"]), index)
-        observed.cached_input.add(some, batch.logged, batch.passes)
-        doubts.add(some, their, batch.source)
+        evidence.add(batch, their, index)
         asked = ask(batch, scenarios, index)
         parts.append(write_part(batch, their, replace(origin, first=first) if origin and asked else None))
         nbytes += some.select(without_texts(some.schema)).nbytes + nbytes_of(batch)
     models = [(model, provider) for model, provider, _ in index.logged()]
-    return Written(parts, nbytes, models, Evidence(observed, doubts.sides))
+    return Written(parts, nbytes, models, evidence)
 
 
 class Parts:

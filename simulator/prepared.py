@@ -16,7 +16,7 @@ from pricing import PriceBook
 from pricing.fast_counts import forecast
 from problems import BackrouteError, ProblemLog
 from simulator.arms import Batch
-from simulator.bill.plausible import Doubts
+from simulator.evidence import Evidence
 from simulator.incremental import Incremental
 from simulator.models import ModelIndex
 from simulator.scenario import Scenario
@@ -29,8 +29,6 @@ from simulator.stored.together import Together
 from simulator.stored.told import Told
 from simulator.usage.counted import CountedInput
 from simulator.usage.logged import logged_counts
-from simulator.usage.observed import Observed
-from simulator.usage.sample import id_hashes
 from workloads import Log
 from workloads.checked import DamagedError
 from workloads.store import Store, discard, store_of
@@ -222,21 +220,17 @@ def _read(
 
 
 def _read_here(log: Log, index: ModelIndex, told: Told, holding: Holding) -> tuple[Found, list[Batch] | None]:
-    observed, doubts = Observed(), Doubts(index.book, index)
-    size = _size(log)
+    evidence, size = Evidence(), _size(log)
     try:
         for requests, outcomes in log.batches(problems=told):
             forecast.reads(requests.nbytes + outcomes.nbytes, of=size)
             batch = Prepared.batch(requests, outcomes, index)
-            keys = id_hashes(requests["request_id"])
-            observed.add(batch.logged, batch.source, batch.task, batch.cap, keys, index)
-            observed.cached_input.add(requests, batch.logged, batch.passes)
-            doubts.add(requests, outcomes, batch.source)
+            evidence.add(batch, outcomes, index)
             holding.add(batch, outcomes)
         parts, held = holding.end()
     finally:
         holding.stop()
-    return Found(parts, holding.nbytes, observed, doubts.found(), told), held
+    return Found(parts, holding.nbytes, evidence.observed, evidence.doubts(index), told), held
 
 
 def _size(log: Log) -> int:

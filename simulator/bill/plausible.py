@@ -101,28 +101,32 @@ class Doubts:
     """Gathers the evidence batch by batch, and says which counts to doubt.
 
     Only counts that pass for the provider's are looked at; a log that says "estimated" is honest.
+
+    Args:
+        book, index: of the run.
+        sides: the evidence, which is added to; parts of a log merge by key.
     """
 
-    def __init__(self, book: PriceBook, index: ModelIndex) -> None:
+    def __init__(self, book: PriceBook, index: ModelIndex, sides: dict[tuple[Group, str], Side] | None = None) -> None:
         self._book, self._index = book, index
-        self.sides: dict[tuple[Group, str], Side] = {}  # the evidence: parts of a log merge by key
+        self._sides = {} if sides is None else sides
 
-    def add(self, requests: pa.RecordBatch, outcomes: pa.RecordBatch, source: Codes) -> None:
-        """Look at one batch; `source` are its models' codes in the index."""
+    def add(self, requests: pa.RecordBatch, outcomes: pa.RecordBatch, source: Codes, keys: Array | None = None) -> None:
+        """Look at one batch: `source` are its models' codes in the index, `keys` its `id_hashes`, where known."""
         if all(outcomes[f"{side}_provenance"].null_count == len(source) for side in ("input", "output")):
             return
         sides = {side: stated_counts(outcomes, side) for side in ("input", "output")}
         claims = {side: stated.claimed & with_text(requests, outcomes, side) for side, stated in sides.items()}
         if not any(claimed.any() for claimed in claims.values()):
             return
-        hashes = id_hashes(requests["request_id"])
+        hashes = id_hashes(requests["request_id"]) if keys is None else keys
         for group, code, here in groups(requests, source):
             name = self._index.name(code)
             for side, stated in sides.items():
                 rows = here[claims[side][here]]
                 if not len(rows):
                     continue
-                held = self.sides.setdefault((group, side), Side())
+                held = self._sides.setdefault((group, side), Side())
                 for kind, fits in certain(requests, outcomes, side, stated.tokens, rows, name, self._book).items():
                     held.seen[kind] += len(rows)
                     held.impossible[kind] += len(fits)
@@ -136,7 +140,7 @@ class Doubts:
         """Every doubt, by model, source and side."""
         return [
             Doubt(*group, side, kind, words, rows, looked_at, of, constant, shown)
-            for (group, side), held in sorted(self.sides.items(), key=lambda item: str(item[0]))
+            for (group, side), held in sorted(self._sides.items(), key=lambda item: str(item[0]))
             for kind, words, rows, looked_at, of, constant, shown in self._of(side, held)
         ]
 
