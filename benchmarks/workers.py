@@ -24,6 +24,10 @@ from typing import Any
 from benchmarks.texts import write_log
 
 ROOT = Path(__file__).parents[1]
+# Python keeps compiled modules, as an installed package has them, whatever the environment of the benchmark says.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {
+    "PYTHONPATH": str(ROOT)
+}
 RUN = """
 import hashlib, json, resource, sys, time
 from pricing import PriceBook
@@ -46,12 +50,11 @@ if __name__ == "__main__":
 
 def replayed(log: Path, options: dict[str, Any]) -> dict[str, Any]:
     """One replay in a process of its own: seconds by the clock and of cores, and a digest of its summary."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "run.py"  # a file, which the spawned workers import again
         script.write_text(RUN, "utf-8")
         command = [sys.executable, str(script), str(log), json.dumps(options)]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment, cwd=ROOT)
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=ENVIRONMENT, cwd=ROOT)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
@@ -64,8 +67,7 @@ def cluster(folder: Path, threads: Sequence[int]) -> Iterator[tuple[str, list[su
     with tempfile.TemporaryDirectory(dir=folder) as held:
         file = Path(held) / "scheduler.json"
         named = ["--scheduler-file", str(file), "--no-dashboard", "--host", "127.0.0.1"]
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment}
+        quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": ENVIRONMENT}
 
         def start(what: str, *said: str) -> subprocess.Popen[bytes]:
             command = [sys.executable, "-m", f"distributed.cli.dask_{what}", *named, *said]

@@ -114,9 +114,7 @@ class Counts:
             return self.milli[:, 0].copy()
         return np.asarray(self.milli[:, :INPUTS].sum(axis=1))
 
-    def provenance(self) -> pa.Array:
+    def provenance(self) -> pa.DictionaryArray:
         """Per request, the weaker of the two sides' provenances; null where neither is known."""
         worst = np.maximum(self.input_provenance, self.output_provenance)
-        return pa.DictionaryArray.from_arrays(
-            pa.array(worst, pa.int8(), mask=worst == UNKNOWN), pa.array(PROVENANCES)
-        ).cast(pa.string())
+        return pa.DictionaryArray.from_arrays(pa.array(worst, pa.int8(), mask=worst == UNKNOWN), pa.array(PROVENANCES))

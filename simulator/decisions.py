@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from simulator.arms import PASSED_THROUGH, Arm
@@ -20,11 +22,14 @@ ARMS = ("logged", "baseline", "routed")
 def decision_rows(
     requests: pa.RecordBatch, index: ModelIndex, logged: Arm, baseline: Arm, routed: Arm, scenario: Scenario
 ) -> pa.Table:
-    """One row per request in CONTRACTS' columns; tokens are float64, money int64 picodollars, unknown is null."""
+    """One row per request in CONTRACTS' columns; tokens are float64, money int64 picodollars, unknown is null.
+
+    Names of models, rules and provenances are dictionaries here, and strings in the file.
+    """
     columns: dict[str, pa.Array] = {name: requests[name] for name in ("request_id", "session_id", "arrived_at")}
     columns["rule"] = rule_names(routed, scenario)
     for name, arm in zip(ARMS, (logged, baseline, routed), strict=True):
-        columns[f"{name}_model"] = index.column(arm.model).cast(pa.string())
+        columns[f"{name}_model"] = index.column(arm.model)
         columns |= {f"{name}_{bucket}": tokens for bucket, tokens in arm.counts.tokens().items()}
         columns[f"{name}_usd_pico"] = pa.array(arm.total, mask=~arm.priced)
         columns[f"{name}_feasible"] = pa.array(arm.feasible)
@@ -45,7 +50,8 @@ class DecisionFile:
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._path, self._begun = path, path.with_name(f"{path.name}.partial")
         repeated = [name for name in schema.names if name not in IDS]
-        self._writer = pq.ParquetWriter(self._begun, schema, compression="zstd", use_dictionary=repeated)
+        options: dict[str, Any] = {"use_dictionary": repeated, "store_schema": False}  # strings, to who reads it
+        self._writer = pq.ParquetWriter(self._begun, schema, compression="zstd", **options)
         self._waiting: list[pa.Table] = []
         self._rows = 0
 
@@ -61,7 +67,8 @@ class DecisionFile:
             self._waiting, self._rows = [held.slice(whole)], held.num_rows - whole
 
     def _write(self, rows: pa.Table) -> None:
-        self._writer.write_table(rows.combine_chunks(), row_group_size=GROUP)
+        columns = [_as_met(each) if pa.types.is_dictionary(each.type) else each for each in rows.columns]
+        self._writer.write_table(pa.table(columns, rows.schema).combine_chunks(), row_group_size=GROUP)
 
     def __enter__(self) -> DecisionFile:
         return self
@@ -76,9 +83,16 @@ class DecisionFile:
             self._begun.unlink()
 
 
-def rule_names(arm: Arm, scenario: Scenario) -> pa.Array:
+def _as_met(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    """The same names in the order in which the rows have them, whatever batches they came in."""
+    held = column.combine_chunks()
+    met = pc.unique(held.indices).drop_null()
+    codes = pc.index_in(held.indices, met, skip_nulls=True).cast(held.type.index_type)
+    return pa.DictionaryArray.from_arrays(codes, held.dictionary.take(met))
+
+
+def rule_names(arm: Arm, scenario: Scenario) -> pa.DictionaryArray:
     """The name of the rule that decided each request; null where none could."""
     names = [rule.name for rule in scenario.router.rules]
-    return pa.array([*names, PASSED_THROUGH]).take(
-        pa.array(np.where(arm.rule == -2, len(names), arm.rule), mask=arm.rule == -1)
-    )
+    codes = pa.array(np.where(arm.rule == -2, len(names), arm.rule), pa.int32(), mask=arm.rule == -1)
+    return pa.DictionaryArray.from_arrays(codes, pa.array([*names, PASSED_THROUGH]))

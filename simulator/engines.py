@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-import gc
+import asyncio
 import logging
 import multiprocessing
-import os
+import pickle
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
 
 from problems import BackrouteError
+from simulator.process import begin, given_to_workers, on_one_core
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+Packed = tuple[int, bytes]  # how many bytes it was before
 
 AHEAD = 2  # tasks a worker has waiting, so that none idles and few results are held
 DONE = 16  # results that may wait for the one before them, beside those being made
+ANSWERS = 3  # seconds that a Dask worker may take to answer this process
 ATTEMPTS = 3  # a task whose worker died so often would kill any
 WORTH = 16  # tasks: a process takes about 3 s of a core to start, which one needs for ten blocks read and replayed
-# What numpy's builds and fastokens take their threads from, when they are loaded; and whether Arrow's allocator hands
-# free memory back, which a worker asks for again with its next block: half a µs a request.
-SETTINGS = {
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "FASTOKENS_BPE_THREADS": "1",
-    "MIMALLOC_PURGE_DELAY": "-1",
-}
 
 log = logging.getLogger("backroute")
 
@@ -123,9 +116,9 @@ class Pool:
     def _submit(self, function: Callable[[Task], Result], task: Task) -> Future[Result]:
         if self._pool is None:
             spawn = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.workers - 1, mp_context=spawn, initializer=_begin)
+            self._pool = ProcessPoolExecutor(self.workers - 1, mp_context=spawn, initializer=begin)
         try:
-            with _settings():  # the first task starts the processes
+            with given_to_workers():  # the first task starts the processes
                 return self._pool.submit(function, task)
         except BrokenProcessPool as error:  # told by the result, like a death in the task itself
             future: Future[Result] = Future()
@@ -160,27 +153,6 @@ def _here(function: Callable[[Task], Result], task: Task) -> _Asked:
     return _Asked(task, future)
 
 
-@contextmanager
-def _settings() -> Iterator[None]:
-    """Processes started now have SETTINGS: each counts on one core, and keeps the memory that it freed."""
-    before = {name: os.environ.get(name) for name in SETTINGS}
-    os.environ.update(SETTINGS)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-def _begin() -> None:
-    """What a worker does once, when it has imported everything."""
-    pa.set_cpu_count(1)
-    gc.freeze()  # which lasts as long as the process: the collector need not go through it time and again
-
-
 class Dask:
     """A Dask cluster, by its scheduler's address; Dask itself repeats the tasks of a worker that died.
 
@@ -200,11 +172,13 @@ class Dask:
             fix = "pip install 'backroute[dask]'"
             raise BackrouteError("engine", "Dask's distributed is not installed", fix=fix) from error
         try:
-            self._client: Any = distributed.Client(scheduler, timeout="10s", set_as_default=False)  # type: ignore[no-untyped-call]
+            client: Any = distributed.Client(scheduler, timeout="10s", set_as_default=False)  # type: ignore[no-untyped-call]
         except (OSError, ValueError) as error:
             fix = "start one: `dask scheduler`, then `dask worker ADDRESS` on each machine"
             raise BackrouteError("--scheduler", f"no Dask scheduler answers ({scheduler})", fix=fix) from error
-        self.workers = max(len(self._client.nthreads()), 1)  # type: ignore[no-untyped-call]
+        self._client, addresses = client, list(client.nthreads())
+        self.workers = max(len(addresses), 1)
+        client.direct_to_workers = client.sync(_answer, client, addresses)
 
     def suits(self, tasks: int) -> bool:  # noqa: ARG002 - a cluster that was asked for is used
         """See `Engine.suits`."""
@@ -218,26 +192,58 @@ class Dask:
 
     def _results(self, function: Callable[[Task], Result], left: deque[Task], asked: deque[Any]) -> Iterator[Result]:
         while asked:
-            yield asked.popleft().result()
+            result: Result = _unpacked(asked.popleft().result())
+            yield result
             self._ask(function, left, asked)
 
     def _ask(self, function: Callable[[Any], Any], left: deque[Any], asked: deque[Any]) -> None:
         while left and len(asked) < self.workers * AHEAD + DONE:
-            asked.append(self._client.submit(_in_turn, function, left.popleft(), pure=False))
+            # As bytes, and a function of Python's own: the scheduler unpickles what it hands on, and would load all of
+            # Backroute for it, or fail where it has none.
+            call = pickle.dumps(_Call(function, left.popleft()))
+            asked.append(self._client.submit(pickle.loads, call, pure=False))
 
     def close(self) -> None:
         """See `Engine.close`."""
         self._client.close()
 
 
+async def _answer(client: Any, addresses: Sequence[str]) -> bool:
+    """Whether all these workers answer this process, so that their results need not go through the scheduler."""
+    asked = (asyncio.wait_for(client.rpc(address).identity(), ANSWERS) for address in addresses)
+    said = await asyncio.gather(*asked, return_exceptions=True)
+    return not any(isinstance(each, BaseException) for each in said)
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A task for a Dask worker; to unpickle it is to do it, and gives the packed result."""
+
+    function: Callable[[Any], Any]
+    task: Any
+
+    def __reduce__(self) -> tuple[Callable[..., Packed], tuple[Any, ...]]:
+        return _in_turn, (self.function, self.task)
+
+
 _TURN = threading.Lock()
 
 
-def _in_turn(function: Callable[[Task], Result], task: Task) -> Result:
+def _in_turn(function: Callable[[Task], Result], task: Task) -> Packed:
     """One task after the other in a Dask worker of many threads: what a process keeps between tasks is not shared."""
-    with _TURN:
-        os.environ.setdefault("FASTOKENS_BPE_THREADS", "1")
-        return function(task)
+    with _TURN, on_one_core():
+        return _packed(function(task))
+
+
+def _packed(result: object) -> Packed:
+    """A result as bytes: a fifth of them, which take less to pack than the rest to send."""
+    said = pickle.dumps(result, pickle.HIGHEST_PROTOCOL)
+    return len(said), pa.compress(said, "lz4_raw", asbytes=True)
+
+
+def _unpacked(packed: Packed) -> Any:
+    size, held = packed
+    return pickle.loads(pa.decompress(held, size, "lz4_raw"))
 
 
 def engine_of(name: str, workers: int, scheduler: str | None) -> Engine | None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from copy import copy
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
-
-from threadpoolctl import ThreadpoolController
 
 from problems import BackrouteError, ProblemLog
 from simulator.decisions import DecisionFile
@@ -23,6 +20,7 @@ from simulator.kernel import Kernel, Plan, Replayed
 from simulator.models import ModelIndex
 from simulator.parallel import Parts, read_blocks
 from simulator.prepared import Prepared, prepare, unless_damaged
+from simulator.process import replaying
 from simulator.result import ReplayResult, Run
 from simulator.scenario import Scenario
 from simulator.state.pieces import Gather
@@ -114,12 +112,7 @@ def _agree(scenarios: tuple[Scenario, ...], sample_rate: float) -> None:
 def _pass(run: Run, log: Log, engine: Engine | None, *, write: bool) -> None:
     begun = run.folder / "problems.jsonl.partial"  # what a replay that is cut short leaves is the replay before it
     try:
-        # Its products are small: threads of linear algebra would wait for each other longer than they work.
-        with (
-            _libraries().limit(limits=1, user_api="blas"),
-            _collector_spared(),
-            begun.open("w", encoding="utf-8") as sink,
-        ):
+        with replaying(), begun.open("w", encoding="utf-8") as sink:
             run.problems = ProblemLog(sink)
             _write(run, _replayed(run, log, engine, write=write))
         begun.replace(run.folder / "problems.jsonl")
@@ -138,25 +131,6 @@ def _pass(run: Run, log: Log, engine: Engine | None, *, write: bool) -> None:
         fix = "rules on meta, model, user_id, has_tools and other flags, or the output cap can decide them"
         raise BackrouteError(log.name, what, effect="no request can be routed", fix=fix)
     run.facts.formats, run.facts.digest = sorted(log.formats), log.digest
-
-
-@cache
-def _libraries() -> ThreadpoolController:
-    """Those of this process with threads of their own; to look for them takes 2 ms."""
-    return ThreadpoolController()
-
-
-@contextmanager
-def _collector_spared() -> Iterator[None]:
-    """What is there before outlives a replay, so the collector need not go through it time and again."""
-    own = not gc.get_freeze_count()
-    if own:
-        gc.freeze()
-    try:
-        yield
-    finally:
-        if own:
-            gc.unfreeze()
 
 
 def _write(run: Run, parts: Iterator[Replayed], *, add: bool = True) -> None:

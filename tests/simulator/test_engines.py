@@ -1,8 +1,11 @@
 """Any engine gives the same results; a dead worker's batch is done again."""
 
+import asyncio
 import json
 import logging
+import pickle
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -187,6 +190,41 @@ def test_a_dask_cluster_gives_what_one_process_gives_even_if_a_worker_is_killed(
         killer.join()
         assert workers[0].poll() is not None
     alike(replayed(log_file, book, tmp_path / "alone"), after)
+
+
+@pytest.mark.parametrize(
+    ("answers", "direct"), [([0, 0], True), ([0, OSError("no route")], False), ([0, 9], False), ([], True)]
+)
+def test_results_come_from_the_workers_themselves_only_if_all_of_them_answer(
+    answers: list[float | OSError], direct: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer is the seconds that it takes, or why there is none."""
+    monkeypatch.setattr(engines, "ANSWERS", 0.2)
+
+    class Worker:
+        def __init__(self, answer: float | OSError) -> None:
+            self.answer = answer
+
+        async def identity(self) -> None:
+            if isinstance(self.answer, OSError):
+                raise self.answer
+            await asyncio.sleep(self.answer)
+
+    class Client:
+        def rpc(self, address: str) -> Worker:
+            return Worker(answers[int(address)])
+
+    assert asyncio.run(engines._answer(Client(), [str(number) for number in range(len(answers))])) is direct
+
+
+def test_a_scheduler_that_hands_a_task_on_needs_no_backroute_and_takes_no_part_in_it(tmp_path: Path) -> None:
+    """What it unpickles names only a function of Python's own and bytes; unpickling these is the work."""
+    call = pickle.dumps(engines._Call(told, Counted(7, [])))
+    code = "import pickle, sys; f, b = pickle.load(sys.stdin.buffer); print(f.__name__, 'simulator' in sys.modules)"
+    asked = pickle.dumps((pickle.loads, call))
+    said = subprocess.run([sys.executable, "-c", code], input=asked, capture_output=True, check=True, cwd=tmp_path)
+    assert said.stdout == b"loads False\n"
+    assert engines._unpacked(pickle.loads(call)) == 7
 
 
 def kill_when(folder: Path, worker: subprocess.Popen[bytes]) -> None:
