@@ -21,9 +21,9 @@ def command(folders: tuple[Path, ...], chart: Path | None, shape: str) -> None:
     Says so where the runs replay different logs or prices, and so do not compare.
     """
     from backroute.options import emit
-    from backroute.report import read_summary
     from problems import BackrouteError
     from reports.side_by_side import best, comparison_rows, doubts
+    from simulator.summary_file import read_summary
 
     if len(folders) < 2:
         raise BackrouteError("compare", "one folder has nothing beside it", fix="give two or more --out folders")

@@ -36,11 +36,11 @@ OUTPUTS = {"as logged, copied": "copied", "your own ratios": "by ratio"}
 @click.option("--format", "shape", type=click.Choice(["table", "json"]), default="table", help="How to print. [table]")
 def command(folder: Path, request_id: str, log: tuple[str, ...], overlay: tuple[Path, ...], shape: str) -> None:
     """Say of one request in FOLDER which rule fired and why, and show what each arm was charged, bucket by bucket."""
-    from backroute.report import read_summary
     from pricing import PriceBook
     from reports.headline import caches
     from router import load_rules
     from simulator.explain import AS_LOGGED, explain
+    from simulator.summary_file import read_summary
 
     summary: Any = read_summary(folder)
     as_of = str(summary["manifest"]["prices_as_of"])

@@ -59,8 +59,8 @@ def command(
     Writes pairs.parquet, and the verdict into summary.json and report.html. Exits with 4 where a provider failed or the
     cap was reached.
     """
-    from backroute.report import read_summary
     from router.providers import provider
+    from simulator.summary_file import read_summary
     from workloads import read_log
 
     cap = _picodollars(max_usd)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from problems import BackrouteError
+from workloads.decoding import NOT_JSON
 
 _NUMBER = r"-?\$?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?"
 _FIELD = re.compile(r'"(?:final_)?answer"\s*:\s*(?:"((?:[^"\\]|\\.)*)"|(' + _NUMBER + "))", re.IGNORECASE)
@@ -35,7 +36,7 @@ def read_gold(path: Path) -> dict[str, str]:
         where, fix = f"{path}:{number}", 'give {"request_id": "r1", "gold": "42"} on each line'
         try:
             row: Any = msgspec.json.decode(line)
-        except msgspec.DecodeError as error:
+        except NOT_JSON as error:
             raise BackrouteError(where, f"not JSON ({error})", fix=fix) from error
         name, gold = (row.get("request_id"), row.get("gold")) if isinstance(row, dict) else (None, None)
         if not isinstance(name, str) or isinstance(gold, bool) or not isinstance(gold, str | int | float):

@@ -5,18 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Annotated, Any, TypeVar
 
 import msgspec
 
 from problems import BackrouteError
+from simulator.money import PICO
 from workloads import BUCKETS
+from workloads.counts import MOST_TOKENS, MOST_USD
+from workloads.decoding import NOT_JSON
 from workloads.usage import Usage
 
 try:
     import fcntl
 except ImportError:  # Windows: two runs at once on one folder are then not kept apart
     fcntl = None  # type: ignore[assignment]
+
+
+T = TypeVar("T")
+Pico = Annotated[int, msgspec.Meta(ge=0, le=MOST_USD * PICO)]
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -36,11 +43,11 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     call: str
-    usd_pico: int
+    usd_pico: Pico
     text: str | None = None
     model: str | None = None
     finish_reason: str | None = None
-    usage: dict[str, int] = {}
+    usage: dict[str, Annotated[int, msgspec.Meta(ge=0, le=MOST_TOKENS)]] = {}
     latency_ms: float | None = None
     request_id: str | None = None
     refused: int | None = None
@@ -51,7 +58,7 @@ class Sent(msgspec.Struct, frozen=True):
     """A call about to be sent: the most it can cost, and where it goes."""
 
     call: str
-    held_pico: int
+    held_pico: Pico
     model: str
     at: str
 
@@ -141,10 +148,10 @@ class Journal:
         for number, line in enumerate(lines, 2):
             record = self._decoded(number, line)
             if "sent" in record:
-                sent = msgspec.convert(record["sent"], Sent)
+                sent = self._held(number, record["sent"], Sent)
                 waiting[sent.call] = waiting.get(sent.call, 0) + sent.held_pico
                 continue
-            outcome = msgspec.convert(record["ended"], Outcome)
+            outcome = self._held(number, record["ended"], Outcome)
             waiting.pop(outcome.call, None)
             self.spent += outcome.usd_pico
             if outcome.fault is None:
@@ -152,17 +159,24 @@ class Journal:
         self.lost = set(waiting)
         self.spent += sum(waiting.values())
 
+    def _held(self, number: int, record: Any, kind: type[T]) -> T:
+        try:
+            return msgspec.convert(record, kind)
+        except msgspec.ValidationError as error:
+            raise self._strange(number, f": {error}") from None
+
     def _decoded(self, number: int, line: bytes) -> dict[str, Any]:
         try:
             record = msgspec.json.decode(line)
-        except msgspec.DecodeError:
+        except NOT_JSON:
             record = None
         if not isinstance(record, dict) or len(record) != 1 or not record.keys() <= {"header", "sent", "ended"}:
-            where = f"{self.path}:{number}"
-            raise BackrouteError(
-                where, "not a line of a journal", fix="restore the file, or move it away to start anew"
-            )
+            raise self._strange(number)
         return record
+
+    def _strange(self, number: int, why: str = "") -> BackrouteError:
+        fix = "restore the file, or move it away to start anew"
+        return BackrouteError(f"{self.path}:{number}", f"not a line of a journal{why}", fix=fix)
 
     def _same(self, begun: Any, header: dict[str, Any]) -> None:
         begun = begun if isinstance(begun, dict) else {}

@@ -109,7 +109,7 @@ def read_verdict(text: str) -> str | None:
     bare = re.sub(r"^```(?:json)?\s*|\s*```$", "", text.strip())
     try:
         said = msgspec.json.decode(bare, type=_Said)
-    except (msgspec.DecodeError, UnicodeEncodeError):
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return None
     return said.winner if said.winner in ("A", "B", "tie") else None
 

@@ -17,6 +17,7 @@ from simulator.arms import logged_arm
 from simulator.models import ModelIndex
 from simulator.prepared import Prepared
 from workloads import BUCKETS, read_log
+from workloads.decoding import NOT_JSON
 from workloads.sources import numbered_lines, open_source
 
 LINES = 8_192
@@ -91,7 +92,7 @@ def _read(
     for line in lines:
         try:
             records.append(msgspec.json.decode(line))
-        except msgspec.DecodeError:
+        except NOT_JSON:
             records.append(None)  # the reader says what is wrong with it
             continue
         try:

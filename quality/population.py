@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pricing import PriceBook
 from problems import BackrouteError
 from simulator.arms import PASSED_THROUGH
+from simulator.decisions import NAME, read_decisions
 from simulator.money import PICO
 from workloads import Log
 
@@ -121,11 +121,8 @@ def read_population(
     Raises:
         BackrouteError: another log, or no decisions in the folder.
     """
-    path = folder / "decisions.parquet"
-    if not path.exists():
-        raise BackrouteError(str(folder), "no decisions.parquet in it", fix="give the --out folder of a replay")
-    decisions = pq.read_table(path, columns=list(COLUMNS)).combine_chunks()
-    reasons, held = _what_the_log_holds(log, digest, decisions, path)
+    decisions = read_decisions(folder, COLUMNS).combine_chunks()
+    reasons, held = _what_the_log_holds(log, digest, decisions, folder / NAME)
     moved = _moved(decisions, book)
     if gold is not None:
         wanted = pc.is_in(decisions["request_id"], value_set=pa.array(list(gold), pa.string()))
@@ -157,7 +154,7 @@ def read_requests(
 ) -> dict[int, Request]:
     """The drawn requests with their text, by row."""
     wanted, found, start = np.array(sorted(set(rows)), np.int64), dict[int, Request](), 0
-    costs = pq.read_table(folder / "decisions.parquet", columns=["baseline_usd_pico"])["baseline_usd_pico"]
+    costs = read_decisions(folder, ["baseline_usd_pico"])["baseline_usd_pico"]
     for requests, outcomes in log.batches():
         within = wanted[(wanted >= start) & (wanted < start + requests.num_rows)]
         for row in within.tolist():

@@ -4,8 +4,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from problems import BackrouteError
 from reports.summary import Summary
+from simulator.decisions import read_decisions
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -67,7 +67,7 @@ def requests(folder: Path) -> "pa.Table":
     Raises:
         BackrouteError: there is none.
     """
-    rows = decisions(folder)
+    rows = read_decisions(folder)
     for at, name in reversed(list(enumerate(rows.column_names))):
         if name.endswith("_usd_pico"):
             rows = rows.add_column(at + 1, name.removesuffix("_pico"), dollars(rows[name]))
@@ -85,23 +85,3 @@ def dollars(pico: "pa.ChunkedArray") -> "pa.ChunkedArray":
         for part in pico.cast(pa.decimal128(19, 0)).chunks
     ]
     return pa.chunked_array(parts, kind)
-
-
-def decisions(folder: Path) -> "pa.Table":
-    """`decisions.parquet` of a replay's folder.
-
-    Raises:
-        BackrouteError: there is none, or it cannot be read.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path = folder / "decisions.parquet"
-    try:
-        return pq.read_table(path)
-    except FileNotFoundError as error:
-        raise BackrouteError(
-            str(folder), "no decisions.parquet in it", fix="Replay the log again with --out"
-        ) from error
-    except (OSError, pa.ArrowInvalid) as error:
-        raise BackrouteError(str(path), f"cannot be read ({error})", fix="Replay the log again") from error

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from problems import BackrouteError
-from reports.exports import PICO, decisions
+from reports.exports import PICO
 from reports.sheets import BUCKET_NAMES
 from reports.summary import Summary, before_arm
+from simulator.decisions import read_decisions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +66,7 @@ def write_focus(summary: Summary, folder: Path) -> tuple[list[Path], int]:
 
 def compared_rows(summary: Summary, folder: Path) -> "pd.DataFrame":
     """The requests that the headline compares, as `decisions.parquet` has them."""
-    rows: pd.DataFrame = decisions(folder).to_pandas()
+    rows: pd.DataFrame = read_decisions(folder).to_pandas()
     usable = rows["routed_usd_pico"].notna() & rows["routed_feasible"]
     before = before_arm(summary)
     usable &= rows[f"{before}_usd_pico"].notna() & rows[f"{before}_feasible"]

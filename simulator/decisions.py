@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,35 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from problems import BackrouteError
 from simulator.arms import PASSED_THROUGH, Arm
 from simulator.models import ModelIndex
+from simulator.money import PICO
 from simulator.scenario import Scenario
+from workloads import BUCKETS, REQUEST
+from workloads.counts import MOST_USD
+from workloads.own_tables import MOST_COUNTED, checked_batches
 
 GROUP = 65_536  # rows
 IDS = ("request_id", "session_id")  # which a dictionary would only repeat
 ARMS = ("logged", "baseline", "routed")
+NAME = "decisions.parquet"
+SCHEMA = pa.schema(
+    [REQUEST.field(name) for name in ("request_id", "session_id", "arrived_at")]
+    + [("rule", pa.string())]
+    + [
+        (f"{arm}_{name}", kind)
+        for arm in ARMS
+        for name, kind in (
+            *(("model", pa.string()), *((bucket, pa.float64()) for bucket in BUCKETS)),
+            *(("usd_pico", pa.int64()), ("feasible", pa.bool_()), ("provenance", pa.string())),
+        )
+    ]
+)
+NEVER_NULL = ("request_id", *(f"{arm}_feasible" for arm in ARMS))
+LARGEST = {f"{arm}_{bucket}": MOST_COUNTED for arm in ARMS for bucket in BUCKETS} | {
+    f"{arm}_usd_pico": MOST_USD * PICO for arm in ARMS
+}
 
 
 def decision_rows(
@@ -37,6 +60,34 @@ def decision_rows(
     return pa.table(columns)
 
 
+def read_decisions(folder: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """The rows of a replay's folder; see `decision_batches`."""
+    wanted = SCHEMA if columns is None else pa.schema([SCHEMA.field(name) for name in columns])
+    return pa.Table.from_batches(decision_batches(folder, wanted.names), wanted)
+
+
+def decision_batches(folder: Path, columns: Sequence[str] = tuple(SCHEMA.names)) -> Iterator[pa.RecordBatch]:
+    """Batches of some columns.
+
+    Args:
+        folder: a replay's output folder.
+        columns: their names, in SCHEMA's order.
+
+    Raises:
+        BackrouteError: it has no decisions, or they are damaged, or not what a replay wrote.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        raise BackrouteError(str(folder), f"no {NAME} in it", fix="give the --out folder of a replay")
+    held = list(columns)
+    wanted = pa.schema([SCHEMA.field(name) for name in held])
+    nulls = tuple(name for name in NEVER_NULL if name in held)
+    for batch in checked_batches(
+        path, lambda _: wanted, "replay the log again", never_null=nulls, largest=LARGEST, columns=held
+    ):
+        yield batch.select(held)
+
+
 class DecisionFile:
     """Writes rows in groups of GROUP, however they come, so that equal decisions are equal files.
 
@@ -51,6 +102,7 @@ class DecisionFile:
         self._path, self._begun = path, path.with_name(f"{path.name}.partial")
         repeated = [name for name in schema.names if name not in IDS]
         options: dict[str, Any] = {"use_dictionary": repeated, "store_schema": False}  # strings, to who reads it
+        options["write_page_checksum"] = True
         self._writer = pq.ParquetWriter(self._begun, schema, compression="zstd", **options)
         self._waiting: list[pa.Table] = []
         self._rows = 0

@@ -9,13 +9,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pricing import BUCKETS, AsOf, PriceBook
 from pricing.counting import counting_rule
 from problems import BackrouteError
-from simulator.decisions import ARMS
+from simulator.decisions import ARMS, NAME, SCHEMA, decision_batches
 from simulator.money import dollars
 from workloads import INPUT_BUCKETS, OUTPUT_BUCKETS
 
@@ -105,10 +105,9 @@ def explain(
     Raises:
         BackrouteError: no such folder or request, or several requests that begin so.
     """
-    path = folder / "decisions.parquet"
-    if not path.exists():
-        raise BackrouteError(str(folder), "no decisions.parquet in it", fix="give the --out folder of a replay")
-    found = pq.read_table(path, filters=pc.starts_with(pc.field("request_id"), request_id))
+    path = folder / NAME
+    begins = (batch.filter(pc.starts_with(batch["request_id"], request_id)) for batch in decision_batches(folder))
+    found = pa.Table.from_batches(begins, SCHEMA)
     exact = found.filter(pc.equal(found["request_id"], request_id))
     found = exact if exact.num_rows else found
     ids = list(dict.fromkeys(found["request_id"].to_pylist()))

@@ -36,7 +36,7 @@ from simulator.usage.logged import FALLBACK_MODEL
 from simulator.usage.observed import task_codes
 from workloads import INPUT_BUCKETS, OUTCOME, REQUEST, Log
 from workloads.log import BATCH_ROWS, Batches
-from workloads.own_tables import DAMAGED, LARGEST, checked_batches, told
+from workloads.own_tables import DAMAGED, LARGEST, MOST_COUNTED, checked_batches, told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,6 @@ VERSION = 1
 OF_TEXT = (Mentions, Meta, Score, BestValue)  # conditions whose answers a profile must hold
 MARK = b"backroute_profile"
 NEVER_NULL = ("request_id",)
-MOST_COUNTED = 2**31  # tokens of a text, and bytes of the longest that a column holds
 MOST: Mapping[str, float] = (
     dict(LARGEST)
     | {"input_tokens": MOST_COUNTED, "prefixes.share": 1, "prefixes.kind": LAST}

@@ -11,6 +11,8 @@ import msgspec
 from workloads.formats.unfold import unfold
 from workloads.rows import RowError
 
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # whatever decoding says of other bytes
+
 
 def records_of(content: bytes) -> Iterator[Any]:
     """The records of a line, for a first pass that leaves problems to the second."""
@@ -29,7 +31,7 @@ def decode(line: bytes) -> Mapping[str, Any]:
     """
     try:
         record = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         record = _lenient(line, error)
     if not isinstance(record, dict):
         raise RowError("", line[:400], "not_an_object", "give one JSON object a line, or one list in a file")

@@ -24,6 +24,7 @@ LARGEST: Mapping[str, float] = dict.fromkeys(BUCKETS, MOST_TOKENS) | {
     "max_output_tokens": MOST_CAP,
     "recorded_usd": MOST_USD,
 }
+MOST_COUNTED = 2**31  # tokens of a text, and bytes of the longest that a column holds
 TIMES = tuple(datetime(year, 1, 1, tzinfo=UTC) for year in (FIRST_YEAR, LAST_YEAR))
 
 DAMAGED = (OSError, pa.ArrowException, UnicodeDecodeError)  # whatever a reader of Parquet says of other bytes

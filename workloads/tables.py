@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any
@@ -107,8 +107,26 @@ def parquet_rows(path: Place, groups: range | None = None) -> Iterator[tuple[int
                 longest = group.total_byte_size // max(group.num_rows, 1)
                 rows = max(1, min(PARQUET_ROWS, PARQUET_BYTES // max(longest, 1)))
                 for batch in file.iter_batches(batch_size=rows, row_groups=[number]):
-                    for cells in batch.to_pylist():
+                    for cells in _rows(batch):
                         row += 1
                         yield row, {name: cell for name, cell in cells.items() if cell is not None}
     except (pa.ArrowException, OSError, ValueError) as error:
         raise TableError(str(error).splitlines()[0][:200] if str(error) else "broken", row + 1) from error
+
+
+def _rows(batch: pa.RecordBatch) -> Iterable[dict[str, Any]]:
+    try:
+        return batch.to_pylist()  # type: ignore[no-any-return]
+    except (ValueError, OverflowError):  # one cell spoils it
+        return ({name: _cell(batch[name][row]) for name in batch.schema.names} for row in range(batch.num_rows))
+
+
+def _cell(cell: pa.Scalar) -> Any:
+    """A cell, or where Python has no such value what it holds in words, for the reader of its field to refuse."""
+    try:
+        return cell.as_py()
+    except UnicodeDecodeError:
+        return cell.as_buffer().to_pybytes().decode("utf-8", "replace") if hasattr(cell, "as_buffer") else "no UTF-8"
+    except (ValueError, OverflowError):
+        kind = cell.type
+        return f"{cell.value} {getattr(kind, 'unit', kind)} since 1970" if pa.types.is_timestamp(kind) else f"no {kind}"

@@ -21,6 +21,7 @@ from simulator import Scenario, replay
 from simulator.scenario import Assumptions
 from workloads import BUCKETS, read_log
 from workloads.amended import Amended
+from workloads.decoding import NOT_JSON
 
 
 def replayed_cost(
@@ -39,7 +40,7 @@ def replayed_cost(
     for line in lines:
         try:
             record = msgspec.json.decode(line)
-        except msgspec.DecodeError:
+        except NOT_JSON:
             continue
         if isinstance(record, dict) and str(record.get("request_id")) in wanted:
             records.append(record)

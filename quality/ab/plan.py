@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 from scipy.stats import norm
 
 from problems import BackrouteError
 from quality.ab.looks import FEWEST
 from quality.ab.moments import Floats, Moments, difference
 from quality.group_sequential import boundary, crossing
+from simulator.decisions import read_decisions
 
 MOST_UNITS = 10**8
 MOST_LOOKS = 60  # more of them change the plan by less than 1%
@@ -76,6 +76,8 @@ def plan_from_replay(
         raise BackrouteError("ab plan", "no difference to find", fix="give --effect-pct")
     other = frame["candidate"].to_numpy() if effect_pct is None else y * (1 + effect_pct / 100)
     spread = unit_variance(y, other, n, share) * (1 - saved_pct / 100)
+    if not spread:
+        raise BackrouteError("ab plan", f"the costs of {len(frame):,} units do not vary", fix="replay a longer log")
     per_day = len(frame) / max(_days(frame), 1.0)
     needed = units_needed(abs(effect) / np.sqrt(spread), per_day, power=power, level=level)
     if needed is not None:
@@ -120,11 +122,8 @@ def power_at(units: int, effect: float, per_day: float, *, level: float) -> floa
 
 
 def _units(folder: Path, control: str) -> pd.DataFrame:
-    path = folder / "decisions.parquet"
-    if not path.exists():
-        raise BackrouteError(str(folder), "no decisions.parquet in it", fix="give the --out folder of a replay")
     names = ["request_id", "session_id", "arrived_at", f"{control}_usd_pico", "routed_usd_pico"]
-    frame = pq.read_table(path, columns=names).to_pandas().dropna(subset=names[3:])
+    frame = read_decisions(folder, names).to_pandas().dropna(subset=names[3:])
     if frame.empty:
         raise BackrouteError(str(folder), "no request is priced in both arms", fix="try --control baseline")
     frame["unit"] = frame["session_id"].fillna(frame["request_id"])

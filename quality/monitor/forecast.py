@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from problems import BackrouteError
 from quality.ab.moments import Floats, Moments, difference
+from simulator.decisions import read_decisions
 from simulator.money import PICO
+from simulator.summary_file import read_summary
 
 INPUTS = ("input_uncached", "cache_read", "cache_write_5m", "cache_write_1h")
 BINS = 10  # of a number: tenths of the forecast's requests
@@ -78,12 +78,7 @@ class Forecast:
         Raises:
             BackrouteError: it is not the folder of a replay, or nothing in it is priced.
         """
-        try:
-            summary = json.loads((folder / "summary.json").read_text("utf-8"))
-            table = pq.read_table(folder / "decisions.parquet")
-        except (OSError, ValueError, pa.ArrowInvalid) as error:
-            what = "no summary.json and decisions.parquet in it"
-            raise BackrouteError(str(folder), what, fix="give the --out folder of a replay") from error
+        summary, table = read_summary(folder), read_decisions(folder)
         table = table.filter(pc.is_valid(table["routed_usd_pico"]))
         if not table.num_rows:
             raise BackrouteError(str(folder), "no priced request in it", fix="replay with prices for its models")

@@ -99,12 +99,15 @@ def read_table(path: Path) -> pa.Table:
     """
     try:
         if path.suffix == ".parquet":
-            return pq.read_table(path)
-        if ".csv" in path.suffixes:
-            return pa_csv.read_csv(path)
-        return pa_json.read_json(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        first = str(error).splitlines()[0]
+            table = pq.read_table(path)
+        elif ".csv" in path.suffixes:
+            table = pa_csv.read_csv(path)
+        else:
+            table = pa_json.read_json(path)
+        table.column_names  # noqa: B018 - which are no texts where they are not UTF-8
+        return table
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+        first = str(error).partition("\n")[0]
         raise BackrouteError(str(path), f"cannot be read ({first})", fix="give CSV, JSON lines or Parquet") from error
 
 
@@ -113,10 +116,13 @@ def _need(table: pa.Table, columns: Sequence[str], path: Path) -> None:
         if name not in table.column_names:
             fix = nearest(name, table.column_names) or f"its columns are {', '.join(table.column_names)}"
             raise BackrouteError(str(path), f"no column {name!r}; it takes {', '.join(columns)}", fix=fix)
+        if table.column_names.count(name) > 1:
+            raise BackrouteError(str(path), f"two columns of one name ({name!r})", fix="leave one out")
 
 
 def _plain(table: pa.Table, name: str, path: Path) -> list[object]:
     try:
         return pc.cast(table[name], pa.float64() if name == "score" else pa.string()).to_pylist()  # type: ignore[no-any-return]
-    except pa.ArrowInvalid as error:
-        raise BackrouteError(str(path), f"`{name}` holds something else ({error})", fix="numbers, please") from error
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        fix = "give numbers" if name == "score" else "give texts"
+        raise BackrouteError(str(path), f"`{name}` holds something else ({error})", fix=fix) from error

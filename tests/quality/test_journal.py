@@ -79,3 +79,23 @@ def test_a_file_that_is_no_journal_is_not_written_over(tmp_path: Path) -> None:
     assert path.read_text() == "{}\nhello\n"
     with pytest.raises(BackrouteError, match="cannot be written"):
         Journal(tmp_path / "none" / "verify.jsonl", HEADER)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"ended": {"call": "1:routed"}}',
+        b'{"ended": {"call": "1:routed", "usd_pico": -5}}',
+        b'{"ended": {"call": "1:routed", "usd_pico": 9000000000000000000000}}',
+        b'{"ended": {"call": "1:routed", "usd_pico": 5, "usage": {"output_text": 1e300}}}',
+        b'{"sent": {"call": "1:routed", "held_pico": "much", "model": "m", "at": "now"}}',
+        b'{"sent": "1:\xff"}',
+        b"[" * 100_000,
+    ],
+)
+def test_a_line_that_was_altered_is_named_with_its_number(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "verify.jsonl"
+    Journal(path, HEADER).close()
+    path.write_bytes(path.read_bytes() + line + b"\n")
+    with pytest.raises(BackrouteError, match=r"verify\.jsonl:2: not a line of a journal"):
+        Journal(path, HEADER)

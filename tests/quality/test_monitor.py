@@ -285,6 +285,12 @@ def test_a_packed_log_is_read_as_it_is(out: Path, tmp_path: Path) -> None:
     assert "1 lines set aside" in said.stderr
 
 
+def test_lines_that_are_no_text_or_no_json_are_counted_and_the_others_watched(out: Path, tmp_path: Path) -> None:
+    said = b"\n".join(lines(calls(30, seed=3, live=True))) + b"\n"
+    (tmp_path / "live.jsonl").write_bytes(said + b'{"model": "\xff"}\n' + b"[" * 100_000 + b"\n")
+    assert backroute("monitor", str(tmp_path / "live.jsonl"), "--against", str(out)).exit_code in (0, 1)
+
+
 def test_a_folder_that_is_no_replay_is_named(tmp_path: Path) -> None:
     (tmp_path / "d.jsonl").write_text("{}")
     said = backroute("monitor", str(tmp_path / "d.jsonl"), "--against", str(tmp_path))

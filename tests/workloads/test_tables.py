@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -95,3 +96,21 @@ def test_parquet_is_read_with_its_types_and_without_its_nulls(tmp_path: Path) ->
 def test_a_broken_parquet_file_is_one_problem(data: bytes, tmp_path: Path) -> None:
     rows, problems = read(write(tmp_path / "log.parquet", data))
     assert (rows, problems.counts) == ([], {"broken_file": 1})
+
+
+def test_a_time_that_no_calendar_holds_costs_its_own_row_and_no_other(tmp_path: Path) -> None:
+    times = pa.array([1_750_000_000_000_000, 2**62, None], pa.int64()).cast(pa.timestamp("us", "UTC"))
+    table = pa.table({"prompt": ["a", "b", "c"], "model": ["gpt-4o"] * 3, "timestamp": times})
+    pq.write_table(table, tmp_path / "log.parquet")
+    rows, problems = read(tmp_path / "log.parquet")
+    assert [row["prompt"] for row in rows] == ["a", "c"]
+    assert [(each.line, each.kind) for each in problems.kept] == [(2, "bad_time")]
+    assert problems.kept[0].value == "4611686018427387904 us since 1970"
+
+
+def test_a_text_that_is_no_utf_8_is_read_as_one_of_csv_is(tmp_path: Path) -> None:
+    binary = pa.array([b"caf\xe9", b"tea"], pa.binary())
+    text = pa.StringArray.from_buffers(2, *binary.buffers()[1:])
+    pq.write_table(pa.table({"prompt": text, "model": ["gpt-4o"] * 2}), tmp_path / "log.parquet")
+    rows, _ = read(tmp_path / "log.parquet")
+    assert [row["prompt"] for row in rows] == ["caf\ufffd", "tea"]

@@ -170,10 +170,12 @@ def test_outcomes_are_read_from_any_table_and_named_as_the_book_does(tmp_path: P
         ("request_id,model,score\na,gpt-4o,7\n", "outside 0 to 1"),
         ("request_id,model,score\n", "no scored answer"),
         ("request_id,model,score\na,gpt-4o,good\n", "score"),
+        ("request_id,model,score,score\na,gpt-4o,1,0\n", "two columns of one name"),
+        ("request_id,mod\udcffel,score\na,gpt-4o,1\n", "cannot be read"),
     ],
 )
 def test_outcomes_that_cannot_be_meant_are_an_error(text: str, said: str, tmp_path: Path, book: PriceBook) -> None:
-    (tmp_path / "scores.csv").write_text(text)
+    (tmp_path / "scores.csv").write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(BackrouteError, match=said):
         read_quality(tmp_path / "scores.csv", book)
 
