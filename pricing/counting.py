@@ -119,13 +119,20 @@ class MessageCounts:
         unknown = self._column("unknown", lambda: self._parsed().unknown)
         return _count(rule, tokens, around[at], unknown[at] == 1)
 
-    def count_together(self, models: Sequence[str], rows: Sequence[NDArray[np.int64]]) -> None:
-        """Count the texts of each model's requests, of all those together that share a tokenizer."""
+    def count_together(
+        self, models: Sequence[str], rows: Sequence[NDArray[np.int64]], strings: Sequence[str | None] | None = None
+    ) -> None:
+        """Count the texts of each model's requests, of all those together that share a tokenizer.
+
+        Args:
+            models, rows: the numbers of each model's requests.
+            strings: the texts of all messages, where the caller has them as strings of Python's.
+        """
         by_tokenizer: dict[str, list[NDArray[np.int64]]] = {}
         for model, some in zip(models, rows, strict=True):
             by_tokenizer.setdefault(counting_rule(model).tokenizer, []).append(some)
         for tokenizer, held in by_tokenizer.items():
-            self._text_tokens(tokenizer, np.sort(np.concatenate(held)))
+            self._text_tokens(tokenizer, np.sort(np.concatenate(held)), strings)
 
     def forget_texts(self) -> None:
         """Ask for the messages again when a text has to be looked at."""
@@ -146,11 +153,13 @@ class MessageCounts:
             self.columns[name] = make() if held is None else held
         return self.columns[name]
 
-    def _text_tokens(self, tokenizer: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _text_tokens(
+        self, tokenizer: str, rows: NDArray[np.int64], strings: Sequence[str | None] | None = None
+    ) -> NDArray[np.int64]:
         sums = self._column(f"texts {tokenizer}", lambda: np.full(self._requests, NOT_COUNTED))
         missing = rows[sums[rows] == NOT_COUNTED]
         if len(missing):
-            sums[missing] = self._parsed().tokens(tokenizer, missing)
+            sums[missing] = self._parsed().tokens(tokenizer, missing, strings)
         return sums[rows]
 
 
@@ -170,14 +179,19 @@ class _Said:
         unknown = (self._summed(~_known(self._text)) > 0) | flat.is_null().to_numpy(zero_copy_only=False)
         self.unknown = unknown.astype(np.int64)
 
-    def tokens(self, tokenizer: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Tokens of the texts of the requests of these numbers."""
+    def tokens(
+        self, tokenizer: str, rows: NDArray[np.int64], strings: Sequence[str | None] | None = None
+    ) -> NDArray[np.int64]:
+        """Tokens of the texts of the requests of these numbers; `strings` are those of all requests."""
         wanted = np.zeros(self._requests, bool)
         wanted[rows] = True
         parts = np.flatnonzero(wanted[self._request])
-        texts = self._text if len(parts) == len(self._text) else self._text.take(pa.array(parts))
+        texts = self._text
+        if len(parts) < len(texts):
+            texts, strings = texts.take(pa.array(parts)), strings and [strings[part] for part in parts.tolist()]
         conversations = len(parts) > ALONE * len(rows)
-        return self._summed(_counted(tokenizer, texts, again=conversations), self._request[parts])[rows]
+        counted = _counted(tokenizer, texts, strings=strings, again=conversations)
+        return self._summed(counted, self._request[parts])[rows]
 
     def around(self, rule: CountingRule) -> NDArray[np.int64]:
         """Tokens that a chat format adds to each request's texts."""
@@ -216,15 +230,20 @@ def count_messages(model: str, messages: pa.Array | pa.ChunkedArray) -> TokenCou
     return MessageCounts(lambda: messages, len(messages)).count(model)
 
 
-def count_output(model: str, completions: pa.Array | pa.ChunkedArray | Sequence[str | None]) -> TokenCount:
+def count_output(
+    model: str,
+    completions: pa.Array | pa.ChunkedArray | Sequence[str | None],
+    strings: Sequence[str | None] | None = None,
+) -> TokenCount:
     """Output tokens of answers as the model's provider counts them, hidden reasoning and tool calls aside.
 
     Args:
         model: the model whose tokenizer counts.
         completions: the answers' texts; null stays null, and an empty answer counts nothing.
+        strings: the same as strings of Python's, where the caller has them.
     """
     rule = counting_rule(model)
-    counts = count_texts(rule.tokenizer, completions)
+    counts = count_texts(rule.tokenizer, completions, strings=strings)
     text = pc.fill_null(counts, 0).to_numpy()
     extra = np.where(text > 0, rule.output_extra, 0)
     return _count(rule, text, extra, counts.is_null().to_numpy(zero_copy_only=False))
@@ -238,8 +257,8 @@ def _count(
     return TokenCount(tokens, rule.provenance, rule.log_sd)
 
 
-def _counted(tokenizer: str, texts: pa.Array, *, again: bool = False) -> NDArray[np.int64]:
-    return pc.fill_null(count_texts(tokenizer, texts, again=again), 0).to_numpy()  # type: ignore[no-any-return]
+def _counted(tokenizer: str, texts: pa.Array, **options: Any) -> NDArray[np.int64]:
+    return pc.fill_null(count_texts(tokenizer, texts, **options), 0).to_numpy()  # type: ignore[no-any-return]
 
 
 def _known(column: pa.Array) -> NDArray[np.bool_]:

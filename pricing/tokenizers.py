@@ -3,17 +3,19 @@
 import binascii
 import gzip
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from pricing.fast_counts import FastCounter
+from pricing.alike import distinct
+from pricing.fast_counts import Counts, FastCounter
 from problems import BackrouteError, nearest
 
 _VOCABULARIES = Path(__file__).parent / "vocabularies"
+PIECE_BYTES = 2**20
 TOKENIZERS = ("o200k_base", "cl100k_base", "llama3")
 
 # How each splits a text before merging, as published with it (tiktoken's openai_public.py; llama-models' tokenizer.py).
@@ -42,13 +44,18 @@ def installed(tokenizer: str) -> bool:
 
 
 def count_texts(
-    tokenizer: str, texts: pa.Array | pa.ChunkedArray | Sequence[str | None], *, again: bool = False
+    tokenizer: str,
+    texts: pa.Array | pa.ChunkedArray | Sequence[str | None],
+    *,
+    strings: Sequence[str | None] | None = None,
+    again: bool = False,
 ) -> pa.Array:
     """Tokens in each text, special tokens spelled out as ordinary text; identical texts are counted once.
 
     Args:
         tokenizer: one of TOKENIZERS.
         texts: strings; null stays null.
+        strings: the texts of a column as strings of Python's, where the caller has them; none is made then.
         again: many of them come again in later calls, as a conversation's history does; then one count serves all.
 
     Returns:
@@ -61,15 +68,24 @@ def count_texts(
     flat = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if pa.types.is_null(flat.type):
         return flat.cast(pa.int64())
-    encoded = flat if pa.types.is_dictionary(flat.type) else flat.dictionary_encode()
-    distinct = encoded.dictionary.drop_null() if encoded.dictionary.null_count else encoded.dictionary
+    if pa.types.is_dictionary(flat.type):
+        return count_texts(tokenizer, flat.dictionary, again=again).take(flat.indices)
+    flat = flat.cast(pa.string())
+    first, which = distinct(flat)
     counter = _counter(tokenizer)
-    counts = pa.array((counter.lately if again else counter)(distinct.to_pylist()))
-    if encoded.dictionary.null_count:
-        counts = pc.replace_with_mask(
-            pa.nulls(len(encoded.dictionary), pa.int64()), encoded.dictionary.is_valid(), counts
-        )
-    return pc.take(counts, encoded.indices)
+    count = counter.lately if again else counter
+    if strings is not None:
+        counts = count([strings[at] for at in first.tolist()])
+    else:
+        counts = np.concatenate([count(some) for some in _pieces(flat, first)])
+    return pa.array(counts).take(which)
+
+
+def _pieces(texts: pa.Array, at: Counts) -> Iterator[list[str]]:
+    """The texts of these numbers as strings of Python's, some at a time, which do not leave the processor's cache."""
+    step = min(PIECE_BYTES * len(texts) // (texts.nbytes + 1), len(at)) or 1
+    for begin in range(0, max(len(at), 1), step):
+        yield texts.take(pa.array(at[begin : begin + step], pa.int64())).to_pylist()
 
 
 def _clean(text: str | None) -> str | None:

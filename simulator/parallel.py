@@ -32,7 +32,7 @@ from simulator.stored.memory import nbytes_of
 from simulator.stored.parts import Origin, Part, without_texts, write_part
 from simulator.stored.told import Told
 from simulator.sums.merge import merge
-from workloads import Log
+from workloads import Log, Strings
 from workloads.blocks import Block, BlockIds, RowGroups, read_block
 
 BATCH_ROWS = 32_768  # of short requests a block holds more
@@ -128,11 +128,11 @@ def read_part(task: ReadTask) -> Read | None:
     found = read_block(task.block)
     if found is None:
         return None
-    requests, outcomes, ids = found
+    requests, outcomes, ids, strings = found
     scenarios = _scenarios(task.scenarios)
     origin = None if task.lasts else Origin.of(task.block, ids)
     index = ModelIndex(scenarios[0].book)
-    return Read(ids, write_block(task.folder, task.stem, requests, outcomes, scenarios, index, origin))
+    return Read(ids, write_block(task.folder, task.stem, requests, outcomes, scenarios, index, origin, strings))
 
 
 def write_block(
@@ -143,12 +143,14 @@ def write_block(
     scenarios: Sequence[Scenario],
     index: ModelIndex,
     origin: Origin | None = None,
+    strings: Strings | None = None,
 ) -> Written:
     """Write a block's rows in parts, observed, and asked what scenarios ask of texts: no other need be written."""
     evidence, parts, nbytes = Evidence(), list[Part](), 0
     for first in range(0, requests.num_rows, BATCH_ROWS):
         some, their = requests.slice(first, BATCH_ROWS), outcomes.slice(first, BATCH_ROWS)
-        batch = replace(Prepared.batch(some, their, index), made=Made(folder, f"{stem}-{len(parts)}"))
+        whole = strings if some.num_rows == requests.num_rows else None
+        batch = replace(Prepared.batch(some, their, index, whole), made=Made(folder, f"{stem}-{len(parts)}"))
         evidence.add(batch, their, index)
         asked = ask(batch, scenarios, index)
         parts.append(write_part(batch, their, replace(origin, first=first) if origin and asked else None))

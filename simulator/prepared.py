@@ -29,7 +29,7 @@ from simulator.stored.together import Together
 from simulator.stored.told import Told
 from simulator.usage.counted import CountedInput
 from simulator.usage.logged import logged_counts
-from workloads import Log
+from workloads import Log, Strings
 from workloads.checked import DamagedError
 from workloads.store import Store, discard, store_of
 
@@ -95,11 +95,13 @@ class Prepared:
             self._together.save()
 
     @staticmethod
-    def batch(requests: pa.RecordBatch, outcomes: pa.RecordBatch, index: ModelIndex) -> Batch:
+    def batch(
+        requests: pa.RecordBatch, outcomes: pa.RecordBatch, index: ModelIndex, strings: Strings | None = None
+    ) -> Batch:
         """One batch as the kernel takes it: its models known, its tokens counted."""
         source = index.of_log(requests["model"], requests["provider"])
         inputs = CountedInput(requests)
-        logged = logged_counts(requests, outcomes, inputs, source, index)
+        logged = logged_counts(requests, outcomes, inputs, source, index, strings)
         return Batch.of(requests, outcomes, source, logged, inputs)
 
 
@@ -224,7 +226,7 @@ def _read_here(log: Log, index: ModelIndex, told: Told, holding: Holding) -> tup
     try:
         for requests, outcomes in log.batches(problems=told):
             forecast.reads(requests.nbytes + outcomes.nbytes, of=size)
-            batch = Prepared.batch(requests, outcomes, index)
+            batch = Prepared.batch(requests, outcomes, index, log.strings(requests))
             evidence.add(batch, outcomes, index)
             holding.add(batch, outcomes)
         parts, held = holding.end()

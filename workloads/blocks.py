@@ -6,6 +6,7 @@ the one `Reading` of the log, which reads it in its turn. So rows, ids, problems
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from workloads.formats.plain import read_plain
 from workloads.ids import Ids, digests_of
 from workloads.records import as_json
 from workloads.remote import Place
+from workloads.rows import Strings
 from workloads.sources import BYTE_ORDER_MARK, LONGEST_LINE, PARQUET, FileSource, no_lines, stripped
 from workloads.tables import TableError, is_table, parquet_file, parquet_rows
 from workloads.unpacked import UNPACKERS
@@ -51,10 +53,9 @@ class Block:
                 file.readline()  # the line that began before, or the rest of its end
             held = file.read(max(self.end - file.tell(), 0))
             rest = file.readline() if held and not held.endswith(b"\n") else b""
-        lines = held.split(b"\n")
-        lines[-1] += rest.removesuffix(b"\n")
-        if not lines[-1]:
-            lines.pop()  # what follows the last line's end
+        lines = io.BytesIO(held).readlines()
+        if rest:
+            lines[-1] += rest
         yield from stripped(lines, begins=self.start == 0)
 
 
@@ -129,8 +130,8 @@ def _row_groups(source: FileSource, size: int) -> list[Block | RowGroups] | None
     return found
 
 
-def read_block(block: Block | RowGroups) -> tuple[pa.RecordBatch, pa.RecordBatch, BlockIds] | None:
-    """The rows of a block, in columns as `Log.batches` has them, and their ids.
+def read_block(block: Block | RowGroups) -> tuple[pa.RecordBatch, pa.RecordBatch, BlockIds, Strings] | None:
+    """The rows of a block, in columns as `Log.batches` has them, their ids, and their texts.
 
     None where the log's own reading has to look at one of its lines, or has to say that they cannot be read.
     """
@@ -147,7 +148,8 @@ def read_block(block: Block | RowGroups) -> tuple[pa.RecordBatch, pa.RecordBatch
     digests = digests_of(contents)
     ids = Ids.of(plain.requests["request_id"], digests)
     requests, outcomes = plain.named(ids)
-    return requests, outcomes, BlockIds(b"".join(digests), ids.keys, ids.contents, len(lines), _first(lines))
+    known = BlockIds(b"".join(digests), ids.keys, ids.contents, len(lines), _first(lines))
+    return requests, outcomes, known, plain.strings
 
 
 def _first(lines: list[bytes]) -> tuple[int, str] | None:

@@ -23,7 +23,7 @@ from workloads.formats.times import read_time
 from workloads.reading import Lines, Reading
 from workloads.records import RecordSource, as_records
 from workloads.remote import Place
-from workloads.rows import Columns, Row, RowError
+from workloads.rows import Columns, Row, RowError, Strings
 from workloads.schema import OUTCOME, REQUEST
 from workloads.sources import LONGEST_LINE, FileSource, Source, broken, open_source, too_long
 from workloads.tables import TableError
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BATCH_ROWS = 8_192
-BATCH_BYTES = 32 * 2**20
+BATCH_BYTES = 16 * 2**20  # of lines; what is made of them takes several times as much memory for a while
 
 Batches = Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]
 
@@ -102,6 +102,7 @@ class Log:
     """What `read_log` returns. After `batches` has run to its end, `formats` and `digest` speak of what was read."""
 
     cache = True  # what is read may be kept beside the log: see `workloads.store`
+    _given: tuple[pa.RecordBatch, Strings | None] | None = None  # the last batch's requests, and its texts
 
     def __init__(
         self,
@@ -142,9 +143,20 @@ class Log:
             for lines in _chunks(source, reading.problems, rows):
                 digest.update(b"".join(lines.digests))
                 requests, outcomes = reading.batch(lines)
+                strings, reading.strings = reading.strings, None
                 for at in range(0, requests.num_rows, rows):  # a line may hold several rows
-                    yield requests.slice(at, rows), outcomes.slice(at, rows)
+                    part = requests.slice(at, rows)
+                    self._given, strings = (part, strings if part.num_rows == requests.num_rows else None), None
+                    try:
+                        yield part, outcomes.slice(at, rows)
+                    finally:
+                        self._given = None
         self.formats, self.recognised, self.digest = reading.formats, reading.recognised, digest.hexdigest()
+
+    def strings(self, requests: pa.RecordBatch) -> Strings | None:
+        """The texts of the batch that `batches` has just given, where they were made strings; they are forgotten."""
+        given, self._given = self._given, None
+        return given[1] if given is not None and given[0] is requests else None
 
     def stamp(self) -> object:
         """Changes when a file of the log does: the files' sizes, and times of their contents and of their inodes."""

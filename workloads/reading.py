@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from problems import Problem, ProblemLog
 from problems.problem import shown
@@ -21,7 +22,7 @@ from workloads.formats.not_a_call import NotACallError
 from workloads.formats.plain import read_plain
 from workloads.formats.unfold import unfold
 from workloads.ids import Ids, Keys, MetIds, digests_of, key_of
-from workloads.rows import Columns, Row, RowError, to_batches
+from workloads.rows import Columns, Row, RowError, Strings, to_batches
 from workloads.sources import Source, numbered_lines
 
 ONCE_A_FILE = {"no_time_zone", "no_start", "billed_apart", "answer_in_messages"}
@@ -83,6 +84,7 @@ class Reading:
         self._readers: dict[str, Reader] = {}
         self._noted: set[tuple[str, str]] = set()
         self._met = MetIds()
+        self.strings: Strings | None = None  # of the last batch, where its lines were read fast
 
     def next_file(self) -> None:
         """Tell the readers that another file begins."""
@@ -92,15 +94,28 @@ class Reading:
 
     def batch(self, lines: Lines) -> Columns:
         """The rows of some lines, in their order, in columns of (requests, outcomes)."""
-        place, first = 0, list[Row]()
-        # The first row of a log says what it was recognised by, so the full reader reads it.
+        place, first, self.strings = 0, list[Row](), None
+        if len(lines) and self._format is None and not self.formats:
+            self._begin(lines[0])
+        # The first row of a chat log says what it was recognised by, so the full reader reads it.
         while place < len(lines) and not (self._format is None and chat.NAME in self.formats):
             first += self._rows(lines[place])
             place += 1
         if place == len(lines):
             return to_batches(first)
         read = self._fast(lines, place)
-        return _joined(to_batches(first), read) if first else read
+        if not first:
+            return read
+        self.strings = None
+        return _joined(to_batches(first), read)
+
+    def _begin(self, line: Line) -> None:
+        """A log that begins with a plain line is known for chat by it, and read fast from there on."""
+        if len(read_plain([line.content]).at):
+            found, why = recognise(decode(line.content))
+            if found is chat:
+                self.recognised[chat.NAME] = f"{line.source}:{line.number}: {why}"
+                self.formats[chat.NAME] += 0  # met; its rows are counted together
 
     def _fast(self, lines: Lines, first: int) -> Columns:
         """The rows of lines, from number `first` on, that are plain for the most part; others by the full reader."""
@@ -110,6 +125,7 @@ class Reading:
         ids = Ids.of(plain.requests["request_id"], lines.digests[first:] if alike else [lines.digests[n] for n in at])
         if alike and self._met.take_in(ids.keys, ids.contents):
             self.formats[chat.NAME] += len(at)
+            self.strings = plain.strings
             return plain.named(ids)
         others = np.setdiff1d(np.arange(first, len(lines)), at, assume_unique=True)
         rows, places, kept, begin = list[Row](), list[int](), list[int](), 0
@@ -121,13 +137,14 @@ class Reading:
             begin = end
         kept += self._new(lines, at, ids, begin, len(at))
         self.formats[chat.NAME] += len(kept)
-        read = plain.named(ids)
-        if len(kept) < len(at):
-            read = _take(read, kept)
-        if not rows:
+        read, self.strings = plain.named(ids), plain.strings
+        if not rows and len(kept) == len(at):
             return read
         order = np.argsort([at[number] for number in kept] + places, kind="stable")
-        return _take(_joined(read, to_batches(rows)), order)
+        numbers = np.array([*kept, *range(len(at), len(at) + len(rows))])[order]
+        read, self.strings = _joined(read, to_batches(rows)), plain.strings.beside(rows)
+        self.strings = self.strings.take(pc.list_value_length(read[0]["messages"]).fill_null(0).to_pylist(), numbers)
+        return _take(read, numbers)
 
     def _new(self, lines: Lines, at: list[int], ids: Ids, begin: int, end: int) -> list[int]:
         """The numbers of those plain rows from `begin` on and before `end` that are to be kept; `at`: their lines."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import accumulate
 from operator import attrgetter
 from typing import Any
 
@@ -60,6 +61,30 @@ class RowError(Exception):
     def __init__(self, field: str, value: object, kind: str, fix: str) -> None:
         super().__init__(kind)
         self.field, self.value, self.kind, self.fix = field, value, kind, fix
+
+
+@dataclass(frozen=True)
+class Strings:
+    """The texts of some rows as strings of Python's, for who needs those and would else make them again.
+
+    Args:
+        messages: of every message, row by row; None where one has no text.
+        completions: of every row; None where it has none.
+    """
+
+    messages: Sequence[str | None]
+    completions: Sequence[str | None]
+
+    def beside(self, rows: Sequence[Row]) -> Strings:
+        """These, and those of more rows."""
+        more = [text for row in rows for _, _, text in row.messages or ()]
+        return Strings([*self.messages, *more], [*self.completions, *(row.completion for row in rows)])
+
+    def take(self, lengths: Sequence[int], numbers: Iterable[int]) -> Strings:
+        """Those of the rows of some numbers; `lengths` says how many messages each row has."""
+        begin, at = [0, *accumulate(lengths)], list(numbers)
+        messages = [text for row in at for text in self.messages[begin[row] : begin[row + 1]]]
+        return Strings(messages, [self.completions[row] for row in at])
 
 
 Columns = tuple[pa.RecordBatch, pa.RecordBatch]  # requests and outcomes, row by row the same call

@@ -42,10 +42,12 @@ class CountedInput:
             return self._counts.count(model, rows)
         return _from_profile(model, self._held.take(pa.array(rows)))
 
-    def count_together(self, models: Sequence[str], rows: Sequence[Array]) -> None:
+    def count_together(
+        self, models: Sequence[str], rows: Sequence[Array], strings: Sequence[str | None] | None = None
+    ) -> None:
         """Count at once what each model will be asked of its requests, which copies no texts where that is all."""
         if self._held is None:
-            self._counts.count_together(models, rows)
+            self._counts.count_together(models, rows, strings)
 
     def keep(self, made: Made) -> None:
         """Hand on the counts that were made since the last time."""
@@ -61,11 +63,11 @@ class CountedInput:
         self._counts.forget_texts()
 
 
-def counted_output(model: str, completions: pa.Array) -> TokenCount:
+def counted_output(model: str, completions: pa.Array, strings: Sequence[str | None] | None = None) -> TokenCount:
     """Output tokens of answers, or a profile's counts of them, likewise; see `pricing.count_output`."""
     if pa.types.is_struct(completions.type):
         return _from_profile(model, completions)
-    return count_output(model, completions)
+    return count_output(model, completions, strings)
 
 
 def counts_of(texts: pa.Array, models: Iterable[str], *, output: bool) -> pa.StructArray:

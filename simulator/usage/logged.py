@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from simulator.counts import ESTIMATED, INPUTS, PROVIDER, TEXT, THOUSAND, TOKENIZER, UNKNOWN, Array, Counts
 from simulator.models import Codes, ModelIndex
 from simulator.usage.counted import CountedInput, counted_output
-from workloads import BUCKETS, PROVENANCES
+from workloads import BUCKETS, PROVENANCES, Strings
 
 CODES = {"provider": PROVIDER, "tokenizer": TOKENIZER, "estimated": ESTIMATED}
 # A log whose model nobody knows is counted with the commonest tokenizer, and says "estimated".
@@ -19,9 +19,16 @@ FALLBACK_MODEL = "openai/gpt-4o"
 
 
 def logged_counts(
-    requests: pa.RecordBatch, outcomes: pa.RecordBatch, inputs: CountedInput, models: Codes, index: ModelIndex
+    requests: pa.RecordBatch,
+    outcomes: pa.RecordBatch,
+    inputs: CountedInput,
+    models: Codes,
+    index: ModelIndex,
+    strings: Strings | None = None,
 ) -> Counts:
     """The logged arm's tokens: as the provider counted them, else counted from messages and completion, else unknown.
+
+    `strings` are the texts of messages and completions, where the log's reader still has them.
 
     Failed calls without usage, and answers from a gateway's own cache, used nothing.
     """
@@ -45,14 +52,16 @@ def logged_counts(
 
     no_input = ~stated[0] & ~free & requests["messages"].is_valid().to_numpy(zero_copy_only=False)
     met = list(by_model(no_input, models, index))
-    inputs.count_together([name or FALLBACK_MODEL for name, _ in met], [rows for _, rows in met])
+    names, parts = [name or FALLBACK_MODEL for name, _ in met], [rows for _, rows in met]
+    inputs.count_together(names, parts, None if strings is None else strings.messages)
     for name, rows in met:
         counted = inputs.count(name or FALLBACK_MODEL, rows)
         milli[rows, 0], known[rows, :INPUTS] = counted.tokens.fill_null(0).to_numpy(), True
         from_input[rows] = ESTIMATED if name is None else CODES[counted.provenance]
     no_output = ~stated[1] & ~free & outcomes["completion"].is_valid().to_numpy(zero_copy_only=False)
     for name, rows in by_model(no_output, models, index):
-        counted = counted_output(name or FALLBACK_MODEL, outcomes["completion"].take(pa.array(rows)))
+        said = None if strings is None else [strings.completions[row] for row in rows.tolist()]
+        counted = counted_output(name or FALLBACK_MODEL, outcomes["completion"].take(pa.array(rows)), said)
         milli[rows, TEXT], known[rows, INPUTS:] = counted.tokens.fill_null(0).to_numpy(), True
         from_output[rows] = ESTIMATED if name is None else CODES[counted.provenance]
     return Counts(milli, known, from_input, from_output)

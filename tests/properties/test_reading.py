@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from xxhash import xxh3_128_hexdigest
@@ -103,6 +104,20 @@ def test_a_log_in_two_files_reads_as_in_one(held: list[bytes], cut: int) -> None
     assert [unplaced(problem) for problem in whole[2].kept if problem.kind != once] == [
         unplaced(problem) for problem in split[2].kept if problem.kind != once
     ]
+
+
+@FEW
+@given(files, st.integers(1, 12))
+def test_strings_of_a_batch_are_the_texts_of_its_columns(held: list[bytes], size: int) -> None:
+    log, given = pieces(held), 0
+    for requests, outcomes in log.batches(rows=size):
+        if (strings := log.strings(requests)) is not None:
+            given += 1
+            assert list(strings.messages) == pc.struct_field(requests["messages"].flatten(), "text").to_pylist()
+            assert list(strings.completions) == outcomes["completion"].to_pylist()
+        assert log.strings(requests) is None, "they are forgotten"
+    assert given, "the first line is plain"
+    assert all(log.strings(requests) is None for requests, _ in list(log.batches()))
 
 
 @FEW

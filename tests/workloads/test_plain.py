@@ -184,7 +184,6 @@ def test_what_is_out_of_the_ordinary_is_left_to_the_full_reader(odd: dict[str, A
         b'[{"role": "user", "content": "\xed\xa0\x80"}]',
         rb'[{"role": "user", "content": "\ud800"}]',
         rb'[{"role": "user", "content": "\q"}]',
-        b'[{"role": "user", "content": "one", "content": "two"}]',
         b'[{"role": "user", "content": "Hi", "tool_calls": []}]',
         b'[null, {"role": "user", "content": "Hi"}]',
         b'[{"role": "user", "content": null}]',
@@ -201,6 +200,11 @@ def test_messages_that_are_no_plain_texts_leave_the_lines_beside_them_alone(mess
         0: full(usual),
         2: full(usual),
     }
+
+
+def test_a_field_that_stands_twice_is_read_as_the_full_reader_reads_it() -> None:
+    line = b'{"model": "m", "response": "Yes", "messages": [{"role": "user", "content": "one", "content": "two"}]}'
+    assert fast(line) == {0: full(line)}
 
 
 def test_every_line_of_the_bundled_case_reads_alike() -> None:

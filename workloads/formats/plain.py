@@ -22,17 +22,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from workloads.counts import MOST_CAP
-from workloads.formats import plain_text, plain_usage
+from workloads.formats import plain_usage
 from workloads.formats.chat import KINDS
 from workloads.formats.envelope import MOST_MS, STATUSES, money
-from workloads.formats.plain_raw import NULL, read_texts
-from workloads.formats.plain_raw import TYPES as TEXTS
+from workloads.formats.plain_text import FIELDS as TEXTS
+from workloads.formats.plain_text import Message, Texts
 from workloads.formats.plain_times import read_times
 from workloads.ids import Ids
-from workloads.rows import Columns, RowError
+from workloads.rows import Columns, RowError, Strings
 from workloads.schema import OUTCOME, REQUEST
 
-AT_ONCE = 2_048  # lines: the objects of more would leave the processor's cache before they are lists
+# Lines, and bytes of them: the objects of more would leave the processor's cache before they are lists and columns.
+AT_ONCE, BYTES_AT_ONCE = 2_048, 2**20
 BODIES = ("{", "data:", "event:")  # an answer that begins so may be a recorded body
 # Bytes that such an answer may begin with: its first letter, or what `str.lstrip` takes from before it, of which U+3000
 # is the last.
@@ -56,11 +57,11 @@ class Line(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     user: str | None = None
     model: str | None = None
     provider: str | None = None
-    system: msgspec.Raw = NULL
-    messages: msgspec.Raw = NULL
-    prompt: msgspec.Raw = NULL
-    response: msgspec.Raw = NULL
-    completion: msgspec.Raw = NULL
+    system: str | None = None
+    messages: list[Message] | None = None
+    prompt: str | None = None
+    response: str | None = None
+    completion: str | None = None
     usage: dict[str, Any] | None = None
     max_tokens: int | None = None
     service_tier: str | None = None
@@ -83,11 +84,13 @@ class Plain:
     Args:
         at: int64, the places of the lines that were read, in their order.
         requests, outcomes: a row for each of them; `request_id` is null where the line has none.
+        strings: their texts.
     """
 
     at: Array
     requests: pa.RecordBatch
     outcomes: pa.RecordBatch
+    strings: Strings
 
     def named(self, ids: Ids) -> Columns:
         """The rows, each with its id."""
@@ -106,19 +109,20 @@ _met: set[str] = set()
 def read_plain(contents: Sequence[bytes]) -> Plain:
     """The rows of those lines that nothing is out of the ordinary in; `chat.read` has to look at the others."""
     with _without_collector():
-        at, columns, odd = _read(contents)  # what was decoded is gone before the collector would go through it
+        at, columns, odd, strings = _read(contents)  # what was decoded is gone before the collector would go through it
     requests, outcomes = (
         pa.RecordBatch.from_arrays([columns[n] for n in each.names], schema=each) for each in (REQUEST, OUTCOME)
     )
     if odd.any():
         ordinary = pa.array(~odd)
         at, requests, outcomes = at[~odd], requests.filter(ordinary), outcomes.filter(ordinary)
-    return Plain(at, requests, outcomes)
+    return Plain(at, requests, outcomes, strings)
 
 
-def _read(contents: Sequence[bytes]) -> tuple[Array, dict[str, pa.Array], Array]:
-    fields, at = _decoded(contents)
-    return at, *_columns(fields, len(at))
+def _read(contents: Sequence[bytes]) -> tuple[Array, dict[str, pa.Array], Array, Strings]:
+    fields, texts, at = _decoded(contents)
+    columns, odd = _columns(fields, texts, len(at))
+    return at, columns, odd, texts.strings(odd)
 
 
 @contextmanager
@@ -133,15 +137,17 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _decoded(contents: Sequence[bytes]) -> tuple[dict[str, Values], Array]:
-    """The fields of the lines that have none but those of `Line`, by name, and the lines' places.
+def _decoded(contents: Sequence[bytes]) -> tuple[dict[str, Values], Texts, Array]:
+    """The fields of the lines that have none but those of `Line`, by name; their texts; and the lines' places.
 
-    Fields that no line has are all None; texts are there only where one has them.
+    Fields that no line has are all None.
     """
     names = tuple(name for name in FIELDS if name in _met)
-    decode, fields, odd = _decoder(names), {name: list[Any]() for name in names}, list[int]()
-    for first in range(0, len(contents), AT_ONCE):
-        lines, left, before = list[Any](), iter(contents[first : first + AT_ONCE]), len(odd)
+    decode, texts, odd = _decoder(names), Texts([name for name in names if name in TEXTS]), list[int]()
+    fields = {name: list[Any]() for name in names if name not in TEXTS}
+    step = min(BYTES_AT_ONCE * len(contents) // (sum(map(len, contents)) + 1), AT_ONCE) or 1
+    for first in range(0, len(contents), step):
+        lines, left, before = list[Any](), iter(contents[first : first + step]), len(odd)
         while True:
             try:
                 lines.extend(map(decode, left))
@@ -152,15 +158,16 @@ def _decoded(contents: Sequence[bytes]) -> tuple[dict[str, Values], Array]:
                     return _decoded(contents)
         for name, values in fields.items():
             values.extend(map(attrgetter(name), lines))
+        texts.add(lines)
     none: Values = [None] * (len(contents) - len(odd))
     fields |= {name: none for name in FIELDS if name not in _met and name not in TEXTS}
-    return fields, np.delete(np.arange(len(contents)), odd)
+    return fields, texts, np.delete(np.arange(len(contents)), odd)
 
 
 @lru_cache(maxsize=64)
 def _decoder(names: tuple[str, ...]) -> Callable[[bytes], Any]:
     """Decodes lines that have none but some of the fields of `Line`."""
-    fields = [(name, FIELDS[name], NULL if name in TEXTS else None) for name in names]
+    fields = [(name, FIELDS[name], None) for name in names]
     return msgspec.json.Decoder(msgspec.defstruct("Line", fields, forbid_unknown_fields=True, gc=False)).decode
 
 
@@ -175,11 +182,10 @@ def _meets(content: bytes) -> bool:
     return bool(new)
 
 
-def _columns(fields: dict[str, Values], lines: int) -> tuple[dict[str, pa.Array], Array]:
+def _columns(fields: dict[str, Values], texts: Texts, lines: int) -> tuple[dict[str, pa.Array], Array]:
     """Columns by name, and which rows they are not to be taken for."""
     odd = np.zeros(lines, bool)
-    texts = read_texts({name: fields[name] for name in TEXTS if name in fields}, odd)
-    answers = _answers(texts, odd)
+    answers = _answers(texts.answers, odd)
     models = _strings(fields, "model")
     false = pa.array(np.zeros(lines, bool))
     columns = {
@@ -204,12 +210,11 @@ def _columns(fields: dict[str, Values], lines: int) -> tuple[dict[str, pa.Array]
         "status": _statuses(fields["status"], odd),
         "feedback": pa.nulls(lines, pa.string()),
     }
-    columns |= plain_text.columns(texts, answers, odd)
+    columns |= texts.columns(odd)
     usages = fields["usage"]
     columns |= plain_usage.columns(usages, fields["provider"], _costs(fields, odd), odd)
-    empty = pc.and_(texts["messages"].is_null(), texts["prompt"].is_null()).to_numpy(zero_copy_only=False)
-    if empty.any():
-        odd |= empty & np.array([usage is None for usage in usages], bool)  # no call, or one in other words
+    if texts.without.any():
+        odd |= texts.without & np.array([usage is None for usage in usages], bool)  # no call, or one in other words
     return columns, odd
 
 
@@ -236,20 +241,18 @@ def _call_type(model: str) -> str:
     return next((kind for mark, kind in KINDS if mark in said), "chat")
 
 
-def _answers(texts: dict[str, pa.Array], odd: Array) -> pa.Array:
-    answers, other = texts["response"], texts["completion"]
-    if other.null_count < len(other):
-        answers = pc.coalesce(answers, other)
+def _answers(answers: pa.Array, odd: Array) -> pa.Array:
+    """The answers, those marked that may be recorded bodies."""
     length = pc.binary_length(answers).fill_null(0).to_numpy()
     if not length.any():
-        return pa.nulls(len(answers), pa.string())
+        return answers
     said, offsets = (np.frombuffer(answers.buffers()[at], kind) for at, kind in ((2, np.uint8), (1, np.int32)))
     begin = offsets[answers.offset : answers.offset + len(answers)]
     first = said[np.where(length, begin, 0)]
     suspects = np.flatnonzero(BEGINS[first] & (length > 0))
     for place, answer in zip(suspects.tolist(), answers.take(pa.array(suspects)).to_pylist(), strict=True):
         odd[place] |= answer.lstrip().startswith(BODIES)
-    return answers if length.all() else pc.if_else(pa.array(length > 0), answers, None)
+    return answers
 
 
 def _caps(values: Values, odd: Array) -> pa.Array:

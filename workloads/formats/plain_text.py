@@ -1,91 +1,138 @@
-"""The messages of plain lines in columns: all of them, the system prompt, the routing text."""
+"""The texts of plain lines: gathered as strings, for who counts them, and in Arrow's columns."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Sequence
+from functools import cached_property
+from itertools import chain, compress, repeat
+from operator import attrgetter
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from workloads.bodies.openai import ROLES
+from workloads.rows import Strings
 from workloads.schema import MESSAGE
 
 Array = np.ndarray[Any, np.dtype[Any]]
+FIELDS = ("messages", "prompt", "system", "response", "completion")
 
 
-def columns(texts: Mapping[str, pa.Array], answers: pa.Array, odd: Array) -> dict[str, pa.Array]:
-    """`messages`, `n_messages`, `prompt` and `system`; null where a line holds no text.
+class Message(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A message whose content is a text."""
+
+    role: str
+    content: str
+    name: str | None = None
+
+
+class Texts:
+    """The texts of lines in their order, put into Arrow's memory while their strings are in the processor's cache.
 
     Args:
-        texts: the lines' `messages`, `prompt` and `system`, as `plain_raw` has them.
-        answers: their answers; where there is none, the last message may be it, and the row is odd.
-        odd: rows that the full reader has to look at are marked here.
+        met: which of FIELDS the lines have.
     """
-    lines = len(answers)
-    line, role, content, name = _all(texts)
-    counts = np.bincount(line, minlength=lines).astype(np.int32)
-    offsets = np.concatenate([np.zeros(1, np.int32), np.cumsum(counts, dtype=np.int32)])
-    if content.null_count:
-        odd[line[content.is_null().to_numpy(zero_copy_only=False)]] = True
-    roles = role.fill_null("").dictionary_encode()
-    kinds, kind = [ROLES.get(each, each) for each in roles.dictionary.to_pylist()], roles.indices.to_numpy()
 
-    def of(wanted: str) -> Array:
-        return np.asarray(np.array([each == wanted for each in kinds], bool)[kind])
+    def __init__(self, met: Collection[str]) -> None:
+        self._met = met
+        self._contents, self._answers = list[str](), list[str | None]()
+        self._columns: dict[str, list[pa.Array]] = {"role": [], "content": [], "name": [], "answer": []}
+        self._counts, self._without = list[int](), list[bool]()
 
-    some = counts > 0
-    odd[line[of("")]] = True
-    ends = np.flatnonzero(some & answers.is_null().to_numpy(zero_copy_only=False))
-    odd[ends] |= of("assistant")[offsets[1:][ends] - 1]
-    if name.null_count < len(name):
-        name = pc.if_else(pc.equal(name, ""), None, name)
-    role = pa.array(kinds, pa.string()).take(roles.indices)
-    values = pa.StructArray.from_arrays([role, name, content], fields=list(MESSAGE))
-    none = None if some.all() else pa.array(~some)
-    prompt = _last(content, line, of("user"), lines)
-    if prompt.null_count:
-        prompt = pc.if_else(pa.array(some), pc.fill_null(prompt, ""), None)
-    return {
-        "messages": pa.ListArray.from_arrays(pa.array(offsets), values, type=pa.list_(MESSAGE), mask=none),
-        "n_messages": pa.array(counts, mask=~some),
-        "prompt": prompt,
-        "system": _systems(content, line, of("system"), lines),
-    }
+    def add(self, lines: Sequence[Any]) -> None:
+        """Take in the texts of some lines, which have them as attributes."""
+        messages, prompts = self._each("messages", lines), self._each("prompt", lines)
+        if None in messages:
+            self._without += [said is None and prompt is None for said, prompt in zip(messages, prompts, strict=True)]
+        else:
+            self._without += [False] * len(lines)
+        if {"prompt", "system"} & {*self._met} or None in messages:
+            messages = list(map(_all, messages, prompts, self._each("system", lines)))
+        answers = self._each("response", lines)
+        if "completion" in self._met:
+            others = self._each("completion", lines)
+            answers = [other if answer is None else answer for answer, other in zip(answers, others, strict=True)]
+        answers = [answer or None for answer in answers]
+        flat = list(chain.from_iterable(messages))
+        contents = list(map(attrgetter("content"), flat))
+        roles, names = (list(map(attrgetter(name), flat)) for name in ("role", "name"))
+        for name, values in (("role", roles), ("content", contents), ("name", names), ("answer", answers)):
+            self._columns[name].append(pa.array(values, pa.string()))
+        self._counts += map(len, messages)
+        self._contents += contents
+        self._answers += answers
+
+    def _each(self, name: str, lines: Sequence[Any]) -> list[Any]:
+        return list(map(attrgetter(name), lines)) if name in self._met else [None] * len(lines)
+
+    @cached_property
+    def without(self) -> Array:
+        """Bool, lines that have neither messages nor a prompt, not even empty ones."""
+        return np.array(self._without, bool)
+
+    @cached_property
+    def answers(self) -> pa.Array:
+        """Each line's answer, null where there is none or an empty one."""
+        return self._column("answer")
+
+    def _column(self, name: str) -> pa.Array:
+        held = self._columns[name]
+        return pa.concat_arrays(held) if held else pa.nulls(0, pa.string())
+
+    def strings(self, odd: Array) -> Strings:
+        """The texts of the lines that are not odd."""
+        if not odd.any():
+            return Strings(self._contents, self._answers)
+        kept = (~odd).tolist()
+        parts = chain.from_iterable(map(repeat, kept, self._counts))
+        return Strings(list(compress(self._contents, parts)), list(compress(self._answers, kept)))
+
+    def columns(self, odd: Array) -> dict[str, pa.Array]:
+        """`messages`, `n_messages`, `prompt` and `system`; null where a line holds no text.
+
+        Args:
+            odd: rows that the full reader has to look at are marked here: one whose last message may be its answer.
+        """
+        lines, answers = len(self._counts), self.answers
+        role, content, name = (self._column(each) for each in ("role", "content", "name"))
+        counts = np.array(self._counts, np.int32)
+        line = np.repeat(np.arange(lines), counts)
+        offsets = np.concatenate([np.zeros(1, np.int32), np.cumsum(counts, dtype=np.int32)])
+        roles = role.dictionary_encode()
+        kinds, kind = [ROLES.get(each, each) for each in roles.dictionary.to_pylist()], roles.indices.to_numpy()
+
+        def of(wanted: str) -> Array:
+            return np.asarray(np.array([each == wanted for each in kinds], bool)[kind])
+
+        some = counts > 0
+        odd[line[of("")]] = True
+        ends = np.flatnonzero(some & answers.is_null().to_numpy(zero_copy_only=False))
+        odd[ends] |= of("assistant")[offsets[1:][ends] - 1]
+        if name.null_count < len(name):
+            name = pc.if_else(pc.equal(name, ""), None, name)
+        role = pa.array(kinds, pa.string()).take(roles.indices)
+        values = pa.StructArray.from_arrays([role, name, content], fields=list(MESSAGE))
+        none = None if some.all() else pa.array(~some)
+        prompt = _last(content, line, of("user"), lines)
+        if prompt.null_count:
+            prompt = pc.if_else(pa.array(some), pc.fill_null(prompt, ""), None)
+        return {
+            "messages": pa.ListArray.from_arrays(pa.array(offsets), values, type=pa.list_(MESSAGE), mask=none),
+            "n_messages": pa.array(counts, mask=~some),
+            "prompt": prompt,
+            "system": _systems(content, line, of("system"), lines),
+        }
 
 
-def _all(texts: Mapping[str, pa.Array]) -> tuple[Array, pa.Array, pa.Array, pa.Array]:
-    """Every message in order, those that stand beside `messages` too: its line, role, content and name."""
-    messages, prompts, systems = texts["messages"], texts["prompt"], texts["system"]
-    parts = messages.flatten()
-    line = pc.list_parent_indices(messages).to_numpy().astype(np.intp, copy=False)
-    said = tuple(pc.struct_field(parts, field) for field in ("role", "content", "name"))
-    prompting = np.flatnonzero(pc.and_(prompts.is_valid(), messages.is_null()).to_numpy(zero_copy_only=False))
-    if len(prompting):
-        line, said = _with(line, said, prompting, "user", prompts)
-    system = np.flatnonzero(_true(pc.greater(pc.binary_length(systems), 0)))
-    if len(system):
-        first = np.full(len(systems), -1)
-        first[line[::-1]] = np.arange(len(line))[::-1]
-        opens = pa.array(first, mask=first < 0)
-        alike = pc.and_(pc.equal(said[0].take(opens), "system"), pc.equal(said[1].take(opens), systems))
-        line, said = _with(line, said, system[~_true(alike)[system]], "system", systems)
-    return line, *said
-
-
-def _with(
-    line: Array, said: tuple[pa.Array, ...], rows: Array, role: str, texts: pa.Array
-) -> tuple[Array, tuple[pa.Array, ...]]:
-    """Messages with another before those of some lines."""
-    order = np.argsort(np.concatenate([rows, line]), kind="stable")
-    more = pa.array([role] * len(rows), pa.string()), texts.take(pa.array(rows)), pa.nulls(len(rows), pa.string())
-    both = (pa.concat_arrays([new, old]).take(pa.array(order)) for new, old in zip(more, said, strict=True))
-    return np.concatenate([rows, line])[order], tuple(both)
-
-
-def _true(condition: pa.Array) -> Array:
-    return np.asarray(condition.fill_null(False).to_numpy(zero_copy_only=False))
+def _all(messages: Sequence[Message] | None, prompt: str | None, system: str | None) -> Sequence[Message]:
+    """A line's messages, those that stand beside `messages` too."""
+    said = messages if messages is not None else () if prompt is None else (Message("user", prompt),)
+    if not system or (said and said[0].role == "system" and said[0].content == system):
+        return said
+    return (Message("system", system), *said)
 
 
 def _last(texts: pa.Array, line: Array, wanted: Array, lines: int) -> pa.Array:
@@ -106,5 +153,5 @@ def _systems(texts: pa.Array, line: Array, wanted: Array, lines: int) -> pa.Arra
     joined, place = held.to_pylist(), line[found]
     begin, end = np.searchsorted(place, several, "left"), np.searchsorted(place, several, "right")
     for at, first, last in zip(several.tolist(), begin.tolist(), end.tolist(), strict=True):
-        joined[at] = "\n".join(texts.take(pa.array(found[first:last])).fill_null("").to_pylist())
+        joined[at] = "\n".join(texts.take(pa.array(found[first:last])).to_pylist())
     return pa.array(joined, pa.string())
