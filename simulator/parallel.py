@@ -32,8 +32,9 @@ from simulator.stored.memory import nbytes_of
 from simulator.stored.parts import Origin, Part, without_texts, write_part
 from simulator.stored.told import Told
 from simulator.sums.merge import merge
-from workloads import Log, Strings
+from workloads import Log
 from workloads.blocks import Block, BlockIds, RowGroups, read_block
+from workloads.rows import Strings
 
 BATCH_ROWS = 32_768  # of short requests a block holds more
 

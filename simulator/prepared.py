@@ -29,8 +29,9 @@ from simulator.stored.together import Together
 from simulator.stored.told import Told
 from simulator.usage.counted import CountedInput
 from simulator.usage.logged import logged_counts
-from workloads import Log, Strings
+from workloads import Log
 from workloads.checked import DamagedError
+from workloads.rows import Strings
 from workloads.store import Store, discard, store_of
 
 Value = TypeVar("Value")

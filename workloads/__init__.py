@@ -1,7 +1,6 @@
 """Requests in: the column contract, log readers, synthetic mixes."""
 
 from workloads.log import Log, read_log
-from workloads.rows import Strings
 from workloads.schema import BUCKETS, INPUT_BUCKETS, MESSAGE, OUTCOME, OUTPUT_BUCKETS, PROVENANCES, REQUEST
 
 __all__ = [
@@ -13,6 +12,5 @@ __all__ = [
     "PROVENANCES",
     "REQUEST",
     "Log",
-    "Strings",
     "read_log",
 ]

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 from simulator.counts import ESTIMATED, INPUTS, PROVIDER, TEXT, THOUSAND, TOKENIZER, UNKNOWN, Array, Counts
 from simulator.models import Codes, ModelIndex
 from simulator.usage.counted import CountedInput, counted_output
-from workloads import BUCKETS, PROVENANCES, Strings
+from workloads import BUCKETS, PROVENANCES
+from workloads.rows import Strings
 
 CODES = {"provider": PROVIDER, "tokenizer": TOKENIZER, "estimated": ESTIMATED}
 # A log whose model nobody knows is counted with the commonest tokenizer, and says "estimated".
