@@ -10,6 +10,7 @@ import io
 import json
 import math
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,6 +29,12 @@ LARGEST_COUNT = 63  # a term counts no more often than this
 # Sublinear term frequency, 1 + ln(count), in thousandths: Manning, Raghavan and Schuetze 2008, section 6.4.1.
 _FREQUENCY = np.array([0] + [round(1000 * (1 + math.log(n))) for n in range(1, LARGEST_COUNT + 1)], np.int64)
 ROUND_TO = 6  # decimals of a score
+LARGEST_IDF = 100_000  # e^100 texts; with it and weights of 16 bits, sums hold any text
+# Whatever unpacking or reading says of other bytes.
+DAMAGED = (
+    *(ValueError, KeyError, EOFError, TypeError, OverflowError, RuntimeError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 @dataclass(frozen=True)
@@ -151,7 +158,7 @@ class LinearModel:
         except OSError as error:
             fix = "`backroute train` writes one"
             raise BackrouteError(str(path), f"no model file can be read ({error.strerror})", fix=fix) from error
-        except (ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        except DAMAGED as error:
             what = f"not a model file of version {VERSION} ({type(error).__name__})"
             raise BackrouteError(str(path), what, fix="train it again with `backroute train`") from error
 
@@ -163,21 +170,35 @@ class LinearModel:
                 raise ValueError("version")
             words = held["vocabulary"].tobytes().decode()
             vocabulary = tuple(words.split("\n")) if words else ()
-            idf, weights = held["idf"].astype(np.int64), held["weights"].astype(np.int64)
-            if weights.shape != (len(vocabulary), len(said["outputs"])) or len(idf) != len(vocabulary):
-                raise ValueError("shape")
-            return cls(
-                tuple(said["outputs"]),
-                said["link"],
-                vocabulary,
-                idf,
-                weights,
-                float(said["unit"]),
-                held["bias"],
-                held["slope"],
-                held["offset"],
-                said["about"],
+            outputs, link, unit = tuple(said["outputs"]), said["link"], float(said["unit"])
+            named = (
+                bool(outputs) and all(isinstance(name, str) for name in outputs) and len(set(outputs)) == len(outputs)
             )
+            if (
+                not named
+                or link not in ("softmax", "sigmoid")
+                or not 0 < unit < 1e9
+                or not isinstance(said["about"], dict)
+            ):
+                raise ValueError("what it says of itself")
+            idf = _array(held["idf"], np.int32, (len(vocabulary),), LARGEST_IDF)
+            weights = _array(held["weights"], np.int16, (len(vocabulary), len(outputs)), 2**15)
+            bias, slope, offset = (
+                _array(held[name], np.float64, (len(outputs),), 1e9) for name in ("bias", "slope", "offset")
+            )
+            wide = idf.astype(np.int64), weights.astype(np.int64)
+            return cls(outputs, link, vocabulary, *wide, unit, bias, slope, offset, said["about"])
+
+
+def _array(held: Array, kind: type[np.generic], shape: tuple[int, ...], largest: float) -> Array:
+    """An array as it was saved.
+
+    Raises:
+        ValueError: it is another.
+    """
+    if held.dtype != kind or held.shape != shape or not (np.abs(held.astype(np.float64)) <= largest).all():
+        raise ValueError("an array of another kind, shape or size")
+    return held
 
 
 def linked(logits: Array, link: str) -> Array:

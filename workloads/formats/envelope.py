@@ -113,7 +113,7 @@ def text(name: str, value: Any) -> str | None:
         return value or None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise RowError(name, value, "not_text", "give a text")
-    return str(int(value) if value == int(value) else value)
+    return str(int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value)
 
 
 def milliseconds(name: str, value: Any) -> float | None:

@@ -1,4 +1,5 @@
 import json
+import math
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -90,7 +91,13 @@ def test_a_model_file_never_runs_code(tmp_path: Path) -> None:
             LinearModel.load(path)
 
 
-@pytest.mark.parametrize("change", [{"version": 99}, {"outputs": ["one"]}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"version": 99}, {"outputs": ["one"]}, {"outputs": [1, 2]}, {"outputs": ["a", "a"]}, {"link": "none"}),
+        *({"unit": 10**400}, {"unit": -1}, {"unit": math.nan}, {"about": 5}),
+    ],
+)
 def test_a_file_of_another_version_or_shape_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
     tiny().save(tmp_path / "m.npz")
     with np.load(tmp_path / "m.npz") as held:
@@ -100,6 +107,32 @@ def test_a_file_of_another_version_or_shape_is_refused(tmp_path: Path, change: d
     np.savez(tmp_path / "m.npz", **arrays)
     with pytest.raises(BackrouteError, match="not a model file of version"):
         LinearModel.load(tmp_path / "m.npz")
+
+
+@pytest.mark.parametrize("name", ["idf", "weights", "bias", "slope", "offset"])
+def test_an_array_of_another_kind_shape_or_size_is_refused(tmp_path: Path, name: str) -> None:
+    tiny().save(tmp_path / "m.npz")
+    with np.load(tmp_path / "m.npz") as held:
+        arrays = dict(held)
+    largest = np.full_like(arrays[name], 1e300 if arrays[name].dtype.kind == "f" else np.iinfo(arrays[name].dtype).max)
+    odd = [arrays[name][:-1], arrays[name].astype(complex), arrays[name].astype(str), arrays[name][..., None]]
+    for each in [*odd, largest] if name != "weights" else odd:  # weights of 16 bits are all of a size
+        np.savez(tmp_path / "m.npz", **(arrays | {name: each}))
+        with pytest.raises(BackrouteError, match="not a model file of version"):
+            LinearModel.load(tmp_path / "m.npz")
+
+
+def test_a_file_with_any_byte_changed_is_refused_or_read(tmp_path: Path) -> None:
+    tiny().save(tmp_path / "m.npz")
+    whole = (tmp_path / "m.npz").read_bytes()
+    refused = 0
+    for at in range(len(whole)):
+        (tmp_path / "m.npz").write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
+        try:
+            LinearModel.load(tmp_path / "m.npz")
+        except BackrouteError:
+            refused += 1
+    assert refused > len(whole) / 3
 
 
 def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
