@@ -68,6 +68,8 @@ class Schedule:
         self.by_day = len(day_keys) > len(pairs)
         self.by_clock = len(clock_keys) > len(day_keys)
         self.by_size = bool(self._tiered.any())
+        starts = [start for key in size_keys if (start := key & (1 << _TOKEN_BITS) - 1)]
+        self._first_step = min(starts, default=0)  # below it, no size of input crosses any
         self.unpriced = [bool((bucket == UNPRICED).any()) for bucket in self.prices]
         self.dearest = [int(bucket.max(initial=0)) for bucket in self.prices]
         # Whole picodollars for a thousandth of a token: such charges need no rounding.
@@ -118,6 +120,8 @@ class Schedule:
         if not self.by_size or input_thousandths is None:
             return slot
         row = self._first_row[slot]
+        if input_thousandths.min(initial=0) >= 0 and input_thousandths.max(initial=0) < self._first_step:
+            return row
         affected = np.flatnonzero(self._tiered[slot])
         size = np.minimum(input_thousandths[affected], (1 << _TOKEN_BITS) - 1)
         found = np.searchsorted(self._sizes, slot[affected] << _TOKEN_BITS | np.maximum(size, 0), side="right") - 1

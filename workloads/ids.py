@@ -35,11 +35,11 @@ class Ids:
     @classmethod
     def of(cls, stated: pa.Array, digests: Sequence[bytes]) -> Ids:
         """The ids that lines state, null where one states none, and the lines' hashes."""
-        held, names = stated.to_pylist(), stated
+        held, names = stated.view(pa.binary()).to_pylist(), stated
         if stated.null_count:
-            held = [digest.hex() if name is None else name for name, digest in zip(held, digests, strict=True)]
+            held = [digest.hex().encode() if name is None else name for name, digest in zip(held, digests, strict=True)]
             names = pa.array(held, pa.string())
-        keys = np.fromiter(map(xxh3_64_intdigest, map(str.encode, held)), np.uint64, len(held))
+        keys = np.fromiter(map(xxh3_64_intdigest, held), np.uint64, len(held))
         return cls(names, keys, np.frombuffer(b"".join(digests), ">u8")[::2].astype(np.uint64))
 
 

@@ -32,8 +32,7 @@ class Sample:
         """Add rows that `wanted` named, with their hashes in a uint64 column `key`."""
         self._parts.append(rows)
         if sum(part.num_rows for part in self._parts) > 2 * self.most:
-            kept = self.rows()
-            self._parts, self._highest = [kept], kept["key"][-1].as_py()
+            self._highest = self.rows()["key"][-1].as_py()
 
     def merge(self, more: Sample) -> None:
         """Add another sample of the same bound."""
@@ -43,10 +42,10 @@ class Sample:
 
     def rows(self) -> pa.Table:
         """The sample, lowest hash first; no columns where nothing was added."""
-        held = pa.concat_tables(self._parts) if self._parts else pa.table({})
-        if held.num_rows:
-            held = held.take(np.argsort(held["key"].to_numpy(), kind="stable")[: self.most])
-        return held
+        if len(self._parts) > 1:  # each is in order by itself
+            held = pa.concat_tables(self._parts)
+            self._parts = [held.take(np.argsort(held["key"].to_numpy(), kind="stable")[: self.most])]
+        return self._parts[0] if self._parts else pa.table({})
 
 
 def id_hashes(request_id: pa.Array) -> Array:
