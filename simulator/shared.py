@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,14 @@ def share(value: object, path: Path) -> str:
 
 def shared(path: str) -> Any:
     """The value of a pickle; its price books are those that this process has already."""
-    with Path(path).open("rb") as file:
-        return _Unpickler(file).load()
+    collects = gc.isenabled()
+    gc.disable()  # to look for cycles in a book as it grows takes longer than to load it
+    try:
+        with Path(path).open("rb") as file:
+            return _Unpickler(file).load()
+    finally:
+        if collects:
+            gc.enable()
 
 
 class _Pickler(pickle.Pickler):
