@@ -153,6 +153,9 @@ def test_the_usual_line_is_read_fast() -> None:
         {"usage": {"prompt_tokens": 12, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 4}}},
         {"usage": {"input_tokens": 12, "output_tokens": 3, "cache_read_input_tokens": 100}, "provider": "anthropic"},
         {"usage": {"completion_tokens": 63, "provenance": "estimated"}, "cost": 0.0001},
+        {"response": ' {"answer": 42}'},
+        {"response": "{"},
+        {"response": None, "completion": "date: 2026"},
     ]
     contents = [json.dumps(LINE | variant).encode() for variant in variants]
     assert fast(*contents) == {place: full(content) for place, content in enumerate(contents)}

@@ -148,12 +148,17 @@ def _cap(name: str, value: Any) -> int | None:
     return int(value)
 
 
+def is_body(answer: str) -> bool:
+    """Whether an answer's text is a recorded response body or stream."""
+    begins = answer.lstrip()[:6]
+    found = begins.startswith("{") and ('"choices"' in answer or '"usage"' in answer)
+    return found or begins.startswith(("data:", "event:"))
+
+
 def _body(answer: Any) -> dict[str, Any] | str | None:
     """The answer as a response body or recorded stream; None where it is the bare text, or nothing."""
     if isinstance(answer, str):
-        begins = answer.lstrip()[:6]
-        is_body = begins.startswith("{") and ('"choices"' in answer or '"usage"' in answer)
-        return answer if is_body or begins.startswith(("data:", "event:")) else None
+        return answer if is_body(answer) else None
     if isinstance(answer, list):
         said = [part for part in answer if isinstance(part, Mapping) and "role" in part]
         return {"choices": [{"message": said[-1] if said else {"content": answer}}]}

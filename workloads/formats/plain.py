@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 
 from workloads.counts import MOST_CAP
 from workloads.formats import plain_usage
-from workloads.formats.chat import KINDS
+from workloads.formats.chat import KINDS, is_body
 from workloads.formats.envelope import MOST_MS, STATUSES, money
 from workloads.formats.plain_text import FIELDS as TEXTS
 from workloads.formats.plain_text import Message, Texts
@@ -34,9 +34,8 @@ from workloads.schema import OUTCOME, REQUEST
 
 # Lines, and bytes of them: the objects of more would leave the processor's cache before they are lists and columns.
 AT_ONCE, BYTES_AT_ONCE = 2_048, 2**20
-BODIES = ("{", "data:", "event:")  # an answer that begins so may be a recorded body
-# Bytes that such an answer may begin with: its first letter, or what `str.lstrip` takes from before it, of which U+3000
-# is the last.
+# Bytes that an answer which is a recorded body may begin with: its first letter, or what `str.lstrip` takes from before
+# it, of which U+3000 is the last.
 BEGINS = np.zeros(256, bool)
 BEGINS[[letter.encode()[0] for letter in map(chr, range(0x3001)) if letter.isspace() or letter in "{de"]] = True
 
@@ -242,7 +241,7 @@ def _call_type(model: str) -> str:
 
 
 def _answers(answers: pa.Array, odd: Array) -> pa.Array:
-    """The answers, those marked that may be recorded bodies."""
+    """The answers, those marked that are recorded bodies."""
     length = pc.binary_length(answers).fill_null(0).to_numpy()
     if not length.any():
         return answers
@@ -251,7 +250,7 @@ def _answers(answers: pa.Array, odd: Array) -> pa.Array:
     first = said[np.where(length, begin, 0)]
     suspects = np.flatnonzero(BEGINS[first] & (length > 0))
     for place, answer in zip(suspects.tolist(), answers.take(pa.array(suspects)).to_pylist(), strict=True):
-        odd[place] |= answer.lstrip().startswith(BODIES)
+        odd[place] |= is_body(answer)
     return answers
 
 
