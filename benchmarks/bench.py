@@ -32,7 +32,7 @@ import pyarrow as pa
 
 from benchmarks.measured import Line, Took, seconds, timed
 from benchmarks.second_pass import second_pass
-from benchmarks.texts import WORDS, write_log
+from benchmarks.texts import LONGER, PRODUCTION, WORDS, write_log
 from benchmarks.workers import replayed
 from pricing import BUCKETS, AsOf, PriceBook, charge
 from pricing.tokenizers import _counter
@@ -53,6 +53,7 @@ for _ in range(20_000):
     cost(1_000, "gpt-4o", "input") + cost(200, "gpt-4o", "output")
 print((time.perf_counter() - began) / 20_000)
 """
+LIMIT = "bare JSON scan + bare token count"
 VERSIONS = ("fastokens", "tiktoken", "pyarrow", "numpy", "msgspec", "genai-prices")
 
 
@@ -89,6 +90,7 @@ class Bench:
         found: list[Line] = []
         for each in (
             self.limit,
+            self.lengths,
             self.script,
             self.workers,
             self.growth,
@@ -111,25 +113,39 @@ class Bench:
         the pass one for the most part. Python's collector is paused for the bare scan, as it is while we read: else it
         goes through the scan's own records again and again, and the limit is twice as slow in one run as in the next.
         """
-        self.full(self.texts)
-        ours, limits = list[Took](), list[Took]()
-        for _ in range(self.times):
-            limits.append(self._scan_and_count())
-            ours.append(timed(lambda: self.full(self.texts)))
-        by_core = [limit.cores / own.cores for limit, own in zip(limits, ours, strict=True)]
+        limits, ours = self._beside_the_limit(self.texts)
         by_clock = [limit.clock / own.clock for limit, own in zip(limits, ours, strict=True)]
-        each = statistics.median(own.cores for own in ours) / self.rows
         rate = f"{self.rows / statistics.median(own.clock for own in ours):,.0f} requests/s in one process"
-        limit = "bare JSON scan + bare token count"
         return [
-            Line(
-                "full pass, core time", limit, "0.6 of the limit", by_core, f"{each * 1e6:.1f} µs of a core a request"
-            ),
-            Line("full pass, by the clock", limit, "", by_clock, rate),
+            self._by_cores("full pass, core time", "0.6 of the limit", self.rows, limits, ours),
+            Line("full pass, by the clock", LIMIT, "", by_clock, rate),
         ]
 
-    def _scan_and_count(self) -> Took:
-        raw = self.texts.read_bytes().split(b"\n")[:-1]
+    def lengths(self) -> list[Line]:
+        """The same by core time over texts as long as the prototype's, and as in a production hour of Azure's."""
+        rows, found = min(self.rows, 10_000), list[Line]()
+        for name, lengths in (("longer", LONGER), ("production", PRODUCTION)):
+            path = write_log(self.folder / f"{name}.jsonl", rows, counted=False, lengths=lengths)
+            what = f"full pass, {path.stat().st_size // rows:,} bytes a line, core time"
+            found.append(self._by_cores(what, "0.6 of the limit", rows, *self._beside_the_limit(path)))
+            path.unlink()
+        return found
+
+    def _beside_the_limit(self, path: Path) -> tuple[list[Took], list[Took]]:
+        self.full(path)
+        limits, ours = list[Took](), list[Took]()
+        for _ in range(self.times):
+            limits.append(self._scan_and_count(path))
+            ours.append(timed(lambda: self.full(path)))
+        return limits, ours
+
+    def _by_cores(self, what: str, bar: str, rows: int, limits: list[Took], ours: list[Took]) -> Line:
+        ratios = [limit.cores / own.cores for limit, own in zip(limits, ours, strict=True)]
+        each = statistics.median(own.cores for own in ours) / rows
+        return Line(what, LIMIT, bar, ratios, f"{each * 1e6:.1f} µs of a core a request")
+
+    def _scan_and_count(self, path: Path) -> Took:
+        raw = path.read_bytes().split(b"\n")[:-1]
         records: list[Any] = []
         gc.disable()
         try:
