@@ -23,7 +23,8 @@ def _usd(said: str) -> str:
 def _cache(said: dict[str, Any]) -> str:
     arms = ", ".join(f"{arm['arm']} {arm['read_pct']:.1f}%" for arm in said["arms"])
     rates = ", ".join(f"{each['provider']} {each['hit_rate']:.2f} ({each['source']})" for each in said["calibration"])
-    return f"prompt caches are simulated; input read from them: {arms}" + (f"; hit rates: {rates}" if rates else "")
+    of = f"; hit rates, of input still cached: {rates}" if rates else ""
+    return f"prompt caches are simulated; input read from them: {arms}{of}"
 
 
 def _guards(said: dict[str, Any]) -> str:

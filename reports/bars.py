@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from reports.style import PALETTE, SIZE_PT
+from reports.style import PALETTE, SIZE_PT, ticks_alike
 from reports.words import printable, shortened
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def draw_rows(
 
     `mark` is a value that a line goes down at.
     """
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+    from matplotlib.ticker import MaxNLocator
 
     width, _ = size_pt(ax)
     low, high = limits(rows, width, [*([0.0] if from_zero else []), *([] if mark is None else [mark])])
@@ -86,19 +86,27 @@ def draw_rows(
         for step, bar in enumerate(row.bars):
             draw_bar(ax, bar, at + 0.40 + thick * (step + 0.5), thick, GAP_PT * (high - low) / width)
     if low < 0 <= high:
-        beside_bars(ax, 0.0, len(rows), PALETTE["grid"])
+        beside_bars(ax, 0.0, rows, PALETTE["grid"])
     if mark is not None:
-        beside_bars(ax, mark, len(rows), PALETTE["ink"])
+        beside_bars(ax, mark, rows, PALETTE["ink"])
     ax.xaxis.set_major_locator(MaxNLocator(nbins=max(2, int(width / 75)), min_n_ticks=2))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: ticks(value)))
+    ax.xaxis.set_major_formatter(ticks_alike(ticks))
     ax.set_yticks([])
     frame(ax, axis)
 
 
-def beside_bars(ax: "Axes", value: float, rows: int, colour: str) -> None:
-    """A line down at a value, only beside the bars: across the names it would strike them through."""
-    for at in range(rows):
-        ax.plot([value, value], [at + 0.38, at + 0.98], color=colour, linewidth=1.2, zorder=4)
+def beside_bars(ax: "Axes", value: float, rows: Sequence[Row], colour: str) -> None:
+    """A line down at a value, only beside the bars: across names and texts it would strike them through."""
+    (low, high), width = ax.get_xlim(), size_pt(ax)[0]
+    for at, row in enumerate(rows):
+        ends = (bar.reach + text_pt(bar) * (high - low) / width for bar in row.bars)
+        if not any(bar.reach < value < end for bar, end in zip(row.bars, ends, strict=True)):
+            ax.plot([value, value], [at + 0.38, at + 0.98], color=colour, linewidth=1.2, zorder=4)
+
+
+def text_pt(bar: Bar) -> float:
+    """The width of a bar's text in points, and of the gaps around it."""
+    return len(bar.text) * SIZE_PT * (CHARACTER_EM + 0.04) + 2 * GAP_PT
 
 
 def fitted(name: str, characters: int) -> str:
@@ -134,7 +142,7 @@ def limits(rows: Sequence[Row], width: float, held: Sequence[float]) -> tuple[fl
     if low < 0 or 0 not in held:
         low -= (high - low) * 0.03
     for bar in bars:
-        text = min(len(bar.text) * SIZE_PT * (CHARACTER_EM + 0.04) + 2 * GAP_PT, 0.75 * width)
+        text = min(text_pt(bar), 0.75 * width)
         high = max(high, low + (bar.reach - low) * width / (width - text))
     return low, high
 

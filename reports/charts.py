@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
 
-from pricing.formatting import adding_up, usd
+from pricing.formatting import adding_up, aligned, usd
 from reports.bars import Bar, Row, draw_rows, height_of, rows_that_fit, say_nothing, title
 from reports.days import day_chart
 from reports.headline import headline
 from reports.ledger import STEPS
-from reports.sheets import expected_name, keeps_words, slice_name
+from reports.sheets import expected_names, keeps_words, slice_names
 from reports.style import PALETTE, new_axes
 from reports.summary import (
     Part,
@@ -55,6 +55,8 @@ def cost_chart(result: Summarised, ax: "Axes | None" = None) -> "Axes":
     summary = summary_of(result)
     ax = ax if ax is not None else new_axes(height_of(len(spend_arms(summary)) + 1))
     arms, (_, routed) = spend_arms(summary), before_and_after(summary["compared"])
+    *spent, routed = alike_money([*(money for _, money, _ in arms), routed])
+    arms = [(name, money, colour) for (name, _, colour), money in zip(arms, spent, strict=True)]
     if routed is None and all(money is None for _, money, _ in arms):
         say_nothing(ax, "No spend to show: none of it could be priced.")
         return ax
@@ -98,9 +100,10 @@ def two_bars(summary: Summary, parts: list[Part], heading: str, ax: "Axes | None
         return ax
     arm, rows = before_arm(summary), []
     shown, left = largest(parts, min(MOST_ROWS, rows_that_fit(ax, 2)))
+    money = iter(alike_money([side for part in shown for side in (part.before, part.after)]))
     for at, part in enumerate(shown):
         names = (f" {before_words(summary)}", " with routing") if at == 0 else ("", "")
-        rows.append(Row(part.label, (spend(part.before, arm, names[0]), spend(part.after, "routed", names[1]))))
+        rows.append(Row(part.label, (spend(next(money), arm, names[0]), spend(next(money), "routed", names[1]))))
     draw_rows(ax, rows, DOLLARS, short_usd)
     title(ax, heading + left)
     return ax
@@ -115,8 +118,9 @@ def saving_chart(result: Summarised, ax: "Axes | None" = None) -> "Axes":
         return ax
     shown, left = largest(moved, min(MOST_ROWS, rows_that_fit(ax)))
     rows = []
-    for part in sorted(shown, key=lambda part: -(part.saving or 0)):
-        saved = part.saving or Decimal(0)
+    shown = sorted(shown, key=lambda part: -(part.saving or 0))
+    for part, money in zip(shown, alike_money([part.saving for part in shown]), strict=True):
+        saved = money or Decimal(0)
         colour = PALETTE["saves" if saved >= 0 else "adds"]
         rows.append(Row(part.label, (Bar(0.0, float(saved), colour, step_text(saved)),)))
     draw_rows(ax, rows, "saving, US dollars; below 0 routing costs more", short_usd)
@@ -181,8 +185,8 @@ def quality_chart(result: Summarised, ax: "Axes | None" = None) -> "Axes":
     """
     found = summary_of(result)["quality"]["slices"]
     ranges = [
-        (slice_name(each), each["low_pct"], each["high_pct"], each["verdict"])
-        for each in found
+        (name, each["low_pct"], each["high_pct"], each["verdict"])
+        for name, each in zip(slice_names(found), found, strict=True)
         if each["low_pct"] is not None and each["high_pct"] is not None
     ]
     margin = found[0]["margin_pct"] if found else 0.0
@@ -192,9 +196,10 @@ def quality_chart(result: Summarised, ax: "Axes | None" = None) -> "Axes":
 def expected_chart(result: Summarised, ax: "Axes | None" = None) -> "Axes":
     """How much better or worse the routed answers are expected to be, without any call, as `quality_chart` draws it."""
     predicted = summary_of(result)["quality"].get("predicted")
+    slices = predicted["slices"] if predicted else []
     ranges = [
-        (expected_name(each), 100 * each["low"], 100 * each["high"], keeps_words(each["keeps"]))
-        for each in (predicted["slices"] if predicted else [])
+        (name, 100 * each["low"], 100 * each["high"], keeps_words(each["keeps"]))
+        for name, each in zip(expected_names(slices), slices, strict=True)
         if each["low"] is not None and each["high"] is not None and each["basis"] != "same model"
     ]
     margin = 100 * predicted["margin"] if predicted else 0.0
@@ -223,6 +228,11 @@ def differences(
 def largest(items: Sequence[Item], keep: int) -> tuple[Sequence[Item], str]:
     """The first `keep` of some items, and what a title says of the others."""
     return (items, "") if len(items) <= keep else (items[:keep], f" (largest {keep} of {len(items):,})")
+
+
+def alike_money(figures: Sequence[Decimal | None]) -> list[Decimal | None]:
+    """Money of one chart, in one number of decimals."""
+    return [money for (money,) in aligned([[money] for money in figures])]
 
 
 def spend(money: Decimal | None, arm: str, name: str = "") -> Bar:

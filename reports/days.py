@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from reports.bars import frame, say_nothing, size_pt, title
-from reports.style import PALETTE, SIZE_PT, new_axes
+from reports.style import PALETTE, SIZE_PT, new_axes, ticks_alike
 from reports.summary import Summarised, amount, before_arm, summary_of
 from reports.words import counted, short_usd
 
@@ -25,7 +25,7 @@ def day_chart(result: Summarised, ax: "Axes | None" = None) -> "Axes":
     Requests without a time are left out, and counted in the title. A day without requests costs nothing. A log of many
     months is drawn as the mean of the last seven days.
     """
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+    from matplotlib.ticker import MaxNLocator
 
     summary = summary_of(result)
     ax = ax if ax is not None else new_axes(HEIGHT_IN, MONEY_IN, NAMES_IN)
@@ -61,7 +61,7 @@ def day_chart(result: Summarised, ax: "Axes | None" = None) -> "Axes":
     frame(ax, "day, UTC")
     date_ticks(ax, [day for day, _ in lines[0][2]], most=max(2, int(width / 72)))
     ax.yaxis.set_major_locator(MaxNLocator(nbins=5))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short_usd(value)))
+    ax.yaxis.set_major_formatter(ticks_alike(short_usd))
     ax.tick_params(axis="x", pad=8)
     ax.tick_params(axis="y", length=0, labelsize=SIZE_PT, labelcolor=PALETTE["muted"])
     ax.set_ylabel(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from reports.bars import CHARACTER_EM, frame, say_nothing, size_pt, title
-from reports.style import PALETTE, SIZE_PT, new_axes
+from reports.style import PALETTE, SIZE_PT, new_axes, ticks_alike
 from reports.words import printable, short_usd
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def frontier_chart(
         own: names drawn in the colour of routing, the others in grey.
         limits: names that no policy can reach, hindsight for example: drawn hollow, and not part of the frontier.
     """
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
     ax = ax if ax is not None else new_axes(HEIGHT_IN, LEFT_IN, RIGHT_IN)
     if not points:
@@ -65,7 +65,7 @@ def frontier_chart(
     ax.set_xscale("log" if wide else "linear")
     ax.margins(x=0.12, y=0.12)
     frame(ax, "US dollars" + (", each step the same ratio" if wide else ""))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short_usd(value)))
+    ax.xaxis.set_major_formatter(ticks_alike(short_usd))
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)) if wide else MaxNLocator(nbins=6))
     ax.yaxis.set_major_locator(MaxNLocator(nbins=6))

@@ -298,9 +298,10 @@ def _simulated(summary: Summary) -> str:
     assumed = cache.get("assumed_hit_rates", {})
     known = {row["provider"]: row["hit_rate"] for row in cache["calibration"] if row["provider"] not in assumed}
     rates = [f"{name} {rate:.0%}" for name, rate in known.items()]
-    words = [f"hit rates from the log: {', '.join(rates)}"] if rates else []
+    words = [f"hit rates from the log, of input still cached: {', '.join(rates)}"] if rates else []
     if assumed:
-        words.append(f"assumed: {', '.join(f'{name} {rate:.0%}' for name, rate in assumed.items())}")
+        first = "assumed" if rates else "hit rates assumed, of input still cached"
+        words.append(f"{first}: {', '.join(f'{name} {rate:.0%}' for name, rate in assumed.items())}")
     rows = [row for row in summary["assumptions"] if row["name"].startswith("prompt caches")]
     rests = [row["saving_resting_on_it_pct"] for row in rows]
     words += [_resting(summary, share) for share in rests if share is not None]

@@ -1,5 +1,6 @@
 """The tables of the page: what stands behind each chart, and what the whole rests on."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -177,43 +178,57 @@ def assumption_sheet(summary: Summary) -> Sheet:
 def slice_sheet(summary: Summary) -> Sheet:
     """What live pairs of answers showed in each slice of the traffic, differences in points of 100."""
     columns = ("Slice", "Verdict", "Requests", "Pairs", "Worse", "Better", "Difference", "From", "To", "Saving")
+    slices = summary["quality"]["slices"]
     keys = ("worse_pct", "better_pct", "difference_pct", "low_pct", "high_pct")
     rows = [
         (
-            slice_name(found), found["verdict"], found["requests"], found["pairs"], *(found[key] for key in keys),
+            name, found["verdict"], found["requests"], found["pairs"], *(found[key] for key in keys),
             amount(found["saving_usd"]),
         )
-        for found in summary["quality"]["slices"]
+        for name, found in zip(slice_names(slices), slices, strict=True)
     ]  # fmt: skip
     return Sheet("Answers compared, by slice of the traffic", columns, in_columns(rows))
 
 
-def slice_name(found: Summary) -> str:
-    """A slice of the traffic and the model it was moved to."""
-    return f"{found['slice']} → {found['model']}"
+def slice_names(slices: Sequence[Summary]) -> list[str]:
+    """Slices of the traffic, each with the model it was moved to."""
+    return told_apart([f"{each['slice']} → {each['model']}" for each in slices], slices)
+
+
+def told_apart(names: list[str], slices: Sequence[Summary]) -> list[str]:
+    """Names of slices; where several are equal, with the model that each was moved from."""
+    many = Counter(names)
+    return [
+        f"{name}, from {each['against'] or '(unknown model)'}" if many[name] > 1 else name
+        for name, each in zip(names, slices, strict=True)
+    ]
 
 
 def expected_sheet(summary: Summary) -> Sheet:
     """What quality is expected offline in each slice of the traffic; differences in points of 100."""
+
+    slices = summary["quality"]["predicted"]["slices"]
 
     def points(share: float | None) -> float | None:
         return None if share is None else 100 * share
 
     rows = [
         (
-            expected_name(each), keeps_words(each["keeps"]), each["basis"], each["requests"],
+            name, keeps_words(each["keeps"]), each["basis"], each["requests"],
             *(points(each[key]) for key in ("baseline_quality", "routed_quality", "difference", "low", "high")),
             amount(each["saving_usd"]),
         )
-        for each in summary["quality"]["predicted"]["slices"]
+        for name, each in zip(expected_names(slices), slices, strict=True)
     ]  # fmt: skip
     columns = ("Slice", "Expected", "Known from", "Requests", "Before", "Routed", "Difference", "From", "To", "Saving")
     return Sheet("Quality expected, by slice of the traffic", columns, in_columns(rows))
 
 
-def expected_name(found: Summary) -> str:
-    """A rule, the model it chose and the task."""
-    return f"{rule_name(found)} → {model_name(found)}" + (f", {found['task']}" if found["task"] else "")
+def expected_names(slices: Sequence[Summary]) -> list[str]:
+    """Of each slice its rule, the model it chose and the task."""
+    tasks = [f", {each['task']}" if each["task"] else "" for each in slices]
+    names = [f"{rule_name(each)} → {model_name(each)}{task}" for each, task in zip(slices, tasks, strict=True)]
+    return told_apart(names, slices)
 
 
 def keeps_words(keeps: bool | None) -> str:

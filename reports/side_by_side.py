@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pricing.formatting import usd
 from reports.bars import Bar, Row, draw_rows, height_of, say_nothing, title
-from reports.charts import routed_interval
+from reports.charts import alike_money, routed_interval
 from reports.style import PALETTE, new_axes
 from reports.summary import Summarised, Summary, amount, before_and_after, headline_savings, summary_of
 from reports.words import short_usd
@@ -65,8 +65,10 @@ def comparison_chart(runs: Mapping[str, Summarised], ax: "Axes | None" = None) -
     summaries = {name: summary_of(run) for name, run in runs.items()}
     ax = ax if ax is not None else new_axes(height_of(len(summaries), 2))
     rows = []
+    spent = [before_and_after(summary["compared"]) for summary in summaries.values()]
+    money = iter(alike_money([side for sides in spent for side in sides]))
     for at, (name, summary) in enumerate(summaries.items()):
-        before, routed = before_and_after(summary["compared"])
+        before, routed = next(money), next(money)
         if before is None or routed is None:
             continue
         low, high = routed_interval(summary)

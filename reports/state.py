@@ -44,8 +44,8 @@ def cache_sheets(summary: Summary) -> list[Sheet]:
         "Recorded reads",
         "Of those, unpredictable",
         "Simulated reads",
-        "Hit rate",
-        "Error",
+        "Hit rate, of input still cached",
+        "Total then off by",
         "Known from",
     )
     return [

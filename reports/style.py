@@ -1,11 +1,14 @@
 """How every chart looks: one light theme, colours that colour-blind readers tell apart, files equal byte for byte."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from reports.words import alike
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.ticker import Formatter
 
 # Hues are Okabe and Ito's (jfly.uni-koeln.de/color, 2008); the greys stay 3:1 on white.
 PALETTE = {
@@ -39,6 +42,17 @@ RC: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "backroute",
 }
+
+
+def ticks_alike(words: "Callable[[float], str]") -> "Formatter":
+    """A formatter of an axis' ticks, with as many decimals in each; `words` says one of them."""
+    from matplotlib.ticker import FuncFormatter
+
+    class Alike(FuncFormatter):
+        def format_ticks(self, values: Any) -> list[str]:
+            return alike(super().format_ticks(values))
+
+    return Alike(lambda value, _: words(value))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from reports.bars import title
 from reports.figures import svg_of
-from reports.style import PALETTE, SIZE_PT, new_axes, style
+from reports.style import PALETTE, SIZE_PT, new_axes, style, ticks_alike
 from reports.words import printable, short_usd
 from reports.write import DPI, written_to
 
@@ -32,14 +32,12 @@ def sweep_chart(sweep: Mapping[str, Any], ax: Axes | None = None) -> Axes:
         sweep: what `summarise_sweep` gave.
         ax: where to draw; new axes when left out.
     """
-    from matplotlib.ticker import FuncFormatter
-
     ax = ax if ax is not None else new_axes(HEIGHT_IN, left=LEFT_IN)
     ax.grid(color=PALETTE["grid"], linewidth=0.6)
     ax.set_axisbelow(True)
     if sweep["quality_known"]:
         _against_quality(sweep, ax)
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short_usd(value)))
+        ax.xaxis.set_major_formatter(ticks_alike(short_usd))
         ax.set_xlabel("US dollars")
         ax.set_ylabel("Mean quality")
         title(ax, f"What quality costs: {sweep['rules']}, {sweep['quality_known']:,} requests")
@@ -47,7 +45,7 @@ def sweep_chart(sweep: Mapping[str, Any], ax: Axes | None = None) -> Axes:
         costs = [float(point["usd"]) for point in sweep["settings"]]
         ax.plot(range(len(costs)), costs, marker="o", color=PALETTE["routed"], linewidth=1.2, markersize=4)
         ax.set_xticks([0, len(costs) - 1], [sweep["settings"][at]["name"] for at in (0, -1)])
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short_usd(value)))
+        ax.yaxis.set_major_formatter(ticks_alike(short_usd))
         title(ax, f"What each setting costs: {sweep['rules']}; no quality is known")
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)

@@ -1,6 +1,9 @@
 """Names, changes, counts and dates as people read them, and text that cannot harm a page."""
 
+import re
 import unicodedata
+from collections import Counter
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -20,6 +23,21 @@ def short_usd(value: float) -> str:
     else:
         said = f"{size:,.0f}" if size >= 100 or size == int(size) else usd(Decimal(f"{size:.6g}")).lstrip("$")
     return f"-${said}" if value < 0 else f"${said}"
+
+
+def alike(ticks: Sequence[str]) -> list[str]:
+    """Ticks of one axis, those of one unit with as many decimals: $1.50 and $3.00; 0 stays 0."""
+    parts = [re.fullmatch(r"(.*?\d)(?:\.(\d+))?(\D*)", said) for said in ticks]
+    most = Counter[str]()
+    for part in parts:
+        if part is not None:
+            most[part[3]] = max(most[part[3]], len(part[2] or ""))
+    return [
+        f"{part[1]}.{(part[2] or '').ljust(most[part[3]], '0')}{part[3]}"
+        if part is not None and most[part[3]] and re.search("[1-9]", said)
+        else said
+        for part, said in zip(parts, ticks, strict=True)
+    ]
 
 
 def chance(probability: float | None) -> str:

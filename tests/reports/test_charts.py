@@ -1,3 +1,4 @@
+import re
 import sys
 from collections.abc import Callable
 
@@ -9,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import reports
-from reports.bars import fitted
+from reports.bars import Bar, Row, draw_rows, fitted
 from reports.days import daily, smoothed
 from reports.figures import CHARTS, figure_of, inline_svg, svg_of
+from reports.sheets import expected_names
 from reports.style import WIDTH_IN, style
 from tests.reports.samples import HOSTILE_RULE, LONG_MODEL, SAMPLES, as_logged, good, large, loss, nothing, one_day
 
@@ -216,3 +218,27 @@ def test_importing_the_reports_does_not_load_matplotlib() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=reports.__path__[0] + "/.."
     )
     assert run.stdout.split() == ["False", "False", "False"]
+
+
+def test_a_line_down_stops_where_a_text_stands() -> None:
+    """The first row's text begins at -1 and crosses 0; the second's bar does."""
+    ax = Figure(figsize=(WIDTH_IN, 3)).add_subplot()
+    bars = (Bar(-2.0, -1.0, "#000000", "a long text beside a short bar"), Bar(-2.0, 5.0, "#000000", "text"))
+    draw_rows(ax, [Row("one", bars[:1]), Row("two", bars[1:])], "points", str, mark=0.0)
+    assert {int(line.get_ydata()[0]) for line in ax.lines} == {1}  # type: ignore[index]
+
+
+@pytest.mark.parametrize("chart", [reports.rule_chart, reports.model_chart, reports.saving_chart, reports.cost_chart])
+def test_money_of_one_chart_has_one_number_of_decimals(chart: Draw) -> None:
+    for made in (good(), loss(), one_day()):
+        ax = chart(made, Figure(figsize=(WIDTH_IN, 6)).add_subplot())
+        said = [re.findall(r"\$[\d,]+\.?(\d*)", text.get_text()) for text in ax.texts]
+        assert len({len(decimals) for found in said for decimals in found}) <= 1
+
+
+def test_slices_of_equal_name_say_what_they_were_moved_from() -> None:
+    row = {"rule": "code", "model": "m/small", "task": None}
+    told = expected_names(
+        [row | {"against": "m/large"}, row | {"against": None}, row | {"task": "chat", "against": "x"}]
+    )
+    assert told == ["code → m/small, from m/large", "code → m/small, from (unknown model)", "code → m/small, chat"]

@@ -180,5 +180,5 @@ def test_runs_are_drawn_with_their_intervals() -> None:
 
     ax = comparison_chart({"a": good(), "b": as_logged()}, Figure(figsize=(8, 4)).add_subplot())
     said = [text.get_text() for text in ax.texts]
-    assert "$1,771.02 with routing" in said
+    assert "$1,771 with routing" in said
     assert "b → rules.yaml" in said

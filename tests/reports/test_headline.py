@@ -178,7 +178,8 @@ def test_caches_are_said_to_be_simulated_or_by_how_much_they_could_change_the_sa
     said = headline(made)
     assert said.caches_known
     assert said.caches == (
-        "simulated in every arm, as 68.2% of the log's input went through them; hit rates from the log: openai 91%; "
+        "simulated in every arm, as 68.2% of the log's input went through them; hit rates from the log, "
+        "of input still cached: openai 91%; "
         "assumed: anthropic 100%; 15.8% of the saving rests on it"
     )
 

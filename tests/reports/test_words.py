@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing.formatting import percent, usd
-from reports.words import between, chance, change, period, printable, short_usd, shortened, wide
+from reports.words import alike, between, chance, change, period, printable, short_usd, shortened, wide
 
 
 @pytest.mark.parametrize(
@@ -12,6 +12,12 @@ from reports.words import between, chance, change, period, printable, short_usd,
 )
 def test_ticks_are_short(value: float, said: str) -> None:
     assert short_usd(value) == said
+
+
+def test_ticks_of_one_axis_have_as_many_decimals() -> None:
+    assert alike(["$0", "$1.50", "$3", "-$4.50"]) == ["$0", "$1.50", "$3.00", "-$4.50"]
+    assert alike(["$500k", "$1M", "$1.5M"]) == ["$500k", "$1.0M", "$1.5M"]
+    assert alike(["76%", "78.5%", "", "12"]) == ["76.0%", "78.5%", "", "12"]
 
 
 def test_unknown_is_said_and_never_zero() -> None:

@@ -93,3 +93,9 @@ def test_a_result_of_an_unknown_kind_is_a_problem() -> None:
 def test_the_body_of_a_message_batchs_request_holds_many() -> None:
     rows, _ = read([{"requests": [CLAUDE_REQUEST, {**CLAUDE_REQUEST, "custom_id": "r2"}]}])
     assert [row["request_id"] for row in rows] == ["r1", "r2"]
+
+
+def test_a_request_whose_result_is_no_object_is_a_request(tmp_path: Path) -> None:
+    (tmp_path / "batch.jsonl").write_text(json.dumps(CLAUDE_REQUEST | {"result": "none yet"}) + "\n")
+    rows, problems = read(tmp_path / "batch.jsonl")
+    assert ([row["completion"] for row in rows], problems.set_aside) == ([None], 0)

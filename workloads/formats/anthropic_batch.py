@@ -38,7 +38,7 @@ class Reader:
 
     def survey(self, record: Record) -> None:
         """The first pass: hold requests, and note results."""
-        if "result" in record:
+        if isinstance(record.get("result"), Mapping):
             self._join.answered(record["custom_id"])
         else:
             self._join.hold(record["custom_id"], record["params"])
@@ -52,9 +52,9 @@ class Reader:
         """
         row = Row()
         row.request_id = kept(row, text, "custom_id", record["custom_id"])
-        if "result" in record:
+        if isinstance(record.get("result"), Mapping):
             request, result = self._join.request_of(record["custom_id"]), record["result"]
-            kind, message = result["type"], result.get("message")
+            kind, message = result.get("type"), result.get("message")
             if kind not in RESULTS or (kind == "succeeded" and not isinstance(message, Mapping)):
                 raise RowError("result.type", kind, "unknown_result", f"one of {', '.join(RESULTS)}, with its message")
             answer = message if kind == "succeeded" else {"type": "message", "error": result.get("error") or kind}
