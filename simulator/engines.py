@@ -27,7 +27,7 @@ AHEAD = 2  # tasks a worker has waiting, so that none idles and few results are 
 DONE = 16  # results that may wait for the one before them, beside those being made
 ANSWERS = 3  # seconds that a Dask worker may take to answer this process
 ATTEMPTS = 3  # a task whose worker died so often would kill any
-WORTH = 16  # tasks: a process takes about 3 s of a core to start, which one needs for ten blocks read and replayed
+WORTH = 8  # tasks: a process takes about 3 s of a core to start, which one needs for five blocks read and replayed
 
 log = logging.getLogger("backroute")
 

@@ -26,7 +26,7 @@ from workloads.sources import BYTE_ORDER_MARK, LONGEST_LINE, PARQUET, FileSource
 from workloads.tables import TableError, is_table, parquet_file, parquet_rows
 from workloads.unpacked import UNPACKERS
 
-BLOCK_BYTES = 8 * 2**20
+BLOCK_BYTES = 16 * 2**20  # half of it takes 5% more of the cores and 60 MB less a process; twice as much saves nothing
 HEAD = 2**20
 LARGEST_GROUP = 64 * 2**20  # bytes unpacked; a Parquet file with a larger row group is read by one process
 
