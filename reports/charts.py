@@ -195,15 +195,21 @@ def quality_chart(result: Summarised, ax: "Axes | None" = None) -> "Axes":
 
 def expected_chart(result: Summarised, ax: "Axes | None" = None) -> "Axes":
     """How much better or worse the routed answers are expected to be, without any call, as `quality_chart` draws it."""
-    predicted = summary_of(result)["quality"].get("predicted")
-    slices = predicted["slices"] if predicted else []
-    ranges = [
+    summary = summary_of(result)
+    predicted = summary["quality"].get("predicted")
+    margin = 100 * predicted["margin"] if predicted else 0.0
+    heading, nothing = "Quality expected of the routed answers", "No quality is known offline."
+    return differences(expected_ranges(summary), margin, heading, nothing, ax)
+
+
+def expected_ranges(summary: Summary) -> list[tuple[str, float, float, str]]:
+    """The slices of the traffic that move and of which something is expected: see `differences`."""
+    slices = (summary["quality"].get("predicted") or {"slices": []})["slices"]
+    return [
         (name, 100 * each["low"], 100 * each["high"], keeps_words(each["keeps"]))
         for name, each in zip(expected_names(slices), slices, strict=True)
         if each["low"] is not None and each["high"] is not None and each["basis"] != "same model"
     ]
-    margin = 100 * predicted["margin"] if predicted else 0.0
-    return differences(ranges, margin, "Quality expected of the routed answers", "No quality is known offline.", ax)
 
 
 def differences(
@@ -237,7 +243,8 @@ def alike_money(figures: Sequence[Decimal | None]) -> list[Decimal | None]:
 
 def spend(money: Decimal | None, arm: str, name: str = "") -> Bar:
     """A bar of spend from 0 in the colour of its arm."""
-    return Bar(0.0, None if money is None else float(money), PALETTE[arm], usd(money) + name)
+    said = "$0" if money == 0 else usd(money)
+    return Bar(0.0, None if money is None else float(money), PALETTE[arm], said + name)
 
 
 def step_text(saved: Decimal) -> str:

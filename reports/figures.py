@@ -12,6 +12,7 @@ from reports.charts import (
     MOST_ROWS,
     cost_chart,
     expected_chart,
+    expected_ranges,
     model_chart,
     quality_chart,
     rule_chart,
@@ -50,11 +51,6 @@ def height_for(part: str, bars: int = 1) -> Callable[[Summary], float]:
     return lambda summary: height_of(min(len(summary["compared"][part]), MOST_ROWS), bars)
 
 
-def expected_rows(summary: Summary) -> int:
-    """How many slices may have a range of expected quality."""
-    return len((summary["quality"].get("predicted") or {"slices": []})["slices"])
-
-
 CHARTS = {
     chart.name: chart
     for chart in (
@@ -65,7 +61,7 @@ CHARTS = {
         Chart("waterfall", waterfall_chart, lambda _: height_of(len(STEPS) + 2)),
         Chart("by-day", day_chart, lambda _: HEIGHT_IN, left=MONEY_IN, right=NAMES_IN),
         Chart("sensitivity", sensitivity_chart, height_for("sensitivity")),
-        Chart("quality-expected", expected_chart, lambda summary: height_of(min(expected_rows(summary), MOST_ROWS))),
+        Chart("quality-expected", expected_chart, lambda held: height_of(min(len(expected_ranges(held)), MOST_ROWS))),
         Chart("quality", quality_chart, lambda summary: height_of(min(len(summary["quality"]["slices"]), MOST_ROWS))),
     )
 }

@@ -196,11 +196,12 @@ def test_the_verb_writes_a_page_and_gauges(out: Path, tmp_path: Path) -> None:
 
 
 def test_following_stops_at_the_first_alarm(out: Path, tmp_path: Path) -> None:
-    log = tmp_path / "d.jsonl"
+    log, gauges = tmp_path / "d.jsonl", tmp_path / "gauges.prom"
     log.write_bytes(b"\n".join(lines(calls(200, seed=12, live=True))) + b"\n")
 
     def more() -> None:
-        time.sleep(0.8)
+        while not gauges.exists():  # written at the first look
+            time.sleep(0.05)
         failed = [row | {"status": "error", "usage": None} for row in calls(100, seed=13, live=True)]
         whole = b"\n".join(lines(failed)) + b"\n"
         for part in (whole[:1_001], whole[1_001:]):  # in the middle of a line
@@ -210,7 +211,8 @@ def test_following_stops_at_the_first_alarm(out: Path, tmp_path: Path) -> None:
 
     writer = threading.Thread(target=more)
     writer.start()
-    said = backroute("monitor", str(log), "--against", str(out), "--follow", "--every", "0.2", "--format", "json")
+    asked = ("--against", str(out), "--follow", "--every", "0.2", "--format", "json", "--metrics", str(gauges))
+    said = backroute("monitor", str(log), *asked)
     writer.join()
     assert said.exit_code == 1
     assert "200 calls" in said.stderr

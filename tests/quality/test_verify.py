@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +21,7 @@ from tests.command_line import Said, backroute
 from tests.quality.stand_ins import StandIn, write_lines
 
 ROOT = Path(__file__).resolve().parents[2]
+BEFORE_THE_KILL = 12  # requests
 CONTRACT = [
     *("request_id", "rule", "task", "arm", "model", "input_uncached", "cache_read", "cache_write_5m", "cache_write_1h"),
     *("output_text", "output_reasoning", "latency_ms", "completion", "score", "judge", "weight", "usd_pico"),
@@ -170,7 +170,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: Counter[tuple[str, str]] = Counter()
-        self.answered = 0
+        self.reached, self.killed = threading.Event(), threading.Event()
         self.lock = threading.Lock()
 
     def handle_error(self, *_: object) -> None:
@@ -186,7 +186,10 @@ class Handler(BaseHTTPRequestHandler):
         text = body["messages"][-1]["content"]
         with self.server.lock:
             self.server.asked[body["model"], text] += 1
-        time.sleep(0.03)
+            many = self.server.asked.total()
+        if many >= BEFORE_THE_KILL:  # however late the kill comes, no further answer comes before it
+            self.server.reached.set()
+            self.server.killed.wait()
         message = {"role": "assistant", "content": text.split()[-1]}
         usage = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
         answer: dict[str, Any] = {
@@ -199,8 +202,6 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(sent)))
         self.end_headers()
         self.wfile.write(sent)
-        with self.server.lock:
-            self.server.answered += 1
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -229,13 +230,12 @@ def test_killed_in_the_middle_and_started_again_it_pays_for_nothing_twice(
     command = [sys.executable, "-m", "backroute", "verify", str(out), "--log", str(log), "--gold", str(gold)]
     command += ["--max-usd", "5", "--yes", "--format", "json"]
     first = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while server.answered < 12 and first.poll() is None:
-        time.sleep(0.005)
+    assert server.reached.wait(60)
     first.kill()
     assert first.wait() == -9
-    time.sleep(0.2)
     before = Counter(server.asked)
-    assert 12 <= before.total() < 70
+    server.killed.set()
+    assert BEFORE_THE_KILL <= before.total() < BEFORE_THE_KILL + 8
     second = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, check=False, timeout=60)
     assert second.returncode == 0, second.stderr.decode()
     said = json.loads(second.stdout)

@@ -30,7 +30,7 @@ def test_a_rate_limit_is_waited_out_as_the_provider_asks(name: str, mock: LLMock
     mock.state.scenarios.add(Fail(429, retry_after=0.3))
     started = time.monotonic()
     assert asked.complete(MODELS[name], HELLO).retries == 1
-    assert 0.3 <= time.monotonic() - started < 3
+    assert 0.3 <= time.monotonic() - started < 20
 
 
 @each_sdk
@@ -40,16 +40,16 @@ def test_a_provider_that_asks_for_a_long_wait_is_not_called_again(name: str, moc
     with pytest.raises(ProviderFault, match="asks to wait 75 s") as caught:
         mocked(name).complete(MODELS[name], HELLO, timeout_s=200)
     assert (caught.value.kind, caught.value.retry_after_s, caught.value.status) == ("rate_limit", 75, 429)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20
 
 
 @each_sdk
 def test_a_wait_that_the_deadline_does_not_allow_is_not_begun(name: str, mock: LLMockServer, mocked: Make) -> None:
-    mock.state.scenarios.add(Fail(429, retry_after=3, times=None))
+    mock.state.scenarios.add(Fail(429, retry_after=15, times=None))
     started = time.monotonic()
-    with pytest.raises(ProviderFault, match="asks to wait 3 s"):
-        mocked(name).complete(MODELS[name], HELLO, timeout_s=1)
-    assert time.monotonic() - started < 0.9
+    with pytest.raises(ProviderFault, match="asks to wait 15 s"):
+        mocked(name).complete(MODELS[name], HELLO, timeout_s=10)
+    assert time.monotonic() - started < 8
 
 
 @each_sdk
@@ -94,17 +94,17 @@ def test_the_deadline_is_kept_whatever_the_sdk_thinks_of_time(
     started = time.monotonic()
     with pytest.raises(ProviderFault, match="no answer in time"):
         ask(mocked(name), name, streamed, timeout_s=0.4)
-    assert 0.4 <= time.monotonic() - started < 1.5
+    assert 0.4 <= time.monotonic() - started < 3
 
 
 @each_sdk
 def test_a_body_that_drips_cannot_outlast_the_deadline(name: str, loopback: Loopback, scripted: Make) -> None:
-    """Ten bytes, each within the SDKs' own read time-out, 1.5 s in all."""
-    loopback.replies(Reply([b" "] * 10, pause_s=0.15))
+    """Forty bytes, each within the SDKs' own read time-out, 6 s in all."""
+    loopback.replies(Reply([b" "] * 40, pause_s=0.15))
     started = time.monotonic()
     with pytest.raises(ProviderFault, match="no answer in time"):
         scripted(name).complete(MODELS[name], HELLO, timeout_s=0.5)
-    assert time.monotonic() - started < 1.2
+    assert time.monotonic() - started < 5
 
 
 @each_sdk
@@ -278,7 +278,7 @@ def test_a_cancelled_call_is_dropped_at_once(name: str, mock: LLMockServer, mock
     started = time.monotonic()
     with pytest.raises(TimeoutError):
         asyncio.run(impatient())
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5
 
 
 def test_retry_after_is_seconds_or_a_date_or_milliseconds() -> None:
@@ -286,7 +286,7 @@ def test_retry_after_is_seconds_or_a_date_or_milliseconds() -> None:
     assert retry_after({"retry-after": "7"}) == 7
     assert retry_after({"retry-after": "0.5"}) == 0.5
     assert retry_after({"retry-after-ms": "1500", "retry-after": "2"}) == 1.5
-    assert retry_after({"retry-after": in_a_minute}) == pytest.approx(60, abs=2)
+    assert retry_after({"retry-after": in_a_minute}) == pytest.approx(60, abs=30)
     assert retry_after({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0
 
 
