@@ -28,9 +28,11 @@ def distinct(texts: pa.StringArray) -> tuple[Array, pa.Array]:
     like in that is not looked at any further; the others are hashed and compared as a whole.
     """
     null = texts.is_null().to_numpy(zero_copy_only=False)
-    looks = _looks(texts)
+    size, looks = _looks(texts)
     in_order = np.sort(looks[~null])
     several = np.isin(looks, np.unique(in_order[1:][in_order[1:] == in_order[:-1]])) & ~null
+    if 2 * size[several].sum() > size.sum():  # to look at all is less than to copy those
+        several = ~null
     at = np.flatnonzero(several)
     encoded = (texts if len(at) == len(texts) else texts.take(pa.array(at))).dictionary_encode().indices.to_numpy()
     begin = np.flatnonzero(np.diff(np.maximum.accumulate(encoded), prepend=-1))  # new ones are numbered as they come
@@ -41,8 +43,8 @@ def distinct(texts: pa.StringArray) -> tuple[Array, pa.Array]:
     return np.flatnonzero(first), pa.array(number, mask=null)
 
 
-def _looks(texts: pa.StringArray) -> Array:
-    """Uint64 of each text, the same for equal ones: of its length and three words of it."""
+def _looks(texts: pa.StringArray) -> tuple[Array, Array]:
+    """Int64 bytes of each text, and uint64 that are the same for equal ones: of its length and three words of it."""
     _, ends, data = texts.buffers()
     offsets = np.frombuffer(ends, np.int32)[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
     begin, size = offsets[:-1], np.diff(offsets)
@@ -59,4 +61,4 @@ def _looks(texts: pa.StringArray) -> Array:
     found = size.astype(np.uint64)
     for at in (begin, begin + last // 2, begin + last):
         found = (found + word(at)) * _MIX
-    return found
+    return size, found
