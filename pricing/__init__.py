@@ -3,7 +3,15 @@
 from pricing.asof import AsOf
 from pricing.book import STANDARD_TIERS, PriceBook
 from pricing.charge import Charges, charge
-from pricing.counting import CountingRule, MessageCounts, TokenCount, count_messages, count_output, counting_rule
+from pricing.counting import (
+    CountingRule,
+    MessageCounts,
+    TokenCount,
+    count_messages,
+    count_output,
+    count_outputs,
+    counting_rule,
+)
 from pricing.entries import BUCKETS, Capabilities, PriceChange, PriceEntry, Rate, SourceAge
 from pricing.tokenizers import count_texts
 
@@ -24,6 +32,7 @@ __all__ = [
     "charge",
     "count_messages",
     "count_output",
+    "count_outputs",
     "count_texts",
     "counting_rule",
 ]

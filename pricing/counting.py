@@ -230,23 +230,44 @@ def count_messages(model: str, messages: pa.Array | pa.ChunkedArray) -> TokenCou
     return MessageCounts(lambda: messages, len(messages)).count(model)
 
 
-def count_output(
-    model: str,
-    completions: pa.Array | pa.ChunkedArray | Sequence[str | None],
-    strings: Sequence[str | None] | None = None,
-) -> TokenCount:
+def count_output(model: str, completions: pa.Array | pa.ChunkedArray | Sequence[str | None]) -> TokenCount:
     """Output tokens of answers as the model's provider counts them, hidden reasoning and tool calls aside.
 
     Args:
         model: the model whose tokenizer counts.
         completions: the answers' texts; null stays null, and an empty answer counts nothing.
-        strings: the same as strings of Python's, where the caller has them.
     """
     rule = counting_rule(model)
-    counts = count_texts(rule.tokenizer, completions, strings=strings)
-    text = pc.fill_null(counts, 0).to_numpy()
-    extra = np.where(text > 0, rule.output_extra, 0)
-    return _count(rule, text, extra, counts.is_null().to_numpy(zero_copy_only=False))
+    counts = count_texts(rule.tokenizer, completions)
+    return _output(rule, pc.fill_null(counts, 0).to_numpy(), ~_known(counts))
+
+
+def count_outputs(
+    models: Sequence[str],
+    rows: Sequence[NDArray[np.int64]],
+    completions: pa.Array,
+    strings: Sequence[str | None] | None = None,
+) -> list[TokenCount]:
+    """See `count_output`: of each model's rows; texts of models that share a tokenizer are counted together.
+
+    Args:
+        models, rows: the numbers of each model's answers.
+        completions: all answers' texts.
+        strings: the same as strings of Python's, where the caller has them.
+    """
+    rules, counts = list(map(counting_rule, models)), np.zeros(len(completions), np.int64)
+    for tokenizer in dict.fromkeys(rule.tokenizer for rule in rules):
+        alike = [some for rule, some in zip(rules, rows, strict=True) if rule.tokenizer == tokenizer]
+        at, texts, said = np.sort(np.concatenate(alike)), completions, strings
+        if len(at) < len(texts):
+            texts, said = texts.take(pa.array(at)), strings and [strings[row] for row in at.tolist()]
+        counts[at] = _counted(tokenizer, texts, strings=said)
+    unknown = ~_known(completions)
+    return [_output(rule, counts[some], unknown[some]) for rule, some in zip(rules, rows, strict=True)]
+
+
+def _output(rule: CountingRule, text: NDArray[np.int64], unknown: NDArray[np.bool_]) -> TokenCount:
+    return _count(rule, text, np.where(text > 0, rule.output_extra, 0), unknown)
 
 
 def _count(

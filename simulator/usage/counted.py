@@ -8,7 +8,15 @@ from collections.abc import Iterable, Sequence
 import msgspec
 import pyarrow as pa
 
-from pricing import CountingRule, MessageCounts, TokenCount, count_messages, count_output, counting_rule
+from pricing import (
+    CountingRule,
+    MessageCounts,
+    TokenCount,
+    count_messages,
+    count_output,
+    count_outputs,
+    counting_rule,
+)
 from pricing.counting import NOT_COUNTED
 from problems import BackrouteError
 from simulator.counts import Array
@@ -63,11 +71,13 @@ class CountedInput:
         self._counts.forget_texts()
 
 
-def counted_output(model: str, completions: pa.Array, strings: Sequence[str | None] | None = None) -> TokenCount:
-    """Output tokens of answers, or a profile's counts of them, likewise; see `pricing.count_output`."""
+def counted_outputs(
+    models: Sequence[str], rows: Sequence[Array], completions: pa.Array, strings: Sequence[str | None] | None = None
+) -> list[TokenCount]:
+    """Output tokens of each model's answers, or a profile's counts of them, likewise; see `pricing.count_outputs`."""
     if pa.types.is_struct(completions.type):
-        return _from_profile(model, completions)
-    return count_output(model, completions, strings)
+        return [_from_profile(model, completions.take(pa.array(at))) for model, at in zip(models, rows, strict=True)]
+    return count_outputs(models, rows, completions, strings)
 
 
 def counts_of(texts: pa.Array, models: Iterable[str], *, output: bool) -> pa.StructArray:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from simulator.counts import ESTIMATED, INPUTS, PROVIDER, TEXT, THOUSAND, TOKENIZER, UNKNOWN, Array, Counts
 from simulator.models import Codes, ModelIndex
-from simulator.usage.counted import CountedInput, counted_output
+from simulator.usage.counted import CountedInput, counted_outputs
 from workloads import BUCKETS, PROVENANCES
 from workloads.rows import Strings
 
@@ -60,9 +60,11 @@ def logged_counts(
         milli[rows, 0], known[rows, :INPUTS] = counted.tokens.fill_null(0).to_numpy(), True
         from_input[rows] = ESTIMATED if name is None else CODES[counted.provenance]
     no_output = ~stated[1] & ~free & outcomes["completion"].is_valid().to_numpy(zero_copy_only=False)
-    for name, rows in by_model(no_output, models, index):
-        said = None if strings is None else [strings.completions[row] for row in rows.tolist()]
-        counted = counted_output(name or FALLBACK_MODEL, outcomes["completion"].take(pa.array(rows)), said)
+    met = list(by_model(no_output, models, index))
+    names, parts = [name or FALLBACK_MODEL for name, _ in met], [rows for _, rows in met]
+    said = None if strings is None else strings.completions
+    outputs = counted_outputs(names, parts, outcomes["completion"], said)
+    for (name, rows), counted in zip(met, outputs, strict=True):
         milli[rows, TEXT], known[rows, INPUTS:] = counted.tokens.fill_null(0).to_numpy(), True
         from_output[rows] = ESTIMATED if name is None else CODES[counted.provenance]
     return Counts(milli, known, from_input, from_output)

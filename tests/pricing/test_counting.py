@@ -5,12 +5,13 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pricing import PriceBook, count_messages, count_output, count_texts, counting_rule
+from pricing import PriceBook, count_messages, count_output, count_outputs, count_texts, counting_rule
 from pricing.tokenizers import _counter, installed
 
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("name", pa.string()), ("text", pa.string())]))
@@ -66,6 +67,17 @@ def test_an_unknown_text_leaves_its_request_unknown() -> None:
 
 def test_answers_of_reasoning_models_carry_a_few_tokens_more() -> None:
     assert count_output("openai/gpt-5", ["hello world", ""]).tokens.to_pylist() == [11_000, 0]
+
+
+@given(st.lists(st.tuples(st.sampled_from(["", None, "Hi", "hello world", "x" * 99]), st.integers(0, 3)), max_size=12))
+def test_answers_of_several_models_count_together_as_each_models_own(answers: list[tuple[str | None, int]]) -> None:
+    models = ["openai/gpt-4o", "openai/gpt-5", "openai/gpt-4", "anthropic/claude-sonnet-4-5"]  # of two tokenizers
+    said, which = [text for text, _ in answers], np.array([whose for _, whose in answers], np.int64)
+    rows, column = [np.flatnonzero(which == number) for number in range(3)], pa.array(said, pa.string())  # not the last
+    found = count_outputs(models[:3], rows, column)
+    assert found == [count_output(model, column.take(pa.array(at))) for model, at in zip(models, rows, strict=False)]
+    assert found == count_outputs(models[:3], rows, column, said)
+    assert count_outputs([], [], column) == []
 
 
 @pytest.mark.parametrize(
