@@ -123,7 +123,7 @@ class Bench:
 
     def lengths(self) -> list[Line]:
         """The same by core time over texts as long as the prototype's, and as in a production hour of Azure's."""
-        rows, found = min(self.rows, 10_000), list[Line]()
+        rows, found = min(self.rows, 20_000), list[Line]()
         for name, lengths in (("longer", LONGER), ("production", PRODUCTION)):
             path = write_log(self.folder / f"{name}.jsonl", rows, counted=False, lengths=lengths)
             what = f"full pass, {path.stat().st_size // rows:,} bytes a line, core time"
