@@ -106,6 +106,20 @@ def test_a_log_in_two_files_reads_as_in_one(held: list[bytes], cut: int) -> None
     ]
 
 
+def test_strings_of_lines_read_in_two_ways_stand_in_the_rows_order() -> None:
+    parts = [{"role": "system", "content": "two"}, {"role": "user", "content": [{"type": "text", "text": "three"}]}]
+    lines = [{"prompt": "one"}, {"messages": parts, "response": "b"}, {"prompt": "four", "response": "c"}]
+    held = [json.dumps(line).encode() for line in [*lines, lines[0], {"id": 7, "prompt": "five"}, {"prompt": "six"}]]
+    log = pieces(held)
+    [(requests, _)] = log.batches()
+    assert log.strings(requests) is None, "the reading has gone on"
+    for requests, _ in log.batches():
+        strings = log.strings(requests)
+        assert strings is not None
+        assert list(strings.messages) == ["one", "two", "three", "four", "five", "six"]
+        assert list(strings.completions) == [None, "b", "c", None, None]
+
+
 @FEW
 @given(files, st.integers(1, 12))
 def test_strings_of_a_batch_are_the_texts_of_its_columns(held: list[bytes], size: int) -> None:

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyarrow.compute as pc
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from problems import BackrouteError
 from workloads.counts import UsageError
-from workloads.formats import chat, recognise
+from workloads.formats import chat, plain, recognise
 from workloads.formats.plain import Line, read_plain
 from workloads.rows import RowError, to_batches
 
@@ -122,10 +123,10 @@ def full(content: bytes) -> Any:
 
 def fast(*contents: bytes) -> dict[int, Any]:
     """What was read of some lines, by place."""
-    plain = read_plain(contents)
+    read = read_plain(contents)
     return {
-        place: [plain.requests.slice(number, 1).to_pylist(), plain.outcomes.slice(number, 1).to_pylist()]
-        for number, place in enumerate(plain.at.tolist())
+        place: [read.requests.slice(number, 1).to_pylist(), read.outcomes.slice(number, 1).to_pylist()]
+        for number, place in enumerate(read.at.tolist())
     }
 
 
@@ -135,6 +136,21 @@ def test_a_row_read_fast_is_the_full_readers(said: list[dict[str, Any]], ascii_o
     contents = [json.dumps(line, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass") for line in said]
     for place, columns in fast(*contents).items():
         assert columns == full(contents[place])
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(lines, min_size=1, max_size=8), st.integers(1, 3))
+def test_how_many_lines_are_decoded_at_once_changes_nothing(said: list[dict[str, Any]], at_once: int) -> None:
+    contents = [json.dumps(line).encode() for line in said]
+    whole = read_plain(contents)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plain, "AT_ONCE", at_once)
+        parts = read_plain(contents)
+    assert parts.at.tolist() == whole.at.tolist()
+    assert (parts.requests, parts.outcomes) == (whole.requests, whole.outcomes)
+    assert parts.strings == whole.strings
+    assert list(whole.strings.completions) == whole.outcomes["completion"].to_pylist()
+    assert list(whole.strings.messages) == pc.struct_field(whole.requests["messages"].flatten(), "text").to_pylist()
 
 
 def test_the_usual_line_is_read_fast() -> None:
