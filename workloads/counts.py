@@ -117,6 +117,12 @@ def part(block: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
     return {}
 
 
+def parts(block: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """The objects in the list of this key; none where it holds no list."""
+    held = block.get(name)
+    return [each for each in held if isinstance(each, dict)] if isinstance(held, list | tuple) else []
+
+
 def count(block: Mapping[str, Any], *names: str, most: int = MOST_TOKENS) -> int | None:
     """The largest count under these names, which are different spellings of one figure; null when none is there.
 

@@ -29,6 +29,7 @@ from workloads.counts import (
     money,
     outputs,
     part,
+    parts,
     provenance,
 )
 from workloads.usage_anthropic import read_anthropic
@@ -101,7 +102,7 @@ def _bedrock(block: Block) -> Usage:
     total = count(block, "totalTokens")
     read = count(block, "cacheReadInputTokens", "cacheReadInputTokenCount") or 0
     written = count(block, "cacheWriteInputTokens", "cacheWriteInputTokenCount") or 0
-    hours = [row for row in block.get("cacheDetails") or () if isinstance(row, dict) and row.get("ttl") == "1h"]
+    hours = [row for row in parts(block, "cacheDetails") if row.get("ttl") == "1h"]
     hour = min(sum(count(row, "inputTokens") or 0 for row in hours), written)
     notes: list[str] = []
     buckets: Inputs = {}

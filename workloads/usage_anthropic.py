@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from workloads.counts import FIX_PARTS, Usage, UsageError, count, inputs, outputs, part
+from workloads.counts import FIX_PARTS, Usage, UsageError, count, inputs, outputs, part, parts
 
 Block = Mapping[str, Any]
 
@@ -18,7 +18,7 @@ def read_anthropic(block: Block) -> Usage:
         UsageError: more written for an hour than written, or more thinking than output.
     """
     notes = []
-    passes = [step for step in block.get("iterations") or () if isinstance(step, dict)]
+    passes = parts(block, "iterations")
     compactions = [step for step in passes if step.get("type") == "compaction"]
     if compactions:
         notes.append("compaction_added")

@@ -54,6 +54,13 @@ def test_parts_above_their_whole_are_refused(block: dict[str, Any], why: str) ->
         read_usage(block)
 
 
+@pytest.mark.parametrize("held", [5, "x", 1.5, {"a": 1}, [7, None, "x"]])
+def test_what_should_be_a_list_of_objects_and_is_none_holds_none(held: object) -> None:
+    assert read(ANTHROPIC | {"iterations": held}) == read(ANTHROPIC)
+    bedrock = {"inputTokens": 9, "outputTokens": 4}
+    assert read(bedrock | {"cacheDetails": held}) == read(bedrock)
+
+
 def test_a_whole_number_that_a_data_frame_turned_into_a_float_is_a_count() -> None:
     assert read({"prompt_tokens": 12.0, "completion_tokens": 3.0}) == (12, 0, 0, 0, 3, 0)
 

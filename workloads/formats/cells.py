@@ -35,6 +35,6 @@ def since_start(name: str, value: Any, *, per_second: int = 1) -> int | None:
     since = number(value)
     if since is None:
         return None
-    if isinstance(since, bool) or not isinstance(since, int | float) or not 0 <= since / per_second < MOST_SECONDS:
+    if isinstance(since, bool) or not isinstance(since, int | float) or not 0 <= since < MOST_SECONDS * per_second:
         raise RowError(name, value, "bad_time", "give the time since the trace's start")
     return since * (1_000_000 // per_second) if isinstance(since, int) else round(since * 1_000_000 / per_second)
