@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -47,13 +47,16 @@ CALLS = pa.schema(
 )
 
 
+MOST_HORIZON = 10**12  # units of an experiment
+
+
 class _Decided(msgspec.Struct):
     rule: str | None = None
     fallback_from: list[Any] = []
     experiment: str | None = None
     arm: str | None = None
-    share: float | None = None
-    horizon: int | None = None
+    share: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    horizon: Annotated[int, msgspec.Meta(ge=0, le=MOST_HORIZON)] | None = None
 
 
 class _Line(msgspec.Struct):

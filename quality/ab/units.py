@@ -12,6 +12,7 @@ import pyarrow as pa
 from problems import BackrouteError, nearest
 from quality.ab.moments import Floats
 
+LARGEST_RATING = 1e6  # beyond any scale of feedback
 GOOD = {"up": 1.0, "good": 1.0, "positive": 1.0, "like": 1.0, "true": 1.0, "thumbs_up": 1.0}
 BAD = {"down": 0.0, "bad": 0.0, "negative": 0.0, "dislike": 0.0, "false": 0.0, "thumbs_down": 0.0}
 
@@ -152,4 +153,4 @@ def _rating(said: object) -> float | None:
         value = float(word)
     except ValueError:
         return None
-    return value if np.isfinite(value) else None
+    return value if abs(value) <= LARGEST_RATING else None

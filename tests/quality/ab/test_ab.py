@@ -10,7 +10,7 @@ import pytest
 from pricing import PriceBook
 from quality.ab import analyse
 from quality.ab.covariate import replayed_cost
-from quality.ab.units import units_of
+from quality.ab.units import _rating, units_of
 from quality.live_calls import lines_of, live_calls
 from router import Arm, Experiment, LLMRouter, RoutingRule, length
 from router.providers import ProviderFault
@@ -172,3 +172,18 @@ def test_a_plan_speaks_of_sessions_requests_and_days(log: Path, tmp_path: Path) 
     assert halved["fixed_units"] == pytest.approx(found["fixed_units"] / 2, rel=0.01)
     words = backroute("ab", "plan", str(out), "--effect-pct", "-20").stdout
     assert f"horizon: {found['units']}" in words
+
+
+@pytest.mark.parametrize(("said", "value"), [("4.5", 4.5), ("up", 1.0), ("1e300", None), ("nan", None), ("-inf", None)])
+def test_feedback_beyond_any_scale_is_none(said: str, value: float | None) -> None:
+    assert _rating(said) == value
+
+
+def test_an_assignment_that_cannot_be_is_none() -> None:
+    decided = {"rule": "r", "experiment": "e", "arm": "a", "share": 0.5, "horizon": 40}
+    odd = [{}, {"horizon": 10**30}, {"horizon": -1}, {"share": 1e300}, {"share": -1}]
+    lines = [
+        json.dumps({"request_id": f"r{n}", "model": "gpt-4o", "prompt": "hi", "decision": decided | each}).encode()
+        for n, each in enumerate(odd)
+    ]
+    assert live_calls(lines, PriceBook.load())["arm"].to_pylist() == ["a", None, None, None, None]
