@@ -26,8 +26,9 @@ Packed = tuple[int, bytes]  # how many bytes it was before
 AHEAD = 2  # tasks a worker has waiting, so that none idles and few results are held
 DONE = 16  # results that may wait for the one before them, beside those being made
 ANSWERS = 3  # seconds that a Dask worker may take to answer this process
+PATIENCE = 60  # seconds that it may take to hand over a result, the time until that is made included
 ATTEMPTS = 3  # a task whose worker died so often would kill any
-WORTH = 8  # tasks: a process takes about 3 s of a core to start, which one needs for five blocks read and replayed
+WORTH = 8  # tasks: a process takes about 3 s of a core to start, in which one reads and replays nine blocks
 
 log = logging.getLogger("backroute")
 
@@ -192,9 +193,17 @@ class Dask:
 
     def _results(self, function: Callable[[Task], Result], left: deque[Task], asked: deque[Any]) -> Iterator[Result]:
         while asked:
-            result: Result = _unpacked(asked.popleft().result())
+            result: Result = _unpacked(self._fetched(asked.popleft()))
             yield result
             self._ask(function, left, asked)
+
+    def _fetched(self, future: Any) -> Any:
+        if self._client.direct_to_workers:
+            try:
+                return future.result(PATIENCE)
+            except TimeoutError:  # only the scheduler knows when to give up a worker that lives and does not answer
+                self._client.direct_to_workers = False
+        return future.result()
 
     def _ask(self, function: Callable[[Any], Any], left: deque[Any], asked: deque[Any]) -> None:
         while left and len(asked) < self.workers * AHEAD + DONE:
@@ -209,10 +218,10 @@ class Dask:
 
 
 async def _answer(client: Any, addresses: Sequence[str]) -> bool:
-    """Whether all these workers answer this process, so that their results need not go through the scheduler."""
+    """Whether there are workers, and all answer this process, so that results need not go through the scheduler."""
     asked = (asyncio.wait_for(client.rpc(address).identity(), ANSWERS) for address in addresses)
     said = await asyncio.gather(*asked, return_exceptions=True)
-    return not any(isinstance(each, BaseException) for each in said)
+    return bool(said) and not any(isinstance(each, BaseException) for each in said)
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,8 @@ def _rows(batch: pa.RecordBatch) -> Iterable[dict[str, Any]]:
     try:
         return batch.to_pylist()  # type: ignore[no-any-return]
     except (ValueError, OverflowError):  # one cell spoils it
-        return ({name: _cell(batch[name][row]) for name in batch.schema.names} for row in range(batch.num_rows))
+        columns = list(zip(batch.schema.names, batch.columns, strict=True))
+        return ({name: _cell(column[row]) for name, column in columns} for row in range(batch.num_rows))
 
 
 def _cell(cell: pa.Scalar) -> Any:

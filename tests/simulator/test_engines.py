@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from pricing import PriceBook
 from problems import BackrouteError
 from router import LLMRouter, RoutingRule, load_rules
 from simulator import ReplayResult, Scenario, engines, prepared, replay
-from simulator.engines import Pool, engine_of
+from simulator.engines import Dask, Pool, engine_of
 from simulator.state.guards import Budget, Guards, Limit, Sticky
 from simulator.state.latency import LatencyLimits
 from simulator.state.retries import Retries
@@ -193,7 +194,7 @@ def test_a_dask_cluster_gives_what_one_process_gives_even_if_a_worker_is_killed(
 
 
 @pytest.mark.parametrize(
-    ("answers", "direct"), [([0, 0], True), ([0, OSError("no route")], False), ([0, 9], False), ([], True)]
+    ("answers", "direct"), [([0, 0], True), ([0, OSError("no route")], False), ([0, 9], False), ([], False)]
 )
 def test_results_come_from_the_workers_themselves_only_if_all_of_them_answer(
     answers: list[float | OSError], direct: bool, monkeypatch: pytest.MonkeyPatch
@@ -215,6 +216,32 @@ def test_results_come_from_the_workers_themselves_only_if_all_of_them_answer(
             return Worker(answers[int(address)])
 
     assert asyncio.run(engines._answer(Client(), [str(number) for number in range(len(answers))])) is direct
+
+
+def test_a_worker_that_stops_answering_is_left_to_the_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stopped process holds its results, and never says that it will not send them."""
+    monkeypatch.setattr(engines, "PATIENCE", 0.1)
+
+    class Asked:
+        def __init__(self, client: "Client", result: Any) -> None:
+            self.client, self.held = client, result
+
+        def result(self, timeout: float | None = None) -> Any:
+            if self.client.direct_to_workers:
+                assert timeout == 0.1
+                raise TimeoutError
+            return self.held
+
+    class Client:
+        direct_to_workers = True
+
+        def submit(self, function: Callable[[bytes], Any], call: bytes, *, pure: bool) -> Asked:  # noqa: ARG002
+            return Asked(self, function(call))
+
+    dask = Dask.__new__(Dask)
+    dask.workers, dask._client = 1, Client()
+    assert list(dask.map(abs, [-5, -6])) == [5, 6]
+    assert not dask._client.direct_to_workers
 
 
 def test_a_scheduler_that_hands_a_task_on_needs_no_backroute_and_takes_no_part_in_it(tmp_path: Path) -> None:

@@ -100,7 +100,9 @@ def test_a_broken_parquet_file_is_one_problem(data: bytes, tmp_path: Path) -> No
 
 def test_a_time_that_no_calendar_holds_costs_its_own_row_and_no_other(tmp_path: Path) -> None:
     times = pa.array([1_750_000_000_000_000, 2**62, None], pa.int64()).cast(pa.timestamp("us", "UTC"))
-    table = pa.table({"prompt": ["a", "b", "c"], "model": ["gpt-4o"] * 3, "timestamp": times})
+    twice = ["x", "prompt", "model", "timestamp", "x"]  # a name that two columns have changes nothing in it
+    text = pa.array(["a", "b", "c"])
+    table = pa.Table.from_arrays([text, text, pa.array(["gpt-4o"] * 3), times, text], twice)
     pq.write_table(table, tmp_path / "log.parquet")
     rows, problems = read(tmp_path / "log.parquet")
     assert [row["prompt"] for row in rows] == ["a", "c"]
