@@ -82,12 +82,12 @@ class FastCounter:
         """The same, but what this method counted lately is not counted again; to know it takes a third of counting."""
         if len(self._held) > HELD:
             self.forget()
-        keys = list(map(hash, texts))
+        held, keys = self._held, list(map(hash, texts))  # held on to, whatever another thread forgets
         new = dict(zip(keys, texts, strict=True))
-        for key in new.keys() & self._held.keys():
+        for key in new.keys() & held.keys():
             del new[key]
-        self._held.update(zip(new, self(list(new.values())).tolist(), strict=True))
-        return np.fromiter(map(self._held.__getitem__, keys), np.int64, len(texts))
+        held.update(zip(new, self(list(new.values())).tolist(), strict=True))
+        return np.fromiter(map(held.__getitem__, keys), np.int64, len(texts))
 
     def forget(self) -> None:
         """Forget what was counted; so a measurement counts again."""

@@ -246,6 +246,7 @@ class Gathering:
             lines = Lines(block.source, numbers.copy(), contents.copy())
             self._digest.update(b"".join(lines.digests))
             read.append(self._reading.batch(lines))
+            self._reading.strings = None  # nobody counts them here
             numbers.clear()
             contents.clear()
 

@@ -115,6 +115,14 @@ def test_no_more_is_remembered_than_the_bound(counter: FastCounter, monkeypatch:
     assert len(counter._held) <= 50
 
 
+def test_what_another_thread_forgets_meanwhile_is_counted_all_the_same(
+    counter: FastCounter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = counter._count
+    monkeypatch.setattr(counter, "_count", lambda new: counter.forget() or count(new))
+    assert counter.lately(["a", "b c"]).tolist() == counter._by_reference(["a", "b c"]).tolist()
+
+
 @pytest.mark.parametrize("unit", ["a", " ", " \t", "!", "é"])
 def test_a_million_of_one_letter_takes_no_more_than_its_share(counter: FastCounter, unit: str) -> None:
     """Ten times the letters: ten times the tokens, and nothing near a hundred times the time."""

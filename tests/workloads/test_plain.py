@@ -153,6 +153,14 @@ def test_how_many_lines_are_decoded_at_once_changes_nothing(said: list[dict[str,
     assert list(whole.strings.messages) == pc.struct_field(whole.requests["messages"].flatten(), "text").to_pylist()
 
 
+def test_a_field_that_another_thread_meets_meanwhile_is_none_of_these_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = json.dumps(LINE).encode()
+    monkeypatch.setattr(plain, "_met", {*LINE})
+    decoder = plain._decoder
+    monkeypatch.setattr(plain, "_decoder", lambda names: plain._met.add("ttft_ms") or decoder(names))
+    assert fast(content) == {0: full(content)}
+
+
 def test_the_usual_line_is_read_fast() -> None:
     variants: list[dict[str, Any]] = [
         {},

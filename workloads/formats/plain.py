@@ -159,7 +159,7 @@ def _decoded(contents: Sequence[bytes]) -> tuple[dict[str, Values], Texts, Array
             values.extend(map(attrgetter(name), lines))
         texts.add(lines)
     none: Values = [None] * (len(contents) - len(odd))
-    fields |= {name: none for name in FIELDS if name not in _met and name not in TEXTS}
+    fields |= {name: none for name in FIELDS if name not in names and name not in TEXTS}
     return fields, texts, np.delete(np.arange(len(contents)), odd)
 
 
