@@ -228,7 +228,7 @@ class Bench:
     def _alone(self, path: Path, *, cache: bool = False) -> tuple[float, float, float]:
         """Seconds, megabytes at the peak, and core seconds of a pass in a process of its own."""
         code = (
-            "import resource, sys, time; from benchmarks.bench import Bench; from pricing import PriceBook\n"
+            "import sys, time; from benchmarks.measured import peak_mb; from pricing import PriceBook\n"
             "from router import load_rules; from simulator import Scenario, replay; from workloads import read_log\n"
             "book = PriceBook.load(); base = Scenario.always('openai/gpt-4o', book)\n"
             "case = Scenario('case', load_rules('case', book=book), book)\n"
@@ -236,8 +236,7 @@ class Bench:
             "replay(read_log([{'model': 'gpt-4o', 'prompt': 'warm', 'response': 'up'}]), base, case)\n"
             "log = read_log(sys.argv[1], cache=sys.argv[2] == 'True')\n"
             "started, busy = time.perf_counter(), time.process_time(); replay(log, base, case)\n"
-            "print(time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,"
-            " time.process_time() - busy)"
+            "print(time.perf_counter() - started, peak_mb(), time.process_time() - busy)"
         )
         done = subprocess.run(
             [sys.executable, "-c", code, str(path), str(cache)], check=True, capture_output=True, text=True, cwd=ROOT
