@@ -44,7 +44,12 @@ def sweep_chart(sweep: Mapping[str, Any], ax: Axes | None = None) -> Axes:
     else:
         costs = [float(point["usd"]) for point in sweep["settings"]]
         ax.plot(range(len(costs)), costs, marker="o", color=PALETTE["routed"], linewidth=1.2, markersize=4)
-        ax.set_xticks([0, len(costs) - 1], [sweep["settings"][at]["name"] for at in (0, -1)])
+        # From the first point to the right and from the last to the left, a line apart: names are long.
+        for at, side, above in ((0, "left", ""), (len(costs) - 1, "right", "\n"))[: len(costs)]:
+            ax.text(at, -0.03, above + sweep["settings"][at]["name"], transform=ax.get_xaxis_transform(),
+                    ha=side, va="top", color=PALETTE["muted"], fontsize=SIZE_PT)  # fmt: skip
+        ax.set_xticks([])
+        ax.set_ylabel("US dollars")
         ax.yaxis.set_major_formatter(ticks_alike(short_usd))
         title(ax, f"What each setting costs: {sweep['rules']}; no quality is known")
     for side in ("top", "right"):
