@@ -1,9 +1,10 @@
 """What one call's tokens come to: six disjoint buckets, and the refusal of counts that cannot be."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, TypedDict
+
+import msgspec
 
 from workloads.schema import INPUT_BUCKETS, OUTPUT_BUCKETS, PROVENANCES
 
@@ -13,8 +14,7 @@ MOST_CAP = 10**9  # tokens that a call may allow its answer
 FIX_PARTS = "log the provider's usage block as it came, or name the provider"
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True):
     """The tokens of one call, each counted in one bucket only.
 
     The four input buckets are known together or not at all, and so are the two output buckets: a part that
@@ -45,7 +45,7 @@ class Usage:
     output_reasoning: int | None = None
     provenance: str = "provider"
     served_tier: str | None = None
-    modality: dict[str, int] = field(default_factory=dict)
+    modality: dict[str, int] = {}
     reported_input: int | None = None
     reported_output: int | None = None
     reported_total: int | None = None
@@ -129,6 +129,8 @@ def count(block: Mapping[str, Any], *names: str, most: int = MOST_TOKENS) -> int
     Raises:
         UsageError: negative, not whole, NaN, a boolean, a text, or above `most` tokens.
     """
+    if block.keys().isdisjoint(names):  # as most are
+        return None
     found = [_whole(name, block[name], most) for name in names if block.get(name) is not None]
     return max(found) if found else None
 

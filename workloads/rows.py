@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import accumulate
 from operator import attrgetter
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -17,8 +18,7 @@ from workloads.counts import Usage
 from workloads.schema import BUCKETS, MESSAGE, OUTCOME, REQUEST
 
 
-@dataclass(slots=True)
-class Row:
+class Row(msgspec.Struct):
     """One call; fields are the columns of `workloads.schema`, with the six buckets in `usage`. None is unknown.
 
     `arrived_at` is microseconds since 1970 UTC; where a trace's clock starts at 0, `since_start` is microseconds of it.
@@ -44,7 +44,7 @@ class Row:
     service_tier: str | None = None
     meta: str | None = None
     label: str | None = None
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = Usage()
     completion: str | None = None
     latency_ms: float | None = None
     ttft_ms: float | None = None
@@ -52,7 +52,7 @@ class Row:
     recorded_usd: Decimal | None = None
     feedback: str | None = None
     since_start: int | None = None
-    notes: list[tuple[str, str, object, str, str]] = field(default_factory=list)
+    notes: list[tuple[str, str, object, str, str]] = []
 
 
 class RowError(Exception):

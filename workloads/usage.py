@@ -15,9 +15,10 @@ Notes that a `Usage` may carry:
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
+
+from msgspec.structs import replace
 
 from workloads.counts import (
     Inputs,
@@ -34,7 +35,7 @@ from workloads.counts import (
 )
 from workloads.usage_anthropic import read_anthropic
 from workloads.usage_google import read_gemini, read_interaction
-from workloads.usage_openai import INPUT, OUTPUT, TOTAL, WITHIN_INPUT, read_openai
+from workloads.usage_openai import INPUT, OUTPUT, TOTAL, WITHIN_INPUT, read_openai, read_usual
 
 __all__ = ["Usage", "UsageError", "read_usage"]
 
@@ -62,6 +63,8 @@ def read_usage(block: Mapping[str, Any], *, provider: str | None = None, api: st
 
     What each shape includes is the providers' own documentation, checked against the totals of recorded calls.
     """
+    if (usual := read_usual(block)) is not None:
+        return usual  # whoever wrote it
     usage = _read(block, (provider or "").lower(), api or "")
     if (api or "").endswith("embeddings"):
         usage = _input_only(usage)

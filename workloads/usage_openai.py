@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from workloads.counts import FIX_PARTS, Usage, UsageError, count, inputs_including, outputs, part
+from workloads.counts import FIX_PARTS, MOST_TOKENS, Usage, UsageError, count, inputs_including, outputs, part
 
 INPUT = ("prompt_tokens", "input_tokens", "native_tokens_prompt", "tokens_in", "input", "prompt")
 OUTPUT = ("completion_tokens", "output_tokens", "native_tokens_completion", "tokens_out", "output", "completion")
@@ -31,7 +31,53 @@ KINDS = ("audio", "image", "video")
 # Their completion tokens exclude the reasoning, so without a total it is added; their Responses include it.
 REASONING_OUTSIDE = frozenset({"xai", "x-ai", "x_ai"})
 
+# The two commonest blocks, by their keys: input, output, and what is within each.
+USUAL = ("prompt_tokens", "completion_tokens", "prompt_tokens_details", "completion_tokens_details")
+USUAL_RESPONSES = ("input_tokens", "output_tokens", "input_tokens_details", "output_tokens_details")
+
 Block = Mapping[str, Any]
+
+
+def read_usual(block: Block) -> Usage | None:
+    """What `read_openai` gives for blocks with no counts but those of `USUAL`, at a tenth of the time; None for others.
+
+    That is, a total that is the sum of both sides if it is stated, and of the parts only cached and reasoning tokens.
+    """
+    names = USUAL if "prompt_tokens" in block else USUAL_RESPONSES
+    stated_in, stated_out, total = block.get(names[0]), block.get(names[1]), block.get("total_tokens")
+    within, beside = block.get(names[2]), block.get(names[3])
+    keys = 2 + ("total_tokens" in block) + (names[2] in block) + (names[3] in block)
+    read = 0 if within is None else _only(within, "cached_tokens")
+    reasoning = 0 if beside is None else _only(beside, "reasoning_tokens")
+    if (
+        len(block) == keys
+        and type(stated_in) is type(stated_out) is type(read) is type(reasoning) is int
+        and 0 <= read <= stated_in <= MOST_TOKENS
+        and 0 <= reasoning <= stated_out <= MOST_TOKENS
+        and (not reasoning if total is None else type(total) is int and total == stated_in + stated_out <= MOST_TOKENS)
+    ):
+        return Usage(
+            input_uncached=stated_in - read,
+            cache_read=read,
+            cache_write_5m=0,
+            cache_write_1h=0,
+            output_text=stated_out - reasoning,
+            output_reasoning=reasoning,
+            reported_input=stated_in,
+            reported_output=stated_out,
+            reported_total=total,
+        )
+    return None
+
+
+def _only(details: object, name: str) -> object:
+    """The count of one part where details tell of no other tokens, 0 where they tell of none; else None."""
+    if type(details) is not dict:
+        return None
+    for key, value in details.items():
+        if key != name and value is not None and (value or type(value) is not int):
+            return None
+    return details.get(name, 0)
 
 
 def read_openai(block: Block, provider: str) -> Usage:

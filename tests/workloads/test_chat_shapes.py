@@ -52,3 +52,9 @@ def test_an_answer_begun_in_the_request_stays_there_where_the_rest_is_logged(rec
     [row], problems = read([record])
     assert (row["n_messages"], row["completion"]) == (len(record["messages"]), record.get("response"))
     assert not problems.counts
+
+
+def test_an_answer_format_of_a_type_that_cannot_be_asks_for_no_json() -> None:
+    lines = [{"prompt": "Hi", "response_format": {"type": kind}} for kind in ("json_object", ["json_object"], {}, None)]
+    rows, _ = read(lines)
+    assert [row["json_mode"] for row in rows] == [True, False, False, False]

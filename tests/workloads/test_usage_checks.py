@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 from genai_prices import extract_usage
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.workloads.blocks import buckets, openai_chat, read
-from workloads.usage import UsageError, read_usage
+from workloads import usage
+from workloads.usage import Usage, UsageError, read_usage
+from workloads.usage_openai import USUAL, USUAL_RESPONSES, read_usual
 
 COUNTS = st.integers(0, 50_000)
 ANTHROPIC = {"input_tokens": 5, "cache_creation_input_tokens": 5, "output_tokens": 4}
@@ -114,11 +116,52 @@ def test_every_shape_of_the_same_call_gives_the_same_buckets(
 )
 def test_a_side_is_known_as_a_whole_or_not_at_all(block: dict[str, int]) -> None:
     try:
-        usage = read_usage(block)
+        found = read_usage(block)
     except UsageError:
         return
-    assert len({bucket is None for bucket in buckets(usage)[:4]}) == 1
-    assert len({bucket is None for bucket in buckets(usage)[4:]}) == 1
+    assert len({bucket is None for bucket in buckets(found)[:4]}) == 1
+    assert len({bucket is None for bucket in buckets(found)[4:]}) == 1
+
+
+ODD_COUNTS = st.integers(-1, 9) | st.sampled_from([None, 0, 0.0, 2.0, True, False, "3", 10**7, 10**7 + 1])
+PARTS = ("cached_tokens", "cache_read", "cache_creation", "reasoning_tokens", "reasoning", "audio_tokens", "unheard_of")
+DETAILS = st.dictionaries(st.sampled_from(PARTS), ODD_COUNTS, max_size=3) | st.sampled_from([None, [], {}, "x"])
+BLOCKS = st.sampled_from([USUAL, USUAL_RESPONSES, USUAL[:2] + USUAL_RESPONSES[2:]]).flatmap(
+    lambda names: st.fixed_dictionaries(
+        {names[0]: ODD_COUNTS, names[1]: ODD_COUNTS},
+        optional={names[2]: DETAILS, names[3]: DETAILS, "total_tokens": ODD_COUNTS | st.integers(0, 18)}
+        | dict.fromkeys(["input", "cost", "service_tier", "provenance", "cache_read_input_tokens"], ODD_COUNTS),
+    )
+)
+
+
+@settings(max_examples=500, deadline=None)
+@example({"prompt_tokens": 5, "completion_tokens": 6, USUAL[3]: {"reasoning_tokens": 2}}, "xai", None)
+@given(
+    BLOCKS,
+    st.sampled_from([None, "openai", "anthropic", "xai", "openrouter"]),
+    st.sampled_from([None, "openai_chat", "openai_embeddings", "anthropic_messages", "gemini"]),
+)
+def test_a_usual_block_is_read_as_every_block_is(block: dict[str, Any], provider: str | None, api: str | None) -> None:
+    def said() -> object:
+        try:
+            return read_usage(block, provider=provider, api=api)
+        except UsageError as error:
+            return str(error)
+
+    found = said()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(usage, "read_usual", lambda _: None)
+        assert found == said()
+
+
+def test_the_blocks_that_most_logs_hold_are_usual() -> None:
+    details = {"cached_tokens": 128, "audio_tokens": 0}, {"reasoning_tokens": 64, "audio_tokens": 0}
+    block = {"prompt_tokens": 200, "completion_tokens": 100, "total_tokens": 300}
+    whole = block | {"prompt_tokens_details": details[0], "completion_tokens_details": details[1]}
+    assert read_usual(block) is not None
+    assert buckets(read_usual(whole) or Usage()) == (72, 128, 0, 0, 36, 64)
+    assert read_usual({"input_tokens": 5, "output_tokens": 6}) is not None
 
 
 def extracted(block: dict[str, Any], **named: str) -> tuple[Any, ...]:
@@ -129,8 +172,8 @@ def extracted(block: dict[str, Any], **named: str) -> tuple[Any, ...]:
 def test_the_price_data_s_own_extractor_agrees_on_the_common_shapes() -> None:
     chat: dict[str, Any] = {"model": "gpt-4o", "usage": openai_chat(cached_tokens=800)}
     assert extracted(chat, provider_id="openai", api_flavor="chat") == (2_000, 800, 0, 150)
-    usage = read_usage(chat["usage"])
-    assert (usage.input_total, usage.cache_read, usage.output_total) == (2_000, 800, 150)
+    found = read_usage(chat["usage"])
+    assert (found.input_total, found.cache_read, found.output_total) == (2_000, 800, 150)
 
 
 def test_the_price_data_s_own_extractor_misses_compactions_and_unstated_input() -> None:

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+
+import msgspec
 
 from workloads.bodies.exchange import Message
 from workloads.counts import MOST_CAP
@@ -16,13 +17,12 @@ CALL_KEYS = ("toolUse", "functionCall", "function_call", "toolCall", "executable
 FILE_KEYS = ("inlineData", "inline_data", "fileData", "file_data")
 
 
-@dataclass(slots=True)
-class Content:
+class Content(msgspec.Struct):
     """One message's content, sorted: its texts, its tool calls, the tools' results, and whether it shows an image."""
 
-    texts: list[str] = field(default_factory=list)
-    calls: list[str] = field(default_factory=list)
-    results: list[Message] = field(default_factory=list)
+    texts: list[str] = []
+    calls: list[str] = []
+    results: list[Message] = []
     has_images: bool = False
 
     @property

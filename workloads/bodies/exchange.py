@@ -1,9 +1,10 @@
 """What a recorded call holds, whichever provider's bodies it was read from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
+
+import msgspec
 
 from workloads.counts import Usage
 
@@ -16,12 +17,11 @@ class Message(NamedTuple):
     text: str
 
 
-@dataclass(slots=True)
-class Asked:
+class Asked(msgspec.Struct):
     """What a request body holds; null where it does not say."""
 
     model: str | None = None
-    messages: list[Message] = field(default_factory=list)
+    messages: list[Message] = []
     has_tools: bool = False
     has_images: bool = False
     json_mode: bool = False
@@ -29,8 +29,7 @@ class Asked:
     service_tier: str | None = None
 
 
-@dataclass(slots=True)
-class Answered:
+class Answered(msgspec.Struct):
     """What a response body holds; null where it does not say."""
 
     model: str | None = None
@@ -43,8 +42,7 @@ class Answered:
     response_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(msgspec.Struct, frozen=True):
     """One recorded call, in the terms of the columns.
 
     Args:

@@ -15,7 +15,7 @@ from workloads.bodies.content import (
 from workloads.bodies.exchange import Answered, Asked, Message
 
 ROLES = {"developer": "system", "function": "tool", "model": "assistant"}
-JSON_FORMATS = {"json_object", "json_schema"}
+JSON_FORMATS = ("json_object", "json_schema")
 
 
 def read_request(body: Mapping[str, Any]) -> Asked:

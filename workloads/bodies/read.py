@@ -1,10 +1,10 @@
 """Reads a recorded request and response, of any provider, into one exchange."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from workloads.bodies import anthropic, bedrock, cohere, gemini, openai, responses
 from workloads.bodies.detect import api_of, call_type_of, model_of, provider_of

@@ -6,9 +6,9 @@ these is billed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
 from datetime import tzinfo
+
+from msgspec.structs import replace
 
 from workloads.bodies import read_exchange
 from workloads.formats.batch_join import Join, is_id
@@ -23,9 +23,9 @@ RESULTS = ("succeeded", "errored", "canceled", "expired")
 
 def detect(record: Record) -> str | None:
     """Why this record is a line of a message batch; None when it is not."""
-    if is_id(record) and isinstance(record.get("result"), Mapping) and "type" in record["result"]:
+    if is_id(record) and isinstance(record.get("result"), dict) and "type" in record["result"]:
         return "it has `custom_id` and `result`: a message batch's result"
-    if is_id(record) and isinstance(record.get("params"), Mapping):
+    if is_id(record) and isinstance(record.get("params"), dict):
         return "it has `custom_id` and `params`: a message batch's request"
     return None
 
@@ -38,7 +38,7 @@ class Reader:
 
     def survey(self, record: Record) -> None:
         """The first pass: hold requests, and note results."""
-        if isinstance(record.get("result"), Mapping):
+        if isinstance(record.get("result"), dict):
             self._join.answered(record["custom_id"])
         else:
             self._join.hold(record["custom_id"], record["params"])
@@ -52,10 +52,10 @@ class Reader:
         """
         row = Row()
         row.request_id = kept(row, text, "custom_id", record["custom_id"])
-        if isinstance(record.get("result"), Mapping):
+        if isinstance(record.get("result"), dict):
             request, result = self._join.request_of(record["custom_id"]), record["result"]
             kind, message = result.get("type"), result.get("message")
-            if kind not in RESULTS or (kind == "succeeded" and not isinstance(message, Mapping)):
+            if kind not in RESULTS or (kind == "succeeded" and not isinstance(message, dict)):
                 raise RowError("result.type", kind, "unknown_result", f"one of {', '.join(RESULTS)}, with its message")
             answer = message if kind == "succeeded" else {"type": "message", "error": result.get("error") or kind}
         else:

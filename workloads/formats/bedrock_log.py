@@ -6,7 +6,6 @@ events. A body above 100 KB lies in a file of its own (`inputBodyS3Path`): the c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import tzinfo
 from typing import Any
 
@@ -47,8 +46,8 @@ def read(record: Record, zone: tzinfo) -> Row:
     body = answered.get("outputBodyJson")
     url = OPERATIONS.get(str(record.get("operation")))
     exchange = read_exchange(
-        asked.get("inputBodyJson") if isinstance(asked.get("inputBodyJson"), Mapping | str) else None,
-        body if isinstance(body, Mapping | str | list) else None,
+        asked.get("inputBodyJson") if isinstance(asked.get("inputBodyJson"), dict | str) else None,
+        body if isinstance(body, dict | str | list) else None,
         url=url,
         provider="aws",
     )

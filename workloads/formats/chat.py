@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import tzinfo
 from typing import Any
 
@@ -77,7 +76,7 @@ def _usage(record: Record, row: Row, exchange: Exchange) -> Usage:
     block = decoded(name, block)
     if isinstance(block, int | float) and not isinstance(block, bool):
         block = {"total_tokens": block}
-    if block is not None and not isinstance(block, Mapping):
+    if block is not None and not isinstance(block, dict):
         raise RowError(name, block, "not_an_object", "give usage as a JSON object of counts")
     # Exports of databases write counts as texts.
     block = block or {name: number(record[name]) for name in FLAT if record.get(name) is not None}
@@ -104,7 +103,7 @@ def _messages(record: Record) -> list[Any]:
     name, held = "messages", decoded("messages", record.get("messages"))
     if held is None:
         name, held = pick(record, PROMPT)
-        if isinstance(held, Mapping) and "messages" in held:
+        if isinstance(held, dict) and "messages" in held:
             held = held["messages"]
         elif held is not None and not _is_conversation(held):
             held = [{"role": "user", "content": _content(name, held)}]
@@ -114,12 +113,12 @@ def _messages(record: Record) -> list[Any]:
 
 
 def _is_conversation(held: Any) -> bool:
-    return isinstance(held, list) and any(isinstance(part, Mapping) and "role" in part for part in held)
+    return isinstance(held, list) and any(isinstance(part, dict) and "role" in part for part in held)
 
 
 def _message(message: Any) -> dict[str, Any] | None:
     """A message with a role; None for reasoning, which is not sent again."""
-    if not isinstance(message, Mapping):
+    if not isinstance(message, dict):
         raise RowError("messages", message, "not_a_message", "give each message as {role, content}")
     role, kind = message.get("role"), message.get("type")
     if role is None and isinstance(kind, str):
@@ -135,7 +134,7 @@ def _message(message: Any) -> dict[str, Any] | None:
 
 def _content(name: str, content: Any) -> Any:
     parts = content if isinstance(content, list) else [content]
-    if not all(part is None or isinstance(part, str | Mapping) for part in parts):
+    if not all(part is None or isinstance(part, str | dict) for part in parts):
         raise RowError(name, content, "not_text", "give a text, or a list of parts")
     return content
 
@@ -160,13 +159,13 @@ def _body(answer: Any) -> dict[str, Any] | str | None:
     if isinstance(answer, str):
         return answer if is_body(answer) else None
     if isinstance(answer, list):
-        said = [part for part in answer if isinstance(part, Mapping) and "role" in part]
+        said = [part for part in answer if isinstance(part, dict) and "role" in part]
         return {"choices": [{"message": said[-1] if said else {"content": answer}}]}
-    if not isinstance(answer, Mapping):
+    if not isinstance(answer, dict):
         return None
     if "usage" in answer or "choices" in answer:
         return dict(answer)
-    if isinstance(inner := answer.get("message"), Mapping):
+    if isinstance(inner := answer.get("message"), dict):
         return {"choices": [{"message": inner}]}
     if "role" in answer or isinstance(answer.get("content"), str):
         return {"choices": [{"message": answer}]}

@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import tzinfo
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from workloads.bodies.content import read_content
 from workloads.counts import Usage
@@ -34,7 +34,7 @@ META = ("cwd", "gitBranch", "version", "isSidechain")
 def detect(record: Record) -> str | None:
     """Why this record is a line of a session log; None when it is not."""
     message, kind = record.get("message"), record.get("type")
-    if "sessionId" in record and isinstance(message, Mapping) and ("role" in message or "usage" in message):
+    if "sessionId" in record and isinstance(message, dict) and ("role" in message or "usage" in message):
         return "it has `sessionId` and `message`"
     if isinstance(kind, str) and kind in KINDS and any(key in record for key in ("sessionId", "leafUuid", "snapshot")):
         return f"it is a session's line of type {kind}"
@@ -63,9 +63,9 @@ class Reader:
             RowError, UsageError: a field that cannot be meant.
         """
         message = record.get("message")
-        if not isinstance(message, Mapping):
+        if not isinstance(message, dict):
             raise NotACallError("session line", "a line that is no message: a title, a snapshot, a state")
-        if not isinstance(message.get("usage"), Mapping):
+        if not isinstance(message.get("usage"), dict):
             self._listen(record, message)
             raise NotACallError("user message", "what was said to the model: the answer's line is the call")
         if message.get("model") == "<synthetic>":
@@ -116,7 +116,7 @@ def _speaker(record: Record) -> tuple[str, str]:
 def _key(record: Record) -> int | None:
     """A message's id and its request's: together they are one bill."""
     message = record.get("message")
-    if not isinstance(message, Mapping) or not isinstance(message.get("usage"), Mapping):
+    if not isinstance(message, dict) or not isinstance(message.get("usage"), dict):
         return None
     if not isinstance(message.get("id"), str):
         return None
@@ -126,6 +126,6 @@ def _key(record: Record) -> int | None:
 
 def _output(record: Record) -> int:
     message = record.get("message")
-    usage = message.get("usage") if isinstance(message, Mapping) else None
-    output = usage.get("output_tokens") if isinstance(usage, Mapping) else None
+    usage = message.get("usage") if isinstance(message, dict) else None
+    output = usage.get("output_tokens") if isinstance(usage, dict) else None
     return output if isinstance(output, int) and not isinstance(output, bool) else 0

@@ -190,7 +190,7 @@ def _less(total: Total, part: Total) -> Total:
 
 def _object(held: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
     block = held.get(name)
-    if block is not None and not isinstance(block, Mapping):
+    if block is not None and not isinstance(block, dict):
         raise RowError(name, block, "not_an_object", "give the counts as the program wrote them")
     return block
 

@@ -201,7 +201,7 @@ def _meta(name: str, value: Any, record: Record, row: Row) -> None:
     value = decoded(name, value)
     budget = record.get("latency_budget_ms")
     if value is not None:
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             raise RowError(name, value, "not_an_object", "give metadata as a JSON object")
         if value:
             row.meta = msgspec.json.encode(value).decode()

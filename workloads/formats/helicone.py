@@ -6,7 +6,6 @@ meaning, so the response body's usage block is read where it was kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import tzinfo
 from typing import Any
 
@@ -60,7 +59,7 @@ def read(record: Record, zone: tzinfo) -> Row:
     row.recorded_usd = money(cost, record.get(cost))
     row.model = next((text(name, record[name]) for name in MODELS if record.get(name)), None)
     properties = decoded("request_properties", record.get("request_properties"))
-    if isinstance(properties, Mapping) and properties:
+    if isinstance(properties, dict) and properties:
         row.meta = msgspec.json.encode(properties).decode()
         row.session_id = kept(row, text, "Helicone-Session-Id", properties.get("Helicone-Session-Id"))
     status = record.get("response_status")
@@ -77,8 +76,8 @@ def read(record: Record, zone: tzinfo) -> Row:
 def _exchange(record: Record, row: Row, url: str | None, status: Any) -> Any:
     asked, answered = record.get("request_body"), record.get("response_body")
     return read_exchange(
-        asked if isinstance(asked, Mapping | str) else None,
-        answered if isinstance(answered, Mapping | str | list) else None,
+        asked if isinstance(asked, dict | str) else None,
+        answered if isinstance(answered, dict | str | list) else None,
         url=url,
         status=status if isinstance(status, int) and not isinstance(status, bool) else None,
         provider=row.provider,

@@ -43,7 +43,7 @@ def detect(record: Record) -> str | None:
     if isinstance(kind, str) and kind in (*CALLS, *OTHERS) and ("traceId" in record or "trace_id" in record):
         return f"it is an observation of type {kind}"
     attributes = record.get("attributes")
-    if isinstance(attributes, Mapping) and f"{PREFIX}type" in attributes:
+    if isinstance(attributes, dict) and f"{PREFIX}type" in attributes:
         return f"it has the attribute `{PREFIX}type`"
     if "htmlPath" in record or ("projectId" in record and "bookmarked" in record):
         return "it is a trace: `projectId` and `bookmarked`"
@@ -84,7 +84,7 @@ class Reader:
 
 def _unflattened(record: Record) -> Record:
     attributes = record.get("attributes")
-    if not isinstance(attributes, Mapping) or f"{PREFIX}type" not in attributes:
+    if not isinstance(attributes, dict) or f"{PREFIX}type" not in attributes:
         return record
     found = {ours: attributes[PREFIX + theirs] for theirs, ours in FLATTENED.items() if PREFIX + theirs in attributes}
     for ours, theirs in (("sessionId", "session.id"), ("userId", "user.id")):
@@ -107,16 +107,16 @@ def _get(record: Record, name: str) -> Any:
 
 def _row(record: Record, kind: str, zone: tzinfo) -> Row:
     trace = record.get("trace")
-    trace = trace if isinstance(trace, Mapping) else {}
+    trace = trace if isinstance(trace, dict) else {}
     row = Row(call_type=kind, model=text("model", _get(record, "model") or _get(record, "providedModelName")))
     row.request_id = kept(row, text, "id", record.get("id"))
     row.session_id = kept(row, text, "sessionId", _get(record, "sessionId") or trace.get("sessionId"))
     row.user_id = kept(row, text, "userId", _get(record, "userId") or trace.get("userId"))
     _times(row, record, zone)
     metadata = loosely(record.get("metadata"))
-    metadata = metadata if isinstance(metadata, Mapping) else {}
+    metadata = metadata if isinstance(metadata, dict) else {}
     parameters = loosely(_get(record, "modelParameters"))
-    parameters = parameters if isinstance(parameters, Mapping) else {}
+    parameters = parameters if isinstance(parameters, dict) else {}
     row.provider = _provider(metadata, parameters)
     tools = loosely(_get(record, "toolDefinitions")) or parameters.get("tools")
     more = {"tools": tools or None, "response_format": loosely(parameters.get("response_format"))}
@@ -144,7 +144,7 @@ def _times(row: Row, record: Record, zone: tzinfo) -> None:
 
 def _provider(metadata: Mapping[str, Any], parameters: Mapping[str, Any]) -> str | None:
     attributes = metadata.get("attributes")
-    places = [metadata, attributes if isinstance(attributes, Mapping) else {}]
+    places = [metadata, attributes if isinstance(attributes, dict) else {}]
     named = next((place[key] for place in places for key in PROVIDER if isinstance(place.get(key), str)), None)
     named = named or parameters.get("system")
     return provider_name(named) if isinstance(named, str) else None
@@ -167,7 +167,7 @@ def _better(own: Usage, counted: Usage, row: Row) -> Usage:
 def _recorded(record: Record, row: Row) -> Any:
     """Langfuse writes a cost of 0 where it knows no price."""
     costs = loosely(_get(record, "costDetails"))
-    costs = costs if isinstance(costs, Mapping) else {}
+    costs = costs if isinstance(costs, dict) else {}
     total = _get(record, "totalCost")
     total = costs.get("total") if total is None else total
     total = record.get("calculatedTotalCost") if total is None else total

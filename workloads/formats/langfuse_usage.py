@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from workloads.counts import Usage, count, inputs, inputs_including, outputs
@@ -42,7 +42,7 @@ def read_usage_details(record: Record, get: Callable[[Record, str], Any], row: R
         RowError: usage that is no object.
     """
     details = loosely(get(record, "usageDetails")) or loosely(record.get("usage"))
-    if details is not None and details != "" and not isinstance(details, Mapping):
+    if details is not None and details != "" and not isinstance(details, dict):
         raise RowError("usage_details", details, "not_an_object", "give usage as a JSON object of counts")
     if not details:
         return Usage(notes=("no_usage_block",))

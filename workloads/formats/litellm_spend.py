@@ -46,15 +46,15 @@ def read(record: Record, zone: tzinfo) -> Row:
     row.session_id = kept(row, text, "session_id", record.get("session_id"))
     row.recorded_usd = money("spend", record.get("spend"))
     metadata = decoded("metadata", record.get("metadata"))
-    metadata = metadata if isinstance(metadata, Mapping) else {}
+    metadata = metadata if isinstance(metadata, dict) else {}
     _meta(row, metadata, record)
     asked = loosely(record.get("proxy_server_request"))
-    request = dict(asked) if isinstance(asked, Mapping) and asked.get("messages") else {}
+    request = dict(asked) if isinstance(asked, dict) and asked.get("messages") else {}
     said = request.get("messages") or loosely(record.get("messages")) or None
     more = {key: request[key] for key in REQUEST_KEYS if key in request}
     body(row, record, said, loosely(record.get("response")) or None, more)
     usage = metadata.get("usage_object")
-    row.usage = counted(record, usage if isinstance(usage, Mapping) else None, row)
+    row.usage = counted(record, usage if isinstance(usage, dict) else None, row)
     return row
 
 
@@ -105,7 +105,7 @@ def counted(record: Record, block: Mapping[str, Any] | None, row: Row) -> Usage:
 def _meta(row: Row, metadata: Mapping[str, Any], record: Record) -> None:
     meta: dict[str, Any] = {}
     for key in OWN_META:
-        if isinstance(own := metadata.get(key), Mapping):
+        if isinstance(own := metadata.get(key), dict):
             meta |= own
     tags = loosely(record.get("request_tags"))
     meta |= {"tags": tags} if isinstance(tags, list) and tags else {}

@@ -42,13 +42,13 @@ def read(record: Record, zone: tzinfo) -> Row:
     more = {key: parameters[key] for key in REQUEST_KEYS if key in parameters}
     body(row, record, loosely(record.get("messages")) or None, loosely(record.get("response")) or None, more)
     usage = metadata.get("usage_object")
-    row.usage = counted(record, usage if isinstance(usage, Mapping) else None, row)
+    row.usage = counted(record, usage if isinstance(usage, dict) else None, row)
     return row
 
 
 def _object(value: Any) -> Mapping[str, Any]:
     value = loosely(value)
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _meta(metadata: Mapping[str, Any], record: Record) -> str | None:

@@ -6,9 +6,10 @@ platform.openai.com/docs/guides/batch: a result is `id, custom_id, response{stat
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import tzinfo
 from typing import Any
+
+from msgspec.structs import replace
 
 from workloads.bodies import read_exchange
 from workloads.formats.batch_join import Join, is_id
@@ -23,9 +24,9 @@ def detect(record: Record) -> str | None:
     """Why this record is a line of a batch job; None when it is not."""
     if not is_id(record):
         return None
-    if isinstance(record.get("body"), Mapping):
+    if isinstance(record.get("body"), dict):
         return "it has `custom_id` and `body`: a batch request"
-    if "response" in record and ("error" in record or isinstance(record["response"], Mapping)):
+    if "response" in record and ("error" in record or isinstance(record["response"], dict)):
         return "it has `custom_id` and `response`: a batch result"
     return None
 
@@ -38,7 +39,7 @@ class Reader:
 
     def survey(self, record: Record) -> None:
         """The first pass: hold requests, and note results."""
-        if isinstance(record.get("body"), Mapping):
+        if isinstance(record.get("body"), dict):
             self._join.hold(record["custom_id"], {key: record[key] for key in ("url", "body") if key in record})
         else:
             self._join.answered(record["custom_id"])
@@ -51,7 +52,7 @@ class Reader:
             RowError, UsageError: a field that cannot be meant.
         """
         custom_id = record["custom_id"]
-        if isinstance(record.get("body"), Mapping):
+        if isinstance(record.get("body"), dict):
             self._join.unanswered(custom_id)
             return _row(record, record, None, None)
         return _row(record, self._join.request_of(custom_id) or {}, *_answer(record))
@@ -62,7 +63,7 @@ def _answer(record: Record) -> tuple[Any, int | None]:
     response = record["response"]
     if response is None:
         return {"error": record.get("error") or "no response"}, 500
-    if not isinstance(response, Mapping):
+    if not isinstance(response, dict):
         raise RowError("response", response, "not_an_object", "give the result as the batch job wrote it")
     status = response.get("status_code")
     status = status if isinstance(status, int) and not isinstance(status, bool) else None
@@ -73,7 +74,7 @@ def _row(record: Record, asked: Mapping[str, Any], answer: Any, status: int | No
     row = Row()
     row.request_id = kept(row, text, "id", record.get("id")) or kept(row, text, "custom_id", record["custom_id"])
     url = asked.get("url")
-    body = answer if answer is None or isinstance(answer, Mapping | str | list) else None
+    body = answer if answer is None or isinstance(answer, dict | str | list) else None
     exchange = read_exchange(asked.get("body"), body, url=url if isinstance(url, str) else None, status=status)
     lay_over(row, exchange)
     # The body's own `service_tier` says "default" in a batch, too.

@@ -144,7 +144,7 @@ def _row(span: Span, kind: str, zone: tzinfo) -> Row:
     row.status = "error" if span.failed else row.status
     meta = held.get("metadata")
     own = {key.partition("metadata.")[2]: value for key, value in held.items() if "metadata." in key}
-    own |= meta if isinstance(meta := loosely(meta), Mapping) else {}
+    own |= meta if isinstance(meta := loosely(meta), dict) else {}
     row.meta = msgspec.json.encode(own).decode() if own else None
     return row
 

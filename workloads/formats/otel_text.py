@@ -44,7 +44,7 @@ def answered_of(span: Span) -> Any:
 def wanted_of(held: Mapping[str, Any]) -> dict[str, Any]:
     """Tools, output limit and answer format, as keys of a request body."""
     parameters = loosely(held.get("llm.invocation_parameters"))
-    parameters = parameters if isinstance(parameters, Mapping) else {}
+    parameters = parameters if isinstance(parameters, dict) else {}
     keys = ("tools", "max_tokens", "max_completion_tokens", "response_format", "service_tier")
     wanted = {key: parameters[key] for key in keys if parameters.get(key) is not None}
     stem = "llm.invocation_parameters."

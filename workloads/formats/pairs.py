@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import tzinfo
 from typing import Any
 
@@ -25,7 +24,7 @@ def detect(record: Record) -> str | None:
     for one, other in PAIRS:
         if one in record and other in record:
             request, response = record[one], record[other]
-            asked = _is_body(request) and (response is None or isinstance(response, Mapping | str | list))
+            asked = _is_body(request) and (response is None or isinstance(response, dict | str | list))
             fetched = request in (None, "") and (isinstance(response, list) or _is_body(response))  # nothing was posted
             if asked or fetched:
                 return f"it has `{one}` and `{other}`"
@@ -35,16 +34,16 @@ def detect(record: Record) -> str | None:
 def _is_response(record: Record) -> bool:
     if "messages" in record or "prompt" in record:
         return False
-    if isinstance(record.get("usageMetadata"), Mapping):
+    if isinstance(record.get("usageMetadata"), dict):
         return isinstance(record.get("candidates"), list)
     said = record.get("object") in OBJECTS or (record.get("type"), record.get("role")) == ("message", "assistant")
     answered = any(isinstance(record.get(name), list) for name in ("choices", "output", "content"))
-    return said and answered and isinstance(record.get("usage"), Mapping)
+    return said and answered and isinstance(record.get("usage"), dict)
 
 
 def _is_body(value: Any) -> bool:
     begins = value.lstrip()[:6] if isinstance(value, str) else ""
-    return isinstance(value, Mapping) or begins.startswith(("{", "data:", "event:"))
+    return isinstance(value, dict) or begins.startswith(("{", "data:", "event:"))
 
 
 def read(record: Record, zone: tzinfo) -> Row:
@@ -72,7 +71,7 @@ def read(record: Record, zone: tzinfo) -> Row:
     row.call_type = row.call_type if record.get("call_type") else exchange.call_type
     fill(row, exchange)
     row.completion, row.usage = exchange.completion, exchange.usage
-    if "no_usage_block" in row.usage.notes and isinstance(block := record.get("usage"), Mapping):
+    if "no_usage_block" in row.usage.notes and isinstance(block := record.get("usage"), dict):
         row.usage = read_usage(block, provider=row.provider, api=exchange.api)
     row.status = "error" if exchange.status == "error" else row.status
     return row

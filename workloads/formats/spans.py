@@ -38,7 +38,7 @@ def is_span(record: Record) -> str | None:
     """Why a record is a span, or a span's attributes alone; None when it is neither."""
     held = record.get("attributes")
     spanlike = any(key in record for key in (*IDS[:3], "spanContext", "context")) and ("name" in record or held)
-    if spanlike and isinstance(held, Mapping | list):
+    if spanlike and isinstance(held, dict | list):
         return "it is a span: it has an id and `attributes`"
     mark = next((key for key in record if key.startswith(MARKS) or key.startswith("attributes.")), None)
     return f"it has the attribute `{mark}`" if mark else None
@@ -48,18 +48,18 @@ def read_span(record: Record) -> Span:
     """One span; nothing in it can make this fail."""
     held = record.get("attributes")
     found: dict[str, Any] = {}
-    if isinstance(held, Mapping | list):
+    if isinstance(held, dict | list):
         for key, value in _pairs(held):
             _flatten(key, value, found)
     else:
         for key, value in record.items():
             _flatten(key.removeprefix("attributes."), value, found)
     context: Mapping[str, Any] = next(
-        (record[key] for key in ("spanContext", "context") if isinstance(record.get(key), Mapping)), {}
+        (record[key] for key in ("spanContext", "context") if isinstance(record.get(key), dict)), {}
     )
     ids = {**context, **{key: record[key] for key in record if key in IDS}}
     status = record.get("status")
-    code = status.get("code", status.get("status_code")) if isinstance(status, Mapping) else record.get("status_code")
+    code = status.get("code", status.get("status_code")) if isinstance(status, dict) else record.get("status_code")
     events = record.get("events")
     return Span(
         attributes=found,
@@ -69,7 +69,7 @@ def read_span(record: Record) -> Span:
         start=_time(_first(record, STARTS)),
         end=_time(_first(record, ENDS)),
         failed=str(code).lower() in FAILED or "error.type" in found,
-        events=[_event(event) for event in events if isinstance(event, Mapping)] if isinstance(events, list) else [],
+        events=[_event(event) for event in events if isinstance(event, dict)] if isinstance(events, list) else [],
     )
 
 
@@ -89,44 +89,44 @@ def _first(held: Mapping[str, Any], names: tuple[str, ...]) -> Any:
 def _event(event: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     held = event.get("attributes")
-    for key, value in _pairs(held) if isinstance(held, Mapping | list) else ():
+    for key, value in _pairs(held) if isinstance(held, dict | list) else ():
         _flatten(key, value, found)
     return found
 
 
 def _pairs(held: Mapping[str, Any] | list[Any]) -> Iterator[tuple[str, Any]]:
     """Names and values; OTLP writes a list of `{key, value: {stringValue: ...}}`."""
-    if isinstance(held, Mapping):
+    if isinstance(held, dict):
         for key, value in held.items():
             yield str(key), value
         return
     for pair in held:
-        if isinstance(pair, Mapping) and isinstance(pair.get("key"), str):
+        if isinstance(pair, dict) and isinstance(pair.get("key"), str):
             yield pair["key"], _otlp(pair.get("value"))
 
 
 def _otlp(value: Any, depth: int = 0) -> Any:
-    if not isinstance(value, Mapping) or len(value) != 1 or depth > MOST_DEPTH:
+    if not isinstance(value, dict) or len(value) != 1 or depth > MOST_DEPTH:
         return value
     kind, held = next(iter(value.items()))
     if kind == "intValue":  # protobuf's JSON writes 64-bit numbers as texts
         return int(held) if isinstance(held, str) and held.lstrip("-").isdecimal() and len(held) < 20 else held
     if kind == "arrayValue":
-        rows = held.get("values") if isinstance(held, Mapping) else None
+        rows = held.get("values") if isinstance(held, dict) else None
         return [_otlp(row, depth + 1) for row in rows] if isinstance(rows, list) else []
     if kind == "kvlistValue":
-        rows = held.get("values") if isinstance(held, Mapping) else None
-        pairs = [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
+        rows = held.get("values") if isinstance(held, dict) else None
+        pairs = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
         return {str(row.get("key")): _otlp(row.get("value"), depth + 1) for row in pairs}
     return held if kind in ("stringValue", "boolValue", "doubleValue", "bytesValue") else value
 
 
 def _flatten(name: str, value: Any, found: dict[str, Any], depth: int = 0) -> None:
     """Nested objects become dotted names, as some exporters nest them; objects in lists stay."""
-    if isinstance(value, Mapping) and value and depth < MOST_DEPTH:
+    if isinstance(value, dict) and value and depth < MOST_DEPTH:
         for key, inner in value.items():
             _flatten(f"{name}.{key}", inner, found, depth + 1)
-    elif isinstance(value, list) and value and all(isinstance(row, Mapping) for row in value) and "message" in name:
+    elif isinstance(value, list) and value and all(isinstance(row, dict) for row in value) and "message" in name:
         for index, row in enumerate(value):
             _flatten(f"{name}.{index}", row, found, depth + 1)
         found[name] = value

@@ -49,9 +49,9 @@ def loosely(value: Any) -> Any:
 
 
 def _request(asked: Any) -> dict[str, Any]:
-    if isinstance(asked, Mapping):
+    if isinstance(asked, dict):
         for key in ("kwargs", "llm_input", "request"):  # a traced function's arguments
-            if isinstance(inner := asked.get(key), Mapping) and any(name in inner for name in BODY_KEYS):
+            if isinstance(inner := asked.get(key), dict) and any(name in inner for name in BODY_KEYS):
                 return _request(inner)
         if isinstance(asked.get("contents"), list):
             return _google(asked)
@@ -68,11 +68,11 @@ def _request(asked: Any) -> dict[str, Any]:
 
 def _google(asked: Mapping[str, Any]) -> dict[str, Any]:
     config = asked.get("config")
-    body = {**(config if isinstance(config, Mapping) else {}), **asked}
+    body = {**(config if isinstance(config, dict) else {}), **asked}
     system = body.get("system_instruction")
     if isinstance(system, str):
         body["system_instruction"] = {"parts": [{"text": system}]}
-    if isinstance(config, Mapping):
+    if isinstance(config, dict):
         body["generation_config"] = config
     return body
 
@@ -81,7 +81,7 @@ def _messages(said: Any) -> dict[str, Any]:
     """`messages` as a request body has them, and whether a tool's definition stood among them."""
     if said is None or said == "":
         return {"messages": []}
-    if isinstance(said, Mapping) and ("role" in said or "content" in said or "parts" in said):
+    if isinstance(said, dict) and ("role" in said or "content" in said or "parts" in said):
         said = [said]
     if isinstance(said, list) and len(said) == 1 and isinstance(said[0], list):  # LangChain's batch of one
         said = said[0]
@@ -92,7 +92,7 @@ def _messages(said: Any) -> dict[str, Any]:
     for each in said:
         message = _message(each)
         # Langfuse's LangChain integration writes each tool's definition as a message of role `tool`.
-        if isinstance(content := message["content"], Mapping) and content.get("type") == "function":
+        if isinstance(content := message["content"], dict) and content.get("type") == "function":
             has_tools = True
             continue
         messages.append(message)
@@ -101,10 +101,10 @@ def _messages(said: Any) -> dict[str, Any]:
 
 def _message(message: Any) -> dict[str, Any]:
     message = loosely(message)
-    if not isinstance(message, Mapping):
+    if not isinstance(message, dict):
         return {"role": "user", "content": message if isinstance(message, str) else None}
     inner = message.get("message", message.get("kwargs"))
-    if isinstance(inner, Mapping) and "role" not in message:
+    if isinstance(inner, dict) and "role" not in message:
         message = {**message, **inner}
     role = message.get("role") or message.get("type")
     role = role if isinstance(role, str) and role else "user"
@@ -113,7 +113,7 @@ def _message(message: Any) -> dict[str, Any]:
         content = [_part(part) for part in parts]
     calls = message.get("tool_calls")
     extra = message.get("additional_kwargs")
-    if not calls and isinstance(extra, Mapping):
+    if not calls and isinstance(extra, dict):
         calls = extra.get("tool_calls")
     known = {"role": ROLES.get(role.lower(), role), "content": content}
     if isinstance(calls, list) and calls:
@@ -123,7 +123,7 @@ def _message(message: Any) -> dict[str, Any]:
 
 def _part(part: Any) -> Any:
     """An OpenTelemetry message part as a provider's content part."""
-    if not isinstance(part, Mapping):
+    if not isinstance(part, dict):
         return part
     kind = part.get("type")
     if kind == "text" and "content" in part:
@@ -142,18 +142,18 @@ def _response(answered: Any) -> dict[str, Any] | None:
     if answered is None or answered == "" or answered == []:
         return None
     if isinstance(answered, list):
-        said = [part for part in answered if isinstance(part, Mapping) and ("role" in part or "message" in part)]
+        said = [part for part in answered if isinstance(part, dict) and ("role" in part or "message" in part)]
         return _choice(_message(said[-1])) if said else _choice({"content": answered})
-    if not isinstance(answered, Mapping):
+    if not isinstance(answered, dict):
         return _choice({"content": answered if isinstance(answered, str) else msgspec.json.encode(answered).decode()})
     usage = answered.get("usage_metadata") or answered.get("usageMetadata")
-    if "candidates" not in answered and isinstance(answered.get("content"), Mapping) and usage:
+    if "candidates" not in answered and isinstance(answered.get("content"), dict) and usage:
         return {"candidates": [{"content": answered["content"]}], "usageMetadata": usage}
-    if any(isinstance(answered.get(key), list | Mapping) for key in ANSWER_BODIES):
+    if any(isinstance(answered.get(key), list | dict) for key in ANSWER_BODIES):
         return dict(answered)
     if isinstance(rows := answered.get("generations"), list):  # LangChain's result
         flat = rows[0] if rows and isinstance(rows[0], list) else rows
-        return _choice({"content": flat[0].get("text") if flat and isinstance(flat[0], Mapping) else None})
+        return _choice({"content": flat[0].get("text") if flat and isinstance(flat[0], dict) else None})
     if "role" in answered or "content" in answered or "message" in answered or "parts" in answered:
         return _choice(_message(answered))
     text = next((answered[key] for key in ("text", "completion", "output") if isinstance(answered.get(key), str)), None)

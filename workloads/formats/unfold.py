@@ -15,14 +15,14 @@ def unfold(record: Record) -> Iterator[Any] | None:
     """The records within; None where it is one record itself."""
     if isinstance(rows := record.get("observations"), list):
         trace = record.get("trace", record)
-        if isinstance(trace, Mapping):
+        if isinstance(trace, dict):
             return _observations(rows, {key: trace[key] for key in trace if key not in ("observations", "scores")})
     for key, scopes in (("resourceSpans", "scopeSpans"), ("resource_spans", "scope_spans")):
         if isinstance(rows := record.get(key), list):
             return _spans(rows, scopes)
     if "data" in record and record.keys() <= PAGE:
         held = record["data"]
-        return iter(held) if isinstance(held, list) else iter([held]) if isinstance(held, Mapping) else None
+        return iter(held) if isinstance(held, list) else iter([held]) if isinstance(held, dict) else None
     if record.keys() == {"requests"} and isinstance(record["requests"], list):
         return iter(record["requests"])
     return None
@@ -31,17 +31,17 @@ def unfold(record: Record) -> Iterator[Any] | None:
 def _observations(rows: list[Any], trace: Mapping[str, Any]) -> Iterator[Any]:
     context = {key: trace[key] for key in ("id", "name", "sessionId", "userId", "tags") if trace.get(key)}
     for row in rows:
-        yield {**row, "trace": context} if isinstance(row, Mapping) else row
+        yield {**row, "trace": context} if isinstance(row, dict) else row
 
 
 def _spans(resources: list[Any], scopes: str) -> Iterator[Any]:
     for resource in resources:
-        groups = resource.get(scopes) if isinstance(resource, Mapping) else None
+        groups = resource.get(scopes) if isinstance(resource, dict) else None
         if not isinstance(groups, list):
             yield resource
             continue
         for group in groups:
-            spans = group.get("spans") if isinstance(group, Mapping) else None
+            spans = group.get("spans") if isinstance(group, dict) else None
             if isinstance(spans, list):
                 yield from spans
             else:
