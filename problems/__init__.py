@@ -1,6 +1,6 @@
 """What went wrong, said one way: data problems are collected, configuration errors are raised."""
 
 from problems.error import BackrouteError, Mistakes, nearest
-from problems.problem import Problem, ProblemLog
+from problems.problem import HeldProblems, Problem, ProblemLog
 
-__all__ = ["BackrouteError", "Mistakes", "Problem", "ProblemLog", "nearest"]
+__all__ = ["BackrouteError", "HeldProblems", "Mistakes", "Problem", "ProblemLog", "nearest"]

@@ -96,6 +96,35 @@ class ProblemLog:
         return sum(self.counts.values())
 
 
+class HeldProblems(ProblemLog):
+    """Problems that wait to be told, in their order: those of lines before theirs may come first."""
+
+    def __init__(self) -> None:
+        super().__init__(keep=0)
+        self.told: list[tuple[Problem, bytes | str]] = []
+        self.again: Counter[str] = Counter()  # counted without being told
+
+    def add(self, problem: Problem, original: bytes | str = "") -> None:
+        """See `ProblemLog.add`."""
+        self.told.append((problem, original))
+
+    def count(self, kind: str) -> None:
+        """See `ProblemLog.count`."""
+        self.again[kind] += 1
+
+    def __len__(self) -> int:
+        return len(self.told) + self.again.total()
+
+    def tell(self, problems: ProblemLog) -> None:
+        """Hand on what is held, and hold it no longer."""
+        for problem, original in self.told:
+            problems.add(problem, original)
+        for kind in self.again.elements():
+            problems.count(kind)
+        self.told.clear()
+        self.again.clear()
+
+
 def shown(value: object) -> str:
     """A value as a problem quotes it: its JSON or text, cut to 200 characters, with what looks like a key masked."""
     try:

@@ -33,7 +33,8 @@ from simulator.stored.parts import Origin, Part, without_texts, write_part
 from simulator.stored.told import Told
 from simulator.sums.merge import merge
 from workloads import Log
-from workloads.blocks import Block, BlockIds, RowGroups, read_block
+from workloads.apart import Apart
+from workloads.blocks import Block, RowGroups, read_block
 from workloads.rows import Strings
 
 BATCH_ROWS = 32_768  # of short requests a block holds more
@@ -65,7 +66,7 @@ class Written:
 class Read:
     """A block that a worker read; one whose lines it cannot read alone has to be read in its turn."""
 
-    ids: BlockIds
+    ids: Apart
     written: Written
 
 
@@ -117,8 +118,10 @@ def read_blocks(
     for number, read in enumerate(engine.map(read_part, tasks)):
         if read is not None and gathering.take(blocks[number], read.ids):
             take(read.written)
-        else:
-            read_here(number)
+            continue
+        for file in folder.glob(f"{number:06}-*"):  # of rows that are not all to be kept
+            file.unlink(missing_ok=True)
+        read_here(number)
     gathering.end()
     return Found(parts, nbytes, evidence.observed, evidence.doubts(index), told)
 

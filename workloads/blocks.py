@@ -1,7 +1,7 @@
 """A file of lines, or Parquet, in blocks that processes read apart from each other, as if one had read them all.
 
-Only lines that the fast reader knows can be read apart: a block with any other, or with an id met before, goes back to
-the one `Reading` of the log, which reads it in its turn. So rows, ids, problems and digest are those of `Log.batches`.
+A block with a record that others have a say in, or with an id met before, goes back to the one `Reading` of the log,
+which reads it in its turn. So rows, ids, problems and digest are those of `Log.batches`.
 """
 
 from __future__ import annotations
@@ -9,16 +9,14 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
-from workloads.decoding import decode
+from problems import HeldProblems
+from workloads.apart import Apart, TogetherError, Way
 from workloads.documents import is_document
-from workloads.formats import chat, recognise
-from workloads.formats.plain import read_plain
-from workloads.ids import Ids, digests_of
+from workloads.ids import GatheredIds
+from workloads.reading import Lines, Reading
 from workloads.records import as_json
 from workloads.remote import Place
 from workloads.rows import Strings
@@ -33,12 +31,13 @@ LARGEST_GROUP = 64 * 2**20  # bytes unpacked; a Parquet file with a larger row g
 
 @dataclass(frozen=True)
 class Block:
-    """The lines of a file that begin from `start` on and before `end`, in bytes."""
+    """The lines of a file that begin from `start` on and before `end`, in bytes, and how they are read."""
 
     source: str
     path: Place
     start: int
     end: int
+    way: Way
 
     @property
     def size(self) -> int:
@@ -67,6 +66,7 @@ class RowGroups:
     path: Place
     start: int
     end: int
+    way: Way
     size: int
 
     def lines(self) -> Iterator[bytes]:
@@ -78,23 +78,7 @@ class RowGroups:
         return (as_json(row) for _, row in parquet_rows(self.path, range(self.start, self.end)))
 
 
-@dataclass(frozen=True)
-class BlockIds:
-    """What a block's rows are known by: their lines' hashes together, and a key of each id and of each line.
-
-    Args:
-        lines: how many, blank ones too.
-        first: the number of the first that is not blank, and why it is a chat; None where it might be something else.
-    """
-
-    digests: bytes
-    keys: np.ndarray[Any, np.dtype[np.uint64]]
-    contents: np.ndarray[Any, np.dtype[np.uint64]]
-    lines: int
-    first: tuple[int, str] | None
-
-
-def blocks_of(source: FileSource, size: int = BLOCK_BYTES) -> list[Block | RowGroups] | None:
+def blocks_of(source: FileSource, way: Way, size: int = BLOCK_BYTES) -> list[Block | RowGroups] | None:
     """A file's blocks; None where it is no plain file of lines, and no Parquet of row groups that memory holds."""
     try:
         with source.path.open("rb") as file:
@@ -103,17 +87,17 @@ def blocks_of(source: FileSource, size: int = BLOCK_BYTES) -> list[Block | RowGr
     except OSError:  # which the source will say
         return None
     if head.startswith(PARQUET):
-        return _row_groups(source, size)
+        return _row_groups(source, way, size)
     plain = not any(head.startswith(magic) for magic, _ in UNPACKERS) and not no_lines(head[:4096], packed=False)
     text = head.removeprefix(BYTE_ORDER_MARK)
     if not plain or is_table(text.decode("utf-8", "replace"), source.name) or is_document(text):
         return None
     if not text.strip():  # what that means is for the source to say
         return None
-    return [Block(source.name, source.path, at, min(at + size, length)) for at in range(0, length, size)]
+    return [Block(source.name, source.path, at, min(at + size, length), way) for at in range(0, length, size)]
 
 
-def _row_groups(source: FileSource, size: int) -> list[Block | RowGroups] | None:
+def _row_groups(source: FileSource, way: Way, size: int) -> list[Block | RowGroups] | None:
     try:
         with parquet_file(source.path) as file:
             sizes = [file.metadata.row_group(number).total_byte_size for number in range(file.num_row_groups)]
@@ -125,34 +109,30 @@ def _row_groups(source: FileSource, size: int) -> list[Block | RowGroups] | None
     for number, more in enumerate(sizes, 1):
         held += more
         if held >= size or number == len(sizes):
-            found.append(RowGroups(source.name, source.path, start, number, held))
+            found.append(RowGroups(source.name, source.path, start, number, way, held))
             start, held = number, 0
     return found
 
 
-def read_block(block: Block | RowGroups) -> tuple[pa.RecordBatch, pa.RecordBatch, BlockIds, Strings] | None:
-    """The rows of a block, in columns as `Log.batches` has them, their ids, and their texts.
+def read_block(block: Block | RowGroups) -> tuple[pa.RecordBatch, pa.RecordBatch, Apart, Strings | None] | None:
+    """The rows of a block, in columns as `Log.batches` has them; what its log has to know of them; and their texts.
 
-    None where the log's own reading has to look at one of its lines, or has to say that they cannot be read.
+    None where the log's own reading has to look at one of its lines, or has to say that they cannot be read. The texts
+    are None where no strings were made of them.
     """
     try:
         lines = list(block.lines())
     except (OSError, TableError):
         return None
-    contents = list(filter(None, lines))
-    if max(map(len, contents), default=0) >= LONGEST_LINE:
+    held = Lines(block.source, [number for number, line in enumerate(lines, 1) if line], list(filter(None, lines)))
+    if max(map(len, held.contents), default=0) >= LONGEST_LINE:
         return None
-    plain = read_plain(contents)
-    if len(plain.at) < len(contents):
+    ids, problems = GatheredIds(), HeldProblems()
+    reading = Reading(block.way, problems, None, ids)
+    try:
+        requests, outcomes = reading.batch(held)
+    except TogetherError:
         return None
-    digests = digests_of(contents)
-    ids = Ids.of(plain.requests["request_id"], digests)
-    requests, outcomes = plain.named(ids)
-    known = BlockIds(b"".join(digests), ids.keys, ids.contents, len(lines), _first(lines))
-    return requests, outcomes, known, plain.strings
-
-
-def _first(lines: list[bytes]) -> tuple[int, str] | None:
-    number, line = next(((n, line) for n, line in enumerate(lines, 1) if line), (0, b"{}"))
-    found, why = recognise(decode(line))
-    return (number, why) if found is chat else None
+    digests = b"".join(held.digests)
+    found = Apart(digests, *ids.all(), len(lines), reading.formats, reading.recognised, problems)
+    return requests, outcomes, found, reading.strings

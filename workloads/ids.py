@@ -78,6 +78,29 @@ class MetIds:
         return False
 
 
+class GatheredIds(MetIds):
+    """The ids of lines that are read apart: all of them are new, until a reading that has met the others takes them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._keys, self._contents = list[Keys](), list[Keys]()
+
+    def take_in(self, keys: Keys, contents: Keys) -> bool:
+        """See `MetIds.take_in`."""
+        self._keys.append(keys)
+        self._contents.append(contents)
+        return True
+
+    def is_new(self, request_id: str, key: int, content: int) -> bool:  # noqa: ARG002 - see `MetIds`
+        """See `MetIds.is_new`."""
+        return self.take_in(np.array([key], np.uint64), np.array([content], np.uint64))
+
+    def all(self) -> tuple[Keys, Keys]:
+        """64 bits of the hashes of the rows' ids, and of their lines."""
+        none = [np.zeros(0, np.uint64)]
+        return np.concatenate(self._keys or none), np.concatenate(self._contents or none)
+
+
 def key_of(request_id: str) -> int:
     """An id as 64 bits of its hash."""
     return xxh3_64_intdigest(request_id.encode())

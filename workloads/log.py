@@ -13,11 +13,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pyarrow as pa
 
-from problems import BackrouteError, Problem, ProblemLog
+from problems import BackrouteError, HeldProblems, Problem, ProblemLog
 from problems.problem import shown
-from workloads.blocks import Block, BlockIds, RowGroups, blocks_of
+from workloads.apart import Apart, Way
+from workloads.blocks import Block, RowGroups, blocks_of
 from workloads.folders import log_files
-from workloads.formats import Format, chat, format_named
+from workloads.formats import Format, format_named
 from workloads.formats.mapping import load_mapping
 from workloads.formats.times import read_time
 from workloads.reading import Lines, Reading
@@ -113,9 +114,7 @@ class Log:
         notes: Sequence[Problem] = (),
     ) -> None:
         self._sources = sources
-        self._format = log_format
-        self._zone = zone
-        self._start = start
+        self._way = Way(log_format, zone, start)
         self._notes = notes
         self.formats: Counter[str] = Counter()  # rows by format
         self.recognised: dict[str, str] = {}  # why a format was chosen, from its first record
@@ -134,7 +133,7 @@ class Log:
             rows: at most this many in a batch.
         """
         found = ProblemLog() if problems is None else problems
-        reading = Reading(self._format, self._zone, found, self._start, self._sources)
+        reading = Reading(self._way, found, self._sources)
         for note in self._notes:
             found.add(note)
         digest = blake2b(digest_size=16)
@@ -151,7 +150,7 @@ class Log:
                         yield part, outcomes.slice(at, rows)
                     finally:
                         self._given = None
-        self.formats, self.recognised, self.digest = reading.formats, reading.recognised, digest.hexdigest()
+        self.formats, self.recognised, self.digest = reading.formats, reading.said(), digest.hexdigest()
 
     def strings(self, requests: pa.RecordBatch) -> Strings | None:
         """The texts of the batch that `batches` has just given, where they were made strings; they are forgotten."""
@@ -175,8 +174,9 @@ class Log:
 
     def reading(self) -> list[Any]:
         """All that a reading of the files depends on besides what is in them, as JSON can hold it."""
-        chosen = self._format and [self._format.NAME, getattr(self._format, "fields", None)]
-        return [chosen, str(self._zone), self._start, [str(note) for note in self._notes]]
+        chosen, zone, start = self._way.log_format, self._way.zone, self._way.start
+        named = chosen and [chosen.NAME, getattr(chosen, "fields", None)]
+        return [named, str(zone), start, [str(note) for note in self._notes]]
 
     def names(self) -> list[str]:
         """The sources, each as the user named it."""
@@ -185,15 +185,15 @@ class Log:
     def blocks(self) -> list[Block | RowGroups] | None:
         """The log in blocks to be read apart from each other; None where one process has to read all: `blocks_of`."""
         found: list[Block | RowGroups] = []
-        for source in self._sources if self._format is None else ():
-            if not isinstance(source, FileSource) or (held := blocks_of(source)) is None:
+        for source in self._sources:
+            if not isinstance(source, FileSource) or (held := blocks_of(source, self._way)) is None:
                 return None
             found += held
         return found or None
 
     def gathering(self, problems: ProblemLog) -> Gathering:
         """What puts `blocks` together again as `batches` would give them."""
-        reading = Reading(self._format, self._zone, problems, self._start, self._sources)
+        reading = Reading(self._way, problems, self._sources)
         for note in self._notes:
             problems.add(note)
         return Gathering(self, reading)
@@ -227,11 +227,10 @@ class Gathering:
         self._source: Place | None = None
         self._lines, self._broken = 0, False
 
-    def take(self, block: Block | RowGroups, found: BlockIds) -> bool:
+    def take(self, block: Block | RowGroups, found: Apart) -> bool:
         """Take in a block's rows; False, and nothing done, where the block has to be read here."""
         self._begin(block)
-        first = found.first and f"{block.source}:{self._lines + found.first[0]}: {found.first[1]}"
-        if self._broken or not self._reading.accept(found.keys, found.contents, chat.NAME, first):
+        if self._broken or not self._reading.accept(found, self._lines):
             return False
         self._digest.update(found.digests)
         self._lines += found.lines
@@ -275,34 +274,13 @@ class Gathering:
     def end(self) -> None:
         """Tell the log what was read."""
         reading = self._reading
-        self._log.formats, self._log.recognised = reading.formats, reading.recognised
+        self._log.formats, self._log.recognised = reading.formats, reading.said()
         self._log.digest = self._digest.hexdigest()
-
-
-class _Early(ProblemLog):
-    """Holds a source's problems until the lines before them are read, so that all are told in the log's order."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._told: list[tuple[Problem, bytes | str]] = []
-
-    def add(self, problem: Problem, original: bytes | str = "") -> None:
-        """See `ProblemLog.add`."""
-        self._told.append((problem, original))
-
-    def __bool__(self) -> bool:
-        return bool(self._told)
-
-    def tell(self, problems: ProblemLog) -> None:
-        """Hand on what is held."""
-        for problem, original in self._told:
-            problems.add(problem, original)
-        self._told.clear()
 
 
 def _chunks(source: Source, problems: ProblemLog, rows: int) -> Iterator[Lines]:
     """A source's lines, so many at a time that a batch comes to `rows` and no more bytes than it may."""
-    numbers, contents, size, early = list[int](), list[bytes](), 0, _Early()
+    numbers, contents, size, early = list[int](), list[bytes](), 0, HeldProblems()
     for more, lines in source.runs(early):
         if early:
             if numbers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from datetime import tzinfo
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,17 +15,19 @@ import pyarrow.compute as pc
 
 from problems import Problem, ProblemLog
 from problems.problem import shown
+from workloads.apart import Apart, Recognised, TogetherError, Way
 from workloads.counts import UsageError
 from workloads.decoding import decode, records_of
-from workloads.formats import Format, Reader, chat, reader_of, recognise
+from workloads.formats import Format, Reader, alone, chat, reader_of, recognise
 from workloads.formats.not_a_call import NotACallError
 from workloads.formats.plain import read_plain
 from workloads.formats.unfold import unfold
-from workloads.ids import Ids, Keys, MetIds, digests_of, key_of
+from workloads.ids import Ids, MetIds, digests_of, key_of
 from workloads.rows import Columns, Row, RowError, Strings, to_batches
 from workloads.sources import Source, numbered_lines
 
 ONCE_A_FILE = {"no_time_zone", "no_start", "billed_apart", "answer_in_messages"}
+NOT_A_CALL = "not_a_call: "  # records that are none are counted by kind; the first of each in a file is told
 ASIDE = "row set aside"
 REUSED = ("both rows kept", "give each request its own id")
 
@@ -62,28 +64,22 @@ class Reading:
     """One pass: where its problems go, and which ids and lines it has met.
 
     Args:
-        log_format: the format asked for; None to recognise each record's.
-        zone: what a time without a zone means.
+        way: how they are read.
         problems: where lines that cannot be read go.
-        start: microseconds since 1970 UTC, when a trace whose clock starts at 0 began; None where unknown.
-        sources: the whole log, for formats whose records depend on others.
+        sources: the whole log, for formats whose records depend on others; None where these lines are read apart.
+        met: which ids were met.
     """
 
     def __init__(
-        self,
-        log_format: Format | None,
-        zone: tzinfo,
-        problems: ProblemLog,
-        start: int | None = None,
-        sources: Sequence[Source] = (),
+        self, way: Way, problems: ProblemLog, sources: Sequence[Source] | None = (), met: MetIds | None = None
     ) -> None:
-        self._format, self._zone, self.problems, self._start = log_format, zone, problems, start
+        self._format, self._zone, self._start, self.problems = way.log_format, way.zone, way.start, problems
         self._sources, self._surveyed = sources, False
         self.formats: Counter[str] = Counter()
-        self.recognised: dict[str, str] = {}
+        self.recognised: dict[str, Recognised] = {}
         self._readers: dict[str, Reader] = {}
         self._noted: set[tuple[str, str]] = set()
-        self._met = MetIds()
+        self._met = MetIds() if met is None else met
         self.strings: Strings | None = None  # of the last batch, where its lines were read fast
 
     def next_file(self) -> None:
@@ -106,7 +102,7 @@ class Reading:
         read = self._fast(lines, place)
         if not first:
             return read
-        self.strings = None
+        self.strings = self.strings and Strings.of(first) + self.strings
         return _joined(to_batches(first), read)
 
     def _begin(self, line: Line) -> None:
@@ -114,7 +110,7 @@ class Reading:
         if len(read_plain([line.content]).at):
             found, why = recognise(decode(line.content))
             if found is chat:
-                self.recognised[chat.NAME] = f"{line.source}:{line.number}: {why}"
+                self.recognised[chat.NAME] = Recognised(line.source, line.number, why)
                 self.formats[chat.NAME] += 0  # met; its rows are counted together
 
     def _fast(self, lines: Lines, first: int) -> Columns:
@@ -142,7 +138,7 @@ class Reading:
             return read
         order = np.argsort([at[number] for number in kept] + places, kind="stable")
         numbers = np.array([*kept, *range(len(at), len(at) + len(rows))])[order]
-        read, self.strings = _joined(read, to_batches(rows)), plain.strings.beside(rows)
+        read, self.strings = _joined(read, to_batches(rows)), plain.strings + Strings.of(rows)
         self.strings = self.strings.take(pc.list_value_length(read[0]["messages"]).fill_null(0).to_pylist(), numbers)
         return _take(read, numbers)
 
@@ -186,8 +182,8 @@ class Reading:
             row = self._reader(chosen).read(record, self._zone)
             self._name(line, row, repeats=getattr(chosen, "REPEATS", False))
         except NotACallError as found:
-            self.recognised.setdefault(chosen.NAME, f"{line.source}:{line.number}: {why}")
-            self._pass_over(line, found)
+            self.recognised.setdefault(chosen.NAME, Recognised(line.source, line.number, why))
+            self._add(line, NOT_A_CALL + found.kind, "", found.why, "no row of its own", "nothing to do")
             return None
         except RowError as error:
             self._add(line, error.kind, error.field, error.value, ASIDE, error.fix)
@@ -202,7 +198,7 @@ class Reading:
         self._place_in_time(row)
         self._note(line, row)
         if chosen.NAME not in self.formats:
-            self.recognised[chosen.NAME] = f"{line.source}:{line.number}: {why}"
+            self.recognised[chosen.NAME] = Recognised(line.source, line.number, why)
         self.formats[chosen.NAME] += 1
         return row
 
@@ -211,10 +207,8 @@ class Reading:
             row.call_type = apart
             effect, fix = "not routed; it costs what the log says it did", "log each call's cost"
             row.notes.append(("billed_apart", "usage", row.usage.modality, effect, fix))
-        for kind, field, value, effect, fix in row.notes:
-            if kind not in ONCE_A_FILE or (kind, line.source) not in self._noted:
-                self._noted.add((kind, line.source))
-                self._add(line, kind, field, value, effect, fix)
+        for note in row.notes:
+            self._add(line, *note)
 
     def _found(self, record: Any) -> tuple[Format | None, str]:
         if not isinstance(record, dict):
@@ -227,6 +221,8 @@ class Reading:
     def _reader(self, chosen: Format) -> Reader:
         found = self._readers.get(chosen.NAME)
         if found is None:
+            if self._sources is None and not alone(chosen):
+                raise TogetherError(chosen.NAME)
             found = self._readers[chosen.NAME] = reader_of(chosen)
             if hasattr(found, "survey") and not self._surveyed:
                 self._survey()
@@ -235,21 +231,12 @@ class Reading:
     def _survey(self) -> None:
         """The first pass over the whole log, made when the first record of a format that needs one is met."""
         self._surveyed = True
-        lines = (content for source in self._sources for _, content in numbered_lines(source, ProblemLog()))
+        lines = (content for source in self._sources or () for _, content in numbered_lines(source, ProblemLog()))
         for record in (record for content in lines for record in records_of(content)):
             found = self._found(record)[0]
             if found is not None and (survey := getattr(self._reader(found), "survey", None)) is not None:
                 with suppress(RecursionError):  # a record nested too deep becomes a problem when it is read
                     survey(record)
-
-    def _pass_over(self, line: Line, found: NotACallError) -> None:
-        """Count a record that is no call; the first of a kind in each file is noted with its place."""
-        kind = f"not_a_call: {found.kind}"
-        if (kind, line.source) in self._noted:
-            self.problems.count(kind)
-            return
-        self._noted.add((kind, line.source))
-        self._add(line, kind, "", found.why, "no row of its own", "nothing to do")
 
     def _place_in_time(self, row: Row) -> None:
         if row.since_start is None:
@@ -281,21 +268,46 @@ class Reading:
         if not self._met.is_new(row.request_id, key_of(row.request_id), int.from_bytes(line.digest[:8])):
             row.notes.append(("id_reused", "request_id", row.request_id, *REUSED))
 
-    def accept(self, keys: Keys, contents: Keys, name: str, recognised: str | None) -> bool:
-        """Take in rows of a format that were read elsewhere; False, and nothing done, where an id was met before.
+    def said(self) -> dict[str, str]:
+        """Why each format was chosen, from its first record."""
+        return {name: str(found) for name, found in self.recognised.items()}
 
-        `recognised` is why the first of them is of the format; without it no log begins with them.
+    def accept(self, found: Apart, before: int) -> bool:
+        """Take in lines that were read apart; False, and nothing done, where an id was met before or is there twice.
+
+        Args:
+            found: what that came to.
+            before: how many lines of their file stand before them.
         """
-        if (name not in self.formats and recognised is None) or not self._met.take_in(keys, contents):
+        if not self._met.take_in(found.keys, found.contents):
             return False
-        if name not in self.formats and recognised is not None:
-            self.recognised[name] = recognised
-        self.formats[name] += len(keys)
+        for name, first in found.recognised.items():
+            if name not in self.recognised or (name in found.formats and name not in self.formats):
+                self.recognised[name] = first._replace(line=first.line + before)
+        self.formats.update(found.formats)
+        for problem, original in found.problems.told:
+            if self._tells(problem.kind, problem.source):
+                self.problems.add(replace(problem, line=problem.line + before), original)
+        for kind in found.problems.again.elements():
+            self.problems.count(kind)
+        return True
+
+    def _tells(self, kind: str, source: str) -> bool:
+        """Whether a problem of a kind is told: some are so once a file, and then counted, or forgotten."""
+        passed_over = kind.startswith(NOT_A_CALL)
+        if kind not in ONCE_A_FILE and not passed_over:
+            return True
+        if (kind, source) in self._noted:
+            if passed_over:
+                self.problems.count(kind)
+            return False
+        self._noted.add((kind, source))
         return True
 
     def _add(self, line: Line, kind: str, field: str, value: object, effect: str, fix: str) -> None:
-        problem = Problem(line.source, line.number, field, shown(value), effect, fix, kind, set_aside=effect is ASIDE)
-        self.problems.add(problem, line.content)
+        if self._tells(kind, line.source):
+            said = (field, shown(value), effect, fix, kind)
+            self.problems.add(Problem(line.source, line.number, *said, set_aside=effect is ASIDE), line.content)
 
 
 def _joined(before: Columns, after: Columns) -> Columns:

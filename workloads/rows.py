@@ -75,10 +75,13 @@ class Strings:
     messages: Sequence[str | None]
     completions: Sequence[str | None]
 
-    def beside(self, rows: Sequence[Row]) -> Strings:
-        """These, and those of more rows."""
-        more = [text for row in rows for _, _, text in row.messages or ()]
-        return Strings([*self.messages, *more], [*self.completions, *(row.completion for row in rows)])
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> Strings:
+        """Those of rows."""
+        return cls([text for row in rows for _, _, text in row.messages or ()], [row.completion for row in rows])
+
+    def __add__(self, more: Strings) -> Strings:
+        return Strings([*self.messages, *more.messages], [*self.completions, *more.completions])
 
     def take(self, lengths: Sequence[int], numbers: Iterable[int]) -> Strings:
         """Those of the rows of some numbers; `lengths` says how many messages each row has."""

@@ -23,7 +23,8 @@ from simulator.stored.made import Made
 from simulator.stored.memory import Room
 from simulator.usage.counted import CountedInput
 from workloads import BUCKETS, MESSAGE, OUTCOME, REQUEST
-from workloads.blocks import Block, BlockIds, RowGroups, read_block
+from workloads.apart import Apart
+from workloads.blocks import Block, RowGroups, read_block
 from workloads.checked import NOTHING, DamagedError, get, put
 
 TEXTS = ("system", "prompt", "messages")
@@ -52,7 +53,7 @@ class Origin:
     first: int = 0
 
     @classmethod
-    def of(cls, block: Block | RowGroups, ids: BlockIds) -> Origin:
+    def of(cls, block: Block | RowGroups, ids: Apart) -> Origin:
         """All rows of a block that was read."""
         return cls(block, xxh3_64_intdigest(ids.digests))
 

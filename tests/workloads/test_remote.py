@@ -106,7 +106,7 @@ def test_blocks_on_s3_are_read_by_their_own_parts_of_the_file(s3: S3Server) -> N
     log = read_log("s3://logs/long")
     held = log.blocks() or []
     assert len(held) == 1
-    cut = blocks.blocks_of(log._sources[0], 2**20) or []  # type: ignore[arg-type]
+    cut = blocks.blocks_of(log._sources[0], log._way, 2**20) or []  # type: ignore[arg-type]
     assert len(cut) == -(-len(LONG) // 2**20) > 2
     s3.ranges.clear()
     lines = list(cut[1].lines())
@@ -126,7 +126,7 @@ def test_parquet_on_s3_and_on_disk_is_read_like_lines_whole_and_by_row_groups(s3
     for given in (path, "s3://logs/t.parquet"):
         log = read_log(given)
         same(log, read_log(lines))
-        groups = blocks.blocks_of(log._sources[0], 10_000) or []  # type: ignore[arg-type]
+        groups = blocks.blocks_of(log._sources[0], log._way, 10_000) or []  # type: ignore[arg-type]
         assert len(groups) > 1
         assert [each.start for each in groups[1:]] == [each.end for each in groups[:-1]]
         read = [blocks.read_block(each) for each in groups]
@@ -189,7 +189,7 @@ def test_a_file_that_breaks_off_gives_the_same_rows_and_problem_in_blocks(
     whole, apart = ProblemLog(), ProblemLog()
     rows = sum(requests.num_rows for requests, _ in log.batches(problems=whole))
     gathering = log.gathering(apart)
-    parts = [gathering.read(each)[0].num_rows for each in blocks.blocks_of(log._sources[0], size) or ()]  # type: ignore[arg-type]
+    parts = [gathering.read(each)[0].num_rows for each in blocks.blocks_of(log._sources[0], log._way, size) or ()]  # type: ignore[arg-type]
     assert [(each.kind, each.effect) for each in apart.kept] == [("broken_file", "line set aside")]
     assert [each.kind for each in whole.kept] == ["broken_file"]
     if kind == "parquet":

@@ -98,6 +98,11 @@ def recognise(record: Record) -> tuple[Format | None, str]:
     return None, ""
 
 
+def alone(chosen: Format) -> bool:
+    """Whether each record of a format is read by itself, whatever else is in the log."""
+    return not hasattr(chosen, "Reader") and not getattr(chosen, "REPEATS", False)
+
+
 def reader_of(chosen: Format) -> Reader:
     """The reader of a format, for one pass over a log."""
     fresh = getattr(chosen, "Reader", None)
