@@ -5,7 +5,7 @@
 `--peers` is the Python of an environment with pandas, tiktoken, litellm and tokencost (`python -m venv peers &&
 peers/bin/pip install pandas tiktoken litellm tokencost`); without it their rows are left out. Every comparison is made
 several times, ours and the other's in turn, and printed as the median ratio with its least and greatest. Texts are made
-up and distinct; the tokenizer is loaded before the clock starts.
+up and distinct but where real ones are named; the tokenizers are loaded before the clock starts.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ import pyarrow as pa
 
 from benchmarks.measured import Line, Took, seconds, timed
 from benchmarks.second_pass import second_pass
-from benchmarks.texts import LONGER, PRODUCTION, WORDS, write_log
+from benchmarks.texts import LONGER, PRODUCTION, WORDS, write_log, write_real_log
 from benchmarks.workers import replayed
 from pricing import BUCKETS, AsOf, PriceBook, charge
 from pricing.tokenizers import _counter
@@ -53,6 +53,8 @@ for _ in range(20_000):
     cost(1_000, "gpt-4o", "input") + cost(200, "gpt-4o", "output")
 print((time.perf_counter() - began) / 20_000)
 """
+TOKENIZERS = ("o200k_base", "cl100k_base")  # of the models that the rules choose among
+DATA = ROOT.parent / "shared" / "data"
 LIMIT = "bare JSON scan + bare token count"
 VERSIONS = ("fastokens", "tiktoken", "pyarrow", "numpy", "msgspec", "genai-prices")
 
@@ -75,13 +77,13 @@ class Bench:
         self.case = Scenario("case", load_rules("case", book=self.book), self.book)
         self.texts = write_log(folder / "texts.jsonl", rows, counted=False)
         self.long = write_log(folder / "long.jsonl", again, counted=False)
-        counter = _counter("o200k_base")
-        counter._load()
-        self.count = counter
+        for name in TOKENIZERS:
+            _counter(name)._load()
+        self.count = _counter("o200k_base")
 
     def full(self, path: Path, **options: Any) -> ReplayResult:
         """One full pass over a log not read, and texts not counted, before."""
-        for name in ("o200k_base", "cl100k_base"):
+        for name in TOKENIZERS:
             _counter(name).forget()
         return replay(read_log(path, cache=False), self.base, self.case, **options)[1]
 
@@ -122,11 +124,16 @@ class Bench:
         ]
 
     def lengths(self) -> list[Line]:
-        """The same by core time over texts as long as the prototype's, and as in a production hour of Azure's."""
+        """The same by core time over texts as long as the prototype's, as in a production hour of Azure's, and real."""
         rows, found = min(self.rows, 20_000), list[Line]()
         for name, lengths in (("longer", LONGER), ("production", PRODUCTION)):
             path = write_log(self.folder / f"{name}.jsonl", rows, counted=False, lengths=lengths)
             what = f"full pass, {path.stat().st_size // rows:,} bytes a line, core time"
+            found.append(self._by_cores(what, "0.6 of the limit", rows, *self._beside_the_limit(path)))
+            path.unlink()
+        if DATA.is_dir():
+            rows = write_real_log(path, DATA)
+            what = f"full pass, real texts, {path.stat().st_size // rows:,} bytes a line, core time"
             found.append(self._by_cores(what, "0.6 of the limit", rows, *self._beside_the_limit(path)))
             path.unlink()
         return found

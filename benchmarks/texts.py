@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -53,22 +55,55 @@ def write_log(path: Path, rows: int, *, counted: bool, lengths: tuple[Length, Le
         for number in range(rows):
             prompt = " ".join(draw.choices(WORDS, k=lengths[0](draw)))
             answer = " ".join(draw.choices(WORDS, k=lengths[1](draw)))
-            row = {
-                "request_id": f"r{number}",
-                "timestamp": f"2026-06-{1 + number * 29 // rows:02d}T{number % 24:02d}:{number % 60:02d}:00Z",
-                "session_id": f"s{number // 3}",
-                "user_id": f"u{number % 500}",
-                "model": draw.choice(MODELS),
-                "messages": [{"role": "system", "content": SYSTEM}, {"role": "user", "content": prompt}],
-                "metadata": {"complex": number % 10 == 0, "app": "chat"},
-                "response": answer,
-                "status": "ok",
-            }
+            row = _call(number, rows, draw.choice(MODELS), prompt, answer)
             if counted:
                 tokens = {"prompt_tokens": 20 + len(prompt) // 4, "completion_tokens": 1 + len(answer) // 4}
                 row["usage"] = tokens | {"total_tokens": sum(tokens.values())}
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
     return path
+
+
+def write_real_log(path: Path, data: Path) -> int:
+    """Write calls of real prompts with real answers, each once and in chance pairs; returns how many.
+
+    Args:
+        path: the log.
+        data: holds `prompts/labelled_prompts.jsonl.gz` (13 public sets) and `outcomes/zeroeval_outputs_*.jsonl.gz`
+            (ZeroEval, Apache-2.0 and MIT).
+    """
+    draw = random.Random(7)
+    prompts = _distinct("prompt", data / "prompts" / "labelled_prompts.jsonl.gz")
+    answers = _distinct("output", *sorted((data / "outcomes").glob("zeroeval_outputs_*.jsonl.gz")))
+    draw.shuffle(prompts)
+    draw.shuffle(answers)
+    rows = min(len(prompts), len(answers))
+    with path.open("w", encoding="utf-8") as file:
+        for number, (prompt, answer) in enumerate(zip(prompts[:rows], answers[:rows], strict=True)):
+            row = _call(number, rows, draw.choice(MODELS), prompt, answer)
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    return rows
+
+
+def _distinct(name: str, *paths: Path) -> list[str]:
+    found = dict[str, None]()
+    for path in paths:
+        with gzip.open(path, "rt", encoding="utf-8") as lines:
+            found.update((json.loads(line)[name], None) for line in lines)
+    return list(found)
+
+
+def _call(number: int, rows: int, model: str, prompt: str, answer: str) -> dict[str, Any]:
+    return {
+        "request_id": f"r{number}",
+        "timestamp": f"2026-06-{1 + number * 29 // rows:02d}T{number % 24:02d}:{number % 60:02d}:00Z",
+        "session_id": f"s{number // 3}",
+        "user_id": f"u{number % 500}",
+        "model": model,
+        "messages": [{"role": "system", "content": SYSTEM}, {"role": "user", "content": prompt}],
+        "metadata": {"complex": number % 10 == 0, "app": "chat"},
+        "response": answer,
+        "status": "ok",
+    }
 
 
 def write_talks(path: Path, rows: int) -> Path:
