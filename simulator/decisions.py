@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from problems import BackrouteError
 from simulator.arms import PASSED_THROUGH, Arm
+from simulator.joined import JoinedFile
 from simulator.models import ModelIndex
 from simulator.money import PICO
 from simulator.scenario import Scenario
@@ -91,48 +92,59 @@ def decision_batches(folder: Path, columns: Sequence[str] = tuple(SCHEMA.names))
 class DecisionFile:
     """Writes rows in groups of GROUP, however they come, so that equal decisions are equal files.
 
-    The file appears when it is whole; until then, one of before stays as it is.
+    Those that workers encoded are joined as they are. The file appears when it is whole; until then, one of before
+    stays as it is.
 
     Args:
         path: of the Parquet file.
-        schema: of its rows.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
+    def __init__(self, path: Path) -> None:
         self._path, self._begun = path, path.with_name(f"{path.name}.partial")
-        repeated = [name for name in schema.names if name not in IDS]
-        options: dict[str, Any] = {"use_dictionary": repeated, "store_schema": False}  # strings, to who reads it
-        options["write_page_checksum"] = True
-        self._writer = pq.ParquetWriter(self._begun, schema, compression="zstd", **options)
+        self._file = self._begun.open("wb")
+        self._joined = JoinedFile(self._file)
         self._waiting: list[pa.Table] = []
         self._rows = 0
 
-    def add(self, rows: pa.Table) -> None:
-        """Add the next rows."""
+    def add(self, rows: pa.Table | bytes) -> None:
+        """Add the next rows, or what `encoded` made of them."""
+        if isinstance(rows, bytes):
+            self._joined.add(rows)
+            return
         self._waiting.append(rows)
         self._rows += rows.num_rows
         if self._rows >= GROUP:
             held = pa.concat_tables(self._waiting)
             whole = held.num_rows // GROUP * GROUP
             for first in range(0, whole, GROUP):
-                self._write(held.slice(first, GROUP))
+                self._joined.add(encoded(held.slice(first, GROUP)))
             self._waiting, self._rows = [held.slice(whole)], held.num_rows - whole
-
-    def _write(self, rows: pa.Table) -> None:
-        columns = [_as_met(each) if pa.types.is_dictionary(each.type) else each for each in rows.columns]
-        self._writer.write_table(pa.table(columns, rows.schema).combine_chunks(), row_group_size=GROUP)
 
     def __enter__(self) -> DecisionFile:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None and self._rows:
-            self._write(pa.concat_tables(self._waiting))
-        self._writer.close()
+        with self._file:
+            if kind is None:
+                if self._rows:
+                    self._joined.add(encoded(pa.concat_tables(self._waiting)))
+                self._joined.close()
         if kind is None:
             self._begun.replace(self._path)
         else:
             self._begun.unlink()
+
+
+def encoded(rows: pa.Table) -> bytes:
+    """At most GROUP rows as a Parquet file, in which names are strings."""
+    columns = [_as_met(each) if pa.types.is_dictionary(each.type) else each for each in rows.columns]
+    repeated = [name for name in rows.schema.names if name not in IDS]
+    options: dict[str, Any] = {"use_dictionary": repeated, "store_schema": False}  # strings, to who reads it
+    options["write_page_checksum"] = True
+    sink = pa.BufferOutputStream()
+    table = pa.table(columns, rows.schema).combine_chunks()
+    pq.write_table(table, sink, compression="zstd", row_group_size=GROUP, **options)
+    return bytes(sink.getvalue().to_pybytes())
 
 
 def _as_met(column: pa.ChunkedArray) -> pa.DictionaryArray:

@@ -77,11 +77,11 @@ class Replayed:
 
     Args:
         partial: its sums.
-        decisions: its rows of decisions.parquet, by scenario number.
+        decisions: its rows of decisions.parquet, by scenario number; `encoded` where a worker made them.
     """
 
     partial: Partial
-    decisions: Mapping[int, pa.Table]
+    decisions: Mapping[int, pa.Table | bytes]
 
 
 class Kernel:

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from pricing.fast_counts import forecast
+from simulator.decisions import GROUP, encoded
 from simulator.engines import Engine
 from simulator.evidence import Evidence
 from simulator.kernel import Kernel, Plan, Replayed
@@ -38,6 +39,7 @@ from workloads.blocks import Block, RowGroups, read_block
 from workloads.rows import Strings
 
 BATCH_ROWS = 32_768  # of short requests a block holds more
+TOGETHER = GROUP // BATCH_ROWS  # parts that one task replays: their sums, 1 MB each, are sent as one
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,7 @@ class Parts:
                 replace(task, changes=changes.at(start, rows), names=self._index.names)
                 for task, start, rows in zip(tasks, starts, self._rows, strict=False)
             ]
-        yield from self._engine.map(replay_part, tasks)
+        yield from self._engine.map(replay_parts, [tasks[at : at + TOGETHER] for at in range(0, len(tasks), TOGETHER)])
 
 
 def gather_part(task: ReplayTask) -> Piece:
@@ -214,8 +216,20 @@ def gather_part(task: ReplayTask) -> Piece:
     return piece
 
 
-def replay_part(task: ReplayTask) -> Replayed:
-    """What a worker does last: replay a part."""
+def replay_parts(tasks: Sequence[ReplayTask]) -> Replayed:
+    """What a worker does last: replay some parts that follow each other."""
+    replayed = [_replay(task) for task in tasks]
+    sums = replayed[0].partial
+    for each in replayed[1:]:
+        sums.merge(each.partial)
+    rows = {
+        number: encoded(pa.concat_tables([each.decisions[number] for each in replayed]))
+        for number in replayed[0].decisions
+    }
+    return Replayed(sums, rows)
+
+
+def _replay(task: ReplayTask) -> Replayed:
     kernel, index = _kernel(task.plan)
     batch = task.part.batch(index)
     codes = codes_of(task.names, index)

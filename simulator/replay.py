@@ -142,7 +142,7 @@ def _write(run: Run, parts: Iterator[Replayed], *, add: bool = True) -> None:
                 run.totals.merge(replayed.partial)
             for number, rows in replayed.decisions.items():
                 if number not in files:
-                    files[number] = open_files.enter_context(DecisionFile(run.decisions_path(number), rows.schema))
+                    files[number] = open_files.enter_context(DecisionFile(run.decisions_path(number)))
                 files[number].add(rows)
 
 

@@ -18,7 +18,7 @@ def written(path: Path, names: list[str | None], cuts: list[int]) -> bytes:
     column = pa.array(names, pa.string())
     schema = pa.schema([("model", pa.dictionary(pa.int32(), pa.string()))])
     ends = sorted({min(cut, len(names)) for cut in cuts} | {len(names)})
-    with DecisionFile(path, schema) as file:
+    with DecisionFile(path) as file:
         for number, (first, end) in enumerate(zip([0, *ends], ends, strict=False)):
             order = ["unused", *sorted({name for name in names if name is not None}, reverse=number % 2 == 0)]
             codes = pa.array([None if name is None else order.index(name) for name in names[first:end]], pa.int32())

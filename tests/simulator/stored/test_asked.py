@@ -52,7 +52,7 @@ class Here:
         return tasks > 2
 
     def map(self, function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[Any]:
-        if function is parallel.replay_part:
+        if function is parallel.replay_parts:
             Here.before()
         return map(function, tasks)
 
