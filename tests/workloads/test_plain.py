@@ -32,6 +32,25 @@ LINE: dict[str, Any] = {
     "status": "ok",
 }
 
+TOOLS = [{"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}]
+CALL = {"id": "c1", "type": "function", "function": {"name": "look_up", "arguments": '{"q": "é"}'}}
+CALLING = [
+    *LINE["messages"],
+    {"role": "assistant", "content": None, "tool_calls": [CALL, CALL], "refusal": None},
+    {"role": "tool", "tool_call_id": "c1", "content": "42"},
+]
+PART, IMAGE = {"type": "text", "text": "Hi"}, {"type": "image_url", "image_url": {"url": "https://example.com/1.png"}}
+RESULT = {"type": "tool_result", "tool_use_id": "c1", "content": [PART]}
+BODY = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "created": 1780315200,
+    "model": "gpt-4o-2024-08-06",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello", "refusal": None}}],
+    "usage": {"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15},
+    "service_tier": "Flex",
+}
+
 texts = st.sampled_from(
     ["", "Hi", "é😀", "{", ' {"choices": []}', "data: x", "\u3000event: x", "system", "user", "developer", "0", "7.0"]
 )
@@ -53,14 +72,105 @@ usages = st.dictionaries(
         "completion_tokens_details": st.dictionaries(st.sampled_from(["reasoning_tokens"]), counts),
     },
 )
-messages = st.lists(
+anything = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | texts | st.just([])
+parts = st.sampled_from([PART, IMAGE, "Hi", {"type": "refusal", "refusal": "No"}, RESULT]) | st.fixed_dictionaries(
+    {},
+    optional={
+        "type": st.sampled_from(
+            [
+                "text",
+                "input_text",
+                "output_text",
+                "image_url",
+                "image",
+                "refusal",
+                "tool_result",
+                "tool_use",
+                "file",
+                "",
+                7,
+            ]
+        ),
+        "text": texts | anything,
+        "image_url": st.just({"url": "https://example.com/1.png"}),
+        "refusal": texts,
+        "thought": st.booleans(),
+        "content": texts | st.none(),
+        "functionCall": st.just({"name": "f", "args": {"a": 1}}),
+        "inlineData": st.just({"mimeType": "image/png"}),
+    },
+)
+contents = texts | st.none() | st.lists(parts | texts | st.none(), max_size=3)
+calls = st.lists(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "id": texts,
+            "type": st.just("function"),
+            "function": st.fixed_dictionaries(
+                {}, optional={"name": texts, "arguments": texts | st.just({"a": [1, "é"]}) | st.none()}
+            )
+            | st.none(),
+        },
+    )
+    | st.none(),
+    max_size=2,
+)
+odd_messages = st.lists(
     st.fixed_dictionaries(
         {"role": st.sampled_from(["user", "system", "assistant", "developer", "function", "model", "", "tool"])},
-        optional={"content": texts | st.none() | st.just([{"type": "text", "text": "Hi"}]), "name": texts},
+        optional={
+            "content": texts | contents,
+            "name": texts,
+            "tool_calls": calls | st.none(),
+            "tool_call_id": texts | st.none(),
+            "refusal": texts | st.none(),
+            "images": st.just(["x"]),
+        },
     ),
     max_size=3,
 )
-anything = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | texts | st.just([])
+roles = st.sampled_from(["user", "system", "assistant", "tool"])
+turns = (
+    st.builds(
+        lambda role, said: {"role": role, "content": said}, roles, st.lists(parts, min_size=1, max_size=3) | texts
+    )
+    | st.builds(lambda said, called: {"role": "assistant", "content": said, "tool_calls": called}, contents, calls)
+    | st.builds(lambda name, said: {"role": "tool", "tool_call_id": name, "content": said}, texts, contents)
+)
+messages = odd_messages | st.lists(turns, min_size=1, max_size=4)
+completions = st.fixed_dictionaries(
+    {},
+    optional={
+        "id": texts,
+        "object": st.sampled_from(["chat.completion", "text_completion", "response", "list", None, 7]),
+        "created": st.sampled_from([1780315200, 1780315200.5, 0, -1, None, "2026-06-01T00:00:00Z", True, 2**70]),
+        "model": st.sampled_from(["gpt-4o", "text-embedding-3-small", "", None, 7]),
+        "choices": st.lists(
+            st.fixed_dictionaries(
+                {},
+                optional={
+                    "message": st.fixed_dictionaries(
+                        {}, optional={"content": contents, "refusal": texts | st.none(), "tool_calls": calls}
+                    )
+                    | st.none(),
+                    "text": texts,
+                },
+            )
+            | st.none(),
+            max_size=2,
+        ),
+        "usage": usages | anything,
+        "service_tier": st.sampled_from(["default", "FLEX", "", None, 7]),
+        "error": st.sampled_from([None, {}, {"message": "no"}]),
+        "stop_reason": texts,
+        "role": texts,
+        "content": contents,
+        "message": st.fixed_dictionaries({}, optional={"content": contents}),
+        "text": texts,
+    },
+)
+answers = texts | completions | completions.map(json.dumps) | st.lists(completions | parts, max_size=2) | anything
 values: dict[str, st.SearchStrategy[Any]] = dict.fromkeys(Line.__struct_fields__, anything)
 values |= {name: st.none() | texts for name in ("request_id", "id", "session_id", "user", "system", "prompt", "label")}
 values |= {
@@ -91,6 +201,22 @@ values |= {
         ]
     ),
     "messages": messages,
+    "response": answers,
+    "completion": texts | st.none(),
+    "tools": st.sampled_from([[], [{"type": "function"}], [7], None, {}, "[]"]),
+    "functions": st.sampled_from([[], [{"name": "f"}], None]),
+    "response_format": st.sampled_from(
+        [
+            {},
+            {"type": "json_object"},
+            {"type": "json_schema"},
+            {"type": "text"},
+            {"type": ["json_object"]},
+            "json",
+            None,
+        ]
+    ),
+    "max_completion_tokens": st.sampled_from([0, 1, 10**9, 5.0, None]),
     "usage": usages,
     "status": st.sampled_from(["ok", "error", "OK", "success", "200", "500", "cached", "odd", ""]),
     "provider": st.sampled_from(["openai", "xai", "anthropic", "X-AI", "", None]),
@@ -100,8 +226,29 @@ values |= {
     "cost": st.floats(-1, 2) | st.integers(-1, 3) | st.sampled_from([1e-30, 9e6, "0.5"]),
     "latency_ms": st.floats(-1, 2) | st.integers(-1, 10**11),
 }
-lines = st.fixed_dictionaries({}, optional=values).map(
-    lambda line: LINE | line if "messages" not in line and "prompt" not in line else line
+changes = st.lists(st.sampled_from([*values]), max_size=3, unique=True)
+reasoning = {"prompt_tokens": 5, "completion_tokens": 6, "completion_tokens_details": {"reasoning_tokens": 2}}
+bodies = st.dictionaries(st.sampled_from([*BODY]), st.none(), max_size=2).map(BODY.__or__) | st.fixed_dictionaries(
+    {"usage": st.just(reasoning) | usages}, optional={"error": st.just("no"), "created": st.just(0)}
+).map(BODY.__or__)
+agents = st.fixed_dictionaries(
+    {"messages": st.lists(turns, min_size=1, max_size=4)},
+    optional={
+        "response": bodies | bodies.map(json.dumps) | completions,
+        "tools": st.just(TOOLS),
+        "response_format": st.just({"type": "json_object"}),
+        "usage": st.sampled_from([None, {}, {"total_tokens": 9}]),
+        "timestamp": st.none(),
+        "model": st.none(),
+        "provider": st.sampled_from(["openai", "xai"]),
+    },
+)
+lines = (
+    st.fixed_dictionaries({}, optional=values).map(
+        lambda line: LINE | line if "messages" not in line and "prompt" not in line else line
+    )
+    | changes.flatmap(lambda names: st.fixed_dictionaries({name: values[name] for name in names})).map(LINE.__or__)
+    | agents.map(LINE.__or__)
 )
 
 
@@ -157,7 +304,7 @@ def test_a_field_that_another_thread_meets_meanwhile_is_none_of_these_lines(monk
     content = json.dumps(LINE).encode()
     monkeypatch.setattr(plain, "_met", {*LINE})
     decoder = plain._decoder
-    monkeypatch.setattr(plain, "_decoder", lambda names: plain._met.add("ttft_ms") or decoder(names))
+    monkeypatch.setattr(plain, "_decoder", lambda *of: plain._met.add("ttft_ms") or decoder(*of))
     assert fast(content) == {0: full(content)}
 
 
@@ -180,6 +327,13 @@ def test_the_usual_line_is_read_fast() -> None:
         {"response": ' {"answer": 42}'},
         {"response": "{"},
         {"response": None, "completion": "date: 2026"},
+        {"tools": TOOLS, "messages": CALLING, "response_format": {"type": "json_object"}, "temperature": 0.2},
+        {"messages": [*LINE["messages"], {"role": "user", "content": [PART, IMAGE, PART]}], "max_completion_tokens": 9},
+        {"response": BODY},
+        {"response": BODY, "model": None, "timestamp": None, "usage": None},
+        {"response": json.dumps(BODY), "usage": {}, "messages": CALLING},
+        {"response": {"choices": [{"message": {"role": "assistant", "content": None, "tool_calls": [CALL]}}]}},
+        {"response": {"role": "assistant", "content": "Yes"}, "messages": CALLING[:3]},
     ]
     contents = [json.dumps(LINE | variant).encode() for variant in variants]
     assert fast(*contents) == {place: full(content) for place, content in enumerate(contents)}
@@ -188,11 +342,17 @@ def test_the_usual_line_is_read_fast() -> None:
 @pytest.mark.parametrize(
     "odd",
     [
-        {"tools": [{"type": "function"}]},
-        {"messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}]},
+        {"tools": "[]"},
+        {"messages": [{"role": "user", "content": [{"type": "tool_result", "content": "42"}]}]},
+        {"messages": [{"role": "user", "content": "Hi", "images": ["x"]}]},
         {"timestamp": "2026-06-01T00:00:00"},
         {"usage": {"prompt_tokens": -1, "completion_tokens": 1}},
-        {"response": '{"choices": []}'},
+        {"response": BODY | {"error": {"message": "no"}}},
+        {"response": BODY | {"object": "response"}},
+        {"response": BODY | {"usage": {"prompt_tokens": -1}}},
+        {"response": {"content": [PART], "usage": {"input_tokens": 1, "output_tokens": 2}, "stop_reason": "end_turn"}},
+        {"response": json.dumps({"choices": [], "error": "no"})},
+        {"response": '{"choices": '},
         {"response": "data: x"},
         {"response": None, "completion": "\u3000event: x"},
         {"status": "odd"},
@@ -211,9 +371,12 @@ def test_what_is_out_of_the_ordinary_is_left_to_the_full_reader(odd: dict[str, A
         b'[{"role": "user", "content": "\xed\xa0\x80"}]',
         rb'[{"role": "user", "content": "\ud800"}]',
         rb'[{"role": "user", "content": "\q"}]',
-        b'[{"role": "user", "content": "Hi", "tool_calls": []}]',
+        b'[{"role": "user", "content": "Hi", "tool_calls": {}}]',
         b'[null, {"role": "user", "content": "Hi"}]',
-        b'[{"role": "user", "content": null}]',
+        b'[{"role": "user", "content": ["\xff"]}]',
+        b'[{"role": "assistant", "content": null, "tool_calls": [{"id": "\xff"}]}]',
+        b'[{"role": "user", "content": [null]}]',
+        b'[{"role": "user", "content": [7]}]',
         b'[{"content": "Hi"}]',
         b'[{"role": "user", "content": 7}]',
         b'{"role": "user", "content": "Hi"}',

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workloads.bodies.content import (
+    Content,
     call_text,
     object_or_empty,
     objects,
@@ -23,7 +24,7 @@ def read_request(body: Mapping[str, Any]) -> Asked:
     asked = Asked(
         model=text_or_none(body.get("model")),
         has_tools=bool(body.get("tools") or body.get("functions")),
-        json_mode=object_or_empty(body.get("response_format")).get("type") in JSON_FORMATS,
+        json_mode=asks_for_json(body.get("response_format")),
         max_output_tokens=whole_or_none(body.get("max_completion_tokens")) or whole_or_none(body.get("max_tokens")),
         service_tier=text_or_none(body.get("service_tier")),
     )
@@ -38,15 +39,26 @@ def read_request(body: Mapping[str, Any]) -> Asked:
 
 
 def _add(message: Mapping[str, Any], asked: Asked) -> None:
-    content = read_content(message.get("content"))
-    for call in objects(message.get("tool_calls")):
-        function = object_or_empty(call.get("function"))
-        content.calls.append(call_text(function.get("name"), function.get("arguments")))
+    content = said_by(message.get("content"), message.get("tool_calls"))
     role = text_or_none(message.get("role")) or "user"
     role = ROLES.get(role, role)
     name = text_or_none(message.get("name")) or text_or_none(message.get("tool_call_id"))
     asked.messages += content.messages(role, name)
     asked.has_images = asked.has_images or content.has_images or bool(message.get("images"))
+
+
+def asks_for_json(response_format: object) -> bool:
+    """Whether a request's `response_format` asks for JSON."""
+    return object_or_empty(response_format).get("type") in JSON_FORMATS
+
+
+def said_by(content: object, calls: object) -> Content:
+    """A message's content with its `tool_calls`."""
+    found = read_content(content)
+    for call in objects(calls):
+        function = object_or_empty(call.get("function"))
+        found.calls.append(call_text(function.get("name"), function.get("arguments")))
+    return found
 
 
 def read_response(body: Mapping[str, Any]) -> Answered:

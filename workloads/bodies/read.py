@@ -79,7 +79,7 @@ def read_exchange(
         finish_reason=answered.finish_reason,
         status="error" if failed else "ok",
         created=answered.created,
-        usage=_usage(answered, provider, api, complete),
+        usage=usage_of(answered, provider, api, complete=complete),
         response_id=answered.response_id,
     )
 
@@ -110,7 +110,12 @@ def _prompt(messages: list[Message]) -> str | None:
     return next((message.text for message in reversed(messages) if message.role == "user"), None)
 
 
-def _usage(answered: Answered, provider: str | None, api: str, complete: bool) -> Usage:
+def usage_of(answered: Answered, provider: str | None, api: str, *, complete: bool = True) -> Usage:
+    """The tokens of an answer, with the tier that it was served at.
+
+    Raises:
+        UsageError: a count that cannot be.
+    """
     if answered.usage is None:
         usage = Usage(notes=("no_usage_block",))
     else:

@@ -51,7 +51,7 @@ def read(record: Record, zone: tzinfo) -> Row:
     row = read_envelope(record, zone)
     row.model = text(*pick(record, MODEL))
     name, answer = pick(record, ANSWER)
-    body, request = _body(answer), _request(record, row)
+    body, request = body_of(answer), _request(record, row)
     if answer is None and len(said := request["messages"]) > 1 and said[-1]["role"] == "assistant":
         last = said.pop()
         body = {"choices": [{"message": last}]}
@@ -154,7 +154,7 @@ def is_body(answer: str) -> bool:
     return found or begins.startswith(("data:", "event:"))
 
 
-def _body(answer: Any) -> dict[str, Any] | str | None:
+def body_of(answer: Any) -> dict[str, Any] | str | None:
     """The answer as a response body or recorded stream; None where it is the bare text, or nothing."""
     if isinstance(answer, str):
         return answer if is_body(answer) else None

@@ -1,15 +1,15 @@
 """The fast way to read chat JSONL: what nearly every line looks like, decoded straight into types and then columns.
 
 Its contract: the columns that `chat.read` and `to_batches` would give, or nothing where a line holds anything out of
-the ordinary (a field that is not here, a part that is no text, whatever needs a note or is a problem) and the full
-reader has to look.
+the ordinary (a field that is not here, a tool's result among parts, an answer in another provider's words, whatever
+needs a note or is a problem) and the full reader has to look.
 """
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -21,31 +21,30 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from workloads.bodies.exchange import Answered
+from workloads.bodies.openai import asks_for_json
 from workloads.counts import MOST_CAP
 from workloads.formats import plain_usage
-from workloads.formats.chat import KINDS, is_body
+from workloads.formats.chat import KINDS
 from workloads.formats.envelope import MOST_MS, STATUSES, money
+from workloads.formats.plain_bodies import Bodies, read_bodies, texts_of_bodies
 from workloads.formats.plain_text import FIELDS as TEXTS
-from workloads.formats.plain_text import Message, Texts
+from workloads.formats.plain_text import Message, Texts, Turn
 from workloads.formats.plain_times import read_times
+from workloads.formats.times import microseconds
 from workloads.ids import Ids
 from workloads.rows import Columns, RowError, Strings
 from workloads.schema import OUTCOME, REQUEST
 
 # Lines, and bytes of them: the objects of more would leave the processor's cache before they are lists and columns.
 AT_ONCE, BYTES_AT_ONCE = 2_048, 2**20
-# Bytes that an answer which is a recorded body may begin with: its first letter, or what `str.lstrip` takes from before
-# it, of which U+3000 is the last.
-BEGINS = np.zeros(256, bool)
-BEGINS[[letter.encode()[0] for letter in map(chr, range(0x3001)) if letter.isspace() or letter in "{de"]] = True
-
 
 Values = list[Any]
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Line(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """The fields read here, by the names of `chat` and `envelope`; where two names mean one field, the line has one."""
+    """The fields read here, by the names of `chat` and `envelope`; the last no column holds."""
 
     request_id: str | None = None
     id: str | None = None
@@ -57,11 +56,15 @@ class Line(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     model: str | None = None
     provider: str | None = None
     system: str | None = None
-    messages: list[Message] | None = None
+    messages: list[Turn] | None = None
     prompt: str | None = None
-    response: str | None = None
+    tools: list[Any] | None = None
+    functions: list[Any] | None = None
+    response_format: dict[str, Any] | None = None
+    response: str | dict[str, Any] | list[Any] | None = None
     completion: str | None = None
     usage: dict[str, Any] | None = None
+    max_completion_tokens: int | None = None
     max_tokens: int | None = None
     service_tier: str | None = None
     metadata: dict[str, Any] | None = None
@@ -74,6 +77,13 @@ class Line(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     ttft_ms: float | None = None
     latency_budget_ms: float | None = None
     status: str | None = None
+    temperature: Any = None
+    top_p: Any = None
+    stop: Any = None
+    seed: Any = None
+    stream: Any = None
+    tool_choice: Any = None
+    parallel_tool_calls: Any = None
 
 
 @dataclass(frozen=True)
@@ -98,11 +108,12 @@ class Plain:
 
 
 FIELDS = {field.name: field.type for field in msgspec.structs.fields(Line)}
-_decode = msgspec.json.Decoder(Line).decode
+UNREAD = {"temperature", "top_p", "stop", "seed", "stream", "tool_choice", "parallel_tool_calls"}
 _keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 # The fields that lines were met with. A log's lines have few of them, and what no line has takes time in every line.
 _met: set[str] = set()
+TURNS = "turns"  # stands among them once a message was met that is no bare text
 
 
 def read_plain(contents: Sequence[bytes]) -> Plain:
@@ -141,9 +152,9 @@ def _decoded(contents: Sequence[bytes]) -> tuple[dict[str, Values], Texts, Array
 
     Fields that no line has are all None.
     """
-    names = tuple(name for name in FIELDS if name in _met)
-    decode, texts, odd = _decoder(names), Texts([name for name in names if name in TEXTS]), list[int]()
-    fields = {name: list[Any]() for name in names if name not in TEXTS}
+    names, turns = tuple(name for name in FIELDS if name in _met), TURNS in _met
+    decode, texts, odd = _decoder(names, turns), Texts({*names} & {*TEXTS}, turns=turns), list[int]()
+    fields = {name: list[Any]() for name in names if name not in TEXTS and name not in UNREAD}
     step = min(BYTES_AT_ONCE * len(contents) // (sum(map(len, contents)) + 1), AT_ONCE) or 1
     for first in range(0, len(contents), step):
         lines, left, before = list[Any](), iter(contents[first : first + step]), len(odd)
@@ -159,51 +170,54 @@ def _decoded(contents: Sequence[bytes]) -> tuple[dict[str, Values], Texts, Array
             values.extend(map(attrgetter(name), lines))
         texts.add(lines)
     none: Values = [None] * (len(contents) - len(odd))
-    fields |= {name: none for name in FIELDS if name not in names and name not in TEXTS}
+    fields |= {name: none for name in FIELDS if name not in fields and name not in TEXTS}
     return fields, texts, np.delete(np.arange(len(contents)), odd)
 
 
 @lru_cache(maxsize=64)
-def _decoder(names: tuple[str, ...]) -> Callable[[bytes], Any]:
-    """Decodes lines that have none but some of the fields of `Line`."""
-    fields = [(name, FIELDS[name], None) for name in names]
+def _decoder(names: tuple[str, ...], turns: bool) -> Callable[[bytes], Any]:
+    """Decodes lines that have none but some of the fields of `Line`, and messages that are texts unless `turns`."""
+    types = FIELDS if turns else FIELDS | {"messages": list[Message] | None}
+    fields = [(name, types[name], None) for name in names]
     return msgspec.json.Decoder(msgspec.defstruct("Line", fields, forbid_unknown_fields=True, gc=False)).decode
 
 
 def _meets(content: bytes) -> bool:
-    """Whether a line can be read here but for fields that no line was met with before."""
-    try:
-        _decode(content)
-    except _UNREADABLE:
-        return False
-    new = _keys(content).keys() - _met
-    _met.update(new)
-    return bool(new)
+    """Whether a line can be read here but for fields, or turns, that no line was met with before."""
+    for turns in (False, True):
+        with suppress(*_UNREADABLE):
+            _decoder(tuple(FIELDS), turns)(content)
+            new = {*_keys(content), *((TURNS,) if turns else ())} - _met
+            _met.update(new)
+            return bool(new)
+    return False
 
 
 def _columns(fields: dict[str, Values], texts: Texts, lines: int) -> tuple[dict[str, pa.Array], Array]:
     """Columns by name, and which rows they are not to be taken for."""
     odd = np.zeros(lines, bool)
-    answers = _answers(texts.answers, odd)
-    models = _strings(fields, "model")
-    false = pa.array(np.zeros(lines, bool))
+    bodies = read_bodies(texts.bodies | texts_of_bodies(texts.answers), fields["provider"], odd)
+    arrived, models = read_times(fields["timestamp"], odd), _strings(fields, "model")
+    if bodies:  # say what the lines do not
+        texts.put_answers({line: answered.completion for line, (answered, _) in bodies.items()})
+        arrived = pc.coalesce(arrived, _of(bodies, lines, arrived.type, lambda said: microseconds(said.created)))
+        models = pc.coalesce(models, _of(bodies, lines, models.type, lambda said: said.model))
     columns = {
         "request_id": _strings(fields, "request_id", "id"),
-        "arrived_at": read_times(fields["timestamp"], odd),
+        "arrived_at": arrived,
         "session_id": _strings(fields, "session_id", "conversation_id"),
         "user_id": _strings(fields, "user_id", "user"),
         "model": models,
         "provider": _strings(fields, "provider"),
         "call_type": _mapped(models, _call_type, "chat"),
-        "has_tools": false,
-        "has_images": false,
-        "json_mode": false,
-        "max_output_tokens": _caps(fields["max_tokens"], odd),
+        "has_tools": pa.array(_flags(fields["tools"], bool) | _flags(fields["functions"], bool)),
+        "json_mode": pa.array(_flags(fields["response_format"], asks_for_json)),
+        "max_output_tokens": _caps(_either(fields, "max_completion_tokens", "max_tokens"), odd),
         "latency_budget_ms": _milliseconds(fields["latency_budget_ms"], odd),
         "service_tier": _strings(fields, "service_tier"),
         "meta": _metas(fields, odd),
         "label": _strings(fields, "label", "task"),
-        "completion": answers,
+        "completion": texts.answers,
         "latency_ms": _milliseconds(fields["latency_ms"], odd),
         "ttft_ms": _milliseconds(fields["ttft_ms"], odd),
         "status": _statuses(fields["status"], odd),
@@ -211,7 +225,8 @@ def _columns(fields: dict[str, Values], texts: Texts, lines: int) -> tuple[dict[
     }
     columns |= texts.columns(odd)
     usages = fields["usage"]
-    columns |= plain_usage.columns(usages, fields["provider"], _costs(fields, odd), odd)
+    said = {line: usage for line, (_, usage) in bodies.items()}
+    columns |= plain_usage.columns(usages, said, fields["provider"], _costs(fields, odd), odd)
     if texts.without.any():
         odd |= texts.without & np.array([usage is None for usage in usages], bool)  # no call, or one in other words
     return columns, odd
@@ -240,18 +255,16 @@ def _call_type(model: str) -> str:
     return next((kind for mark, kind in KINDS if mark in said), "chat")
 
 
-def _answers(answers: pa.Array, odd: Array) -> pa.Array:
-    """The answers, those marked that are recorded bodies."""
-    length = pc.binary_length(answers).fill_null(0).to_numpy()
-    if not length.any():
-        return answers
-    said, offsets = (np.frombuffer(answers.buffers()[at], kind) for at, kind in ((2, np.uint8), (1, np.int32)))
-    begin = offsets[answers.offset : answers.offset + len(answers)]
-    first = said[np.where(length, begin, 0)]
-    suspects = np.flatnonzero(BEGINS[first] & (length > 0))
-    for place, answer in zip(suspects.tolist(), answers.take(pa.array(suspects)).to_pylist(), strict=True):
-        odd[place] |= is_body(answer)
-    return answers
+def _of(bodies: Bodies, lines: int, column: pa.DataType, say: Callable[[Answered], Any]) -> pa.Array:
+    """What recorded bodies say, null for lines whose answer is none."""
+    values: Values = [None] * lines
+    for line, (answered, _) in bodies.items():
+        values[line] = say(answered)
+    return pa.array(values, column)
+
+
+def _flags(values: Values, of: Callable[[Any], bool]) -> Array:
+    return np.zeros(len(values), bool) if _all_unknown(values) else np.fromiter(map(of, values), bool, len(values))
 
 
 def _caps(values: Values, odd: Array) -> pa.Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -19,10 +20,20 @@ Block = dict[str, Any]
 
 
 def columns(
-    blocks: list[Block | None], providers: list[str | None], costs: list[Decimal | None], odd: Array
+    blocks: list[Block | None],
+    answered: Mapping[int, Usage],
+    providers: list[str | None],
+    costs: list[Decimal | None],
+    odd: Array,
 ) -> dict[str, pa.Array]:
-    """The columns of `usage_columns`; a block with a problem, or with tokens billed apart, is marked in `odd`."""
-    if blocks.count(None) == len(blocks) == costs.count(None):
+    """The columns of `usage_columns`; a block with a problem, or with tokens billed apart, is marked in `odd`.
+
+    Args:
+        blocks: of the lines, beside their answers.
+        answered: by line, of answers that are recorded bodies: used where the line's own block counts nothing.
+        providers, costs: as the lines state them.
+    """
+    if blocks.count(None) == len(blocks) == costs.count(None) and not answered:
         return {name: pa.nulls(len(blocks), column.type) for name, column in usage_columns([], []).items()}
     usages = [UNCOUNTED] * len(blocks)
     for place, block in enumerate(blocks):
@@ -32,4 +43,9 @@ def columns(
                 odd[place] |= bool(usage.modality)
             except (UsageError, ValueError, OverflowError):
                 odd[place] = True
+    for place, usage in answered.items():
+        unknown = usages[place].input_total is usages[place].output_total is None
+        if not blocks[place] or (unknown and "no_usage_block" not in usage.notes):
+            usages[place] = usage
+            odd[place] |= bool(usage.modality)
     return usage_columns(usages, costs)
