@@ -68,6 +68,8 @@ class Usage(msgspec.Struct, frozen=True):
 
         Images that are read cost what text does; providers' price lists, November 2026.
         """
+        if not self.modality:
+            return None
         if any(tokens and kind.endswith("_audio") for kind, tokens in self.modality.items()):
             return "audio"
         return "image" if self.modality.get("output_image") else None
@@ -129,10 +131,14 @@ def count(block: Mapping[str, Any], *names: str, most: int = MOST_TOKENS) -> int
     Raises:
         UsageError: negative, not whole, NaN, a boolean, a text, or above `most` tokens.
     """
-    if block.keys().isdisjoint(names):  # as most are
+    if not block or block.keys().isdisjoint(names):  # as most are
         return None
-    found = [_whole(name, block[name], most) for name in names if block.get(name) is not None]
-    return max(found) if found else None
+    found = None
+    for name in names:
+        if (value := block.get(name)) is not None:
+            whole = value if type(value) is int and 0 <= value <= most else _whole(name, value, most)
+            found = whole if found is None or whole > found else found
+    return found
 
 
 def _whole(name: str, value: object, most: int) -> int:

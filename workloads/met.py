@@ -32,7 +32,7 @@ class Met:
     def get(self, key: int) -> int | None:
         """The content first met with a key."""
         found = self._recent.get(key)
-        if found is not None:
+        if found is not None or not self._runs:
             return found
         keys = np.array([key], np.uint64)
         return next((held for run in self._runs if (held := run.find(keys)) is not None), None)

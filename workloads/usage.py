@@ -42,6 +42,7 @@ __all__ = ["Usage", "UsageError", "read_usage"]
 GEMINI = {"promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount", "totalTokenCount"}
 GEMINI |= {"prompt_token_count", "candidates_token_count", "thoughts_token_count", "total_token_count"}
 ANTHROPIC = {"cache_creation", "cache_read_input_tokens", "cache_creation_input_tokens"}
+COUNTED = {*INPUT, *OUTPUT, *TOTAL}
 COPIED = {"prompt_tokens", "completion_tokens", *WITHIN_INPUT, *TOTAL}
 
 Block = Mapping[str, Any]
@@ -94,7 +95,7 @@ def _read(block: Block, provider: str, api: str) -> Usage:
     anthropic = keys & ANTHROPIC or "anthropic" in provider or api == "anthropic_messages"
     if anthropic and not keys & COPIED and keys & {"input_tokens", "output_tokens"}:
         return read_anthropic(block)
-    if keys.intersection(INPUT + OUTPUT + TOTAL):
+    if keys & COUNTED:
         return read_openai(block, provider)
     return Usage(notes=("no_token_counts",))
 

@@ -114,13 +114,18 @@ def read_openai(block: Block, provider: str) -> Usage:
     return Usage(
         **inputs_including(input_side, read, written, hour, notes),
         **outputs(output_side, reasoning),
-        modality={f"input_{kind}": tokens for kind in KINDS if (tokens := count(within, f"{kind}_tokens"))}
-        | {f"output_{kind}": tokens for kind in KINDS if (tokens := count(beside, f"{kind}_tokens"))},
+        modality=_kinds("input", within) | _kinds("output", beside),
         reported_input=stated_in,
         reported_output=stated_out,
         reported_total=total,
         notes=tuple(notes),
     )
+
+
+def _kinds(side: str, details: Block) -> dict[str, int]:
+    if not details:
+        return {}
+    return {f"{side}_{kind}": tokens for kind in KINDS if (tokens := count(details, f"{kind}_tokens"))}
 
 
 def _cache_beside(block: Block, stated_in: int, stated_out: int | None, cached: int, total: int | None) -> bool:

@@ -30,6 +30,12 @@ PATHS = (
     ("/api/chat", "ollama"),
     ("/api/generate", "ollama"),
 )
+# What an answer calls itself.
+OBJECTS = {
+    "chat.completion": "openai_chat",
+    "text_completion": "openai_completions",
+    "interaction": "gemini_interactions",
+}
 CALL_TYPES = {
     "openai_images": "image",
     "openai_audio": "audio",
@@ -74,9 +80,8 @@ API_OWNERS |= {"bedrock_guardrail": "aws", "cohere_chat": "cohere", "cohere_embe
 def api_of(url: str | None, request: Body, response: Body) -> str:
     """The API whose form the bodies have, as `Exchange` names it; "unknown" where nothing tells."""
     path = _split(url)[1].lower()
-    for mark, api in PATHS:
-        if mark in path:
-            return api
+    if found := next((api for mark, api in PATHS if mark in path), None) if path else None:
+        return found
     if path.endswith("/completions"):
         choices = response.get("choices")
         chat = "messages" in request or any("message" in choice for choice in objects(choices))
@@ -86,13 +91,8 @@ def api_of(url: str | None, request: Body, response: Body) -> str:
 
 def _by_response(body: Body) -> str | None:
     kind = body.get("object")
-    kinds = {
-        "chat.completion": "openai_chat",
-        "text_completion": "openai_completions",
-        "interaction": "gemini_interactions",
-    }
-    if isinstance(kind, str) and kind in kinds:
-        return kinds[kind]
+    if isinstance(kind, str) and kind in OBJECTS:
+        return OBJECTS[kind]
     if kind in ("response", "response.compaction"):
         return "openai_responses"
     if "choices" in body:
@@ -126,6 +126,8 @@ def _by_request(body: Body) -> str | None:
 
 def provider_of(url: str | None, api: str) -> str | None:
     """Who was called, by the price book's names where it knows them; null where nothing tells."""
+    if not url:
+        return API_OWNERS.get(api)
     host, path = _split(url)
     steps = [step.lower() for step in path.split("/") if step]
     if host == "router.huggingface.co" and steps:
@@ -151,6 +153,8 @@ def call_type_of(url: str | None, api: str) -> str:
 
 def model_of(url: str | None) -> str | None:
     """The model that an address names: Gemini's `/models/NAME:verb`, Bedrock's `/model/NAME/verb`, a deployment."""
+    if not url:
+        return None
     steps = _split(url)[1].split("/")
     for step, name in pairwise(steps):
         if step in {"models", "model", "deployments"} and name:

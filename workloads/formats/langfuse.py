@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import tzinfo
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -27,7 +28,7 @@ from workloads.rows import Row
 NAME = "Langfuse"
 
 CALLS = {"GENERATION": "chat", "EMBEDDING": "embedding"}
-OTHERS = ("SPAN", "EVENT", "AGENT", "TOOL", "CHAIN", "RETRIEVER", "EVALUATOR", "GUARDRAIL")
+KINDS = {*CALLS, "SPAN", "EVENT", "AGENT", "TOOL", "CHAIN", "RETRIEVER", "EVALUATOR", "GUARDRAIL"}
 # What OpenTelemetry's exporters copy in beside the user's own metadata.
 NOT_META = ("attributes", "resourceAttributes", "scope")
 PROVIDER = ("ls_provider", "gen_ai.provider.name", "gen_ai.system", "llm.provider")
@@ -40,7 +41,7 @@ FLATTENED |= {"metadata": "metadata", "completion_start_time": "completionStartT
 def detect(record: Record) -> str | None:
     """Why this record is Langfuse's; None when it is not."""
     kind = record.get("type")
-    if isinstance(kind, str) and kind in (*CALLS, *OTHERS) and ("traceId" in record or "trace_id" in record):
+    if isinstance(kind, str) and kind in KINDS and ("traceId" in record or "trace_id" in record):
         return f"it is an observation of type {kind}"
     attributes = record.get("attributes")
     if isinstance(attributes, dict) and f"{PREFIX}type" in attributes:
@@ -73,7 +74,7 @@ class Reader:
         record = _unflattened(record)
         kind = str(record.get("type"))
         if kind not in CALLS:
-            name = kind.lower() if kind in OTHERS else "trace header"
+            name = kind.lower() if kind in KINDS else "trace header"
             raise NotACallError(name, "a step around calls: its usage and cost, if any, repeat theirs")
         if self._nesting.wraps(record.get("id")):
             raise NotACallError("wrapper of a call", "a generation around another generation: one call recorded twice")
@@ -102,7 +103,12 @@ def _get(record: Record, name: str) -> Any:
     """A field in the API's spelling, or in the database's: usageDetails or usage_details."""
     if name in record:
         return record[name]
-    return record.get("".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name))
+    return record.get(_spelled_by_database(name))
+
+
+@lru_cache
+def _spelled_by_database(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
 def _row(record: Record, kind: str, zone: tzinfo) -> Row:

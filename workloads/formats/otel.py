@@ -20,7 +20,7 @@ from workloads.formats.nesting import Nesting
 from workloads.formats.not_a_call import NotACallError
 from workloads.formats.otel_text import answered_of, asked_of, wanted_of
 from workloads.formats.providers import provider_name
-from workloads.formats.spans import Span, is_span, read_span
+from workloads.formats.spans import Span, first, is_span, read_span
 from workloads.formats.times import read_time
 from workloads.formats.transcript import loosely, read_transcript
 from workloads.rows import Row
@@ -107,7 +107,7 @@ class Reader:
 def _kind(span: Span) -> str:
     """chat or embedding, or what the span is instead."""
     held = span.attributes
-    operation = _first(held, ("openinference.span.kind", "gen_ai.operation.name", "llm.request.type", "span_kind"))
+    operation = first(held, ("openinference.span.kind", "gen_ai.operation.name", "llm.request.type", "span_kind"))
     if isinstance(operation, str) and operation:
         known = OPERATIONS.get(operation.lower())
         if known is None:
@@ -118,29 +118,29 @@ def _kind(span: Span) -> str:
         if ".do" not in step:
             return "wrapper of a call"
         return "embedding" if "embed" in step.lower() else "chat"
-    return "chat" if _usage_block(held) and _first(held, MODEL) else "span"
+    return "chat" if _usage_block(held) and first(held, MODEL) else "span"
 
 
 def _row(span: Span, kind: str, zone: tzinfo) -> Row:
     held = span.attributes
-    row = Row(call_type=kind, model=text("model", _first(held, MODEL)))
-    row.provider = provider_name(kept(row, text, "provider", _first(held, PROVIDER)))
-    row.request_id = kept(row, text, "id", _first(held, ID) or span.span_id)
-    row.session_id = kept(row, text, "session", _first(held, SESSION))
-    row.user_id = kept(row, text, "user", _first(held, USER))
+    row = Row(call_type=kind, model=text("model", first(held, MODEL)))
+    row.provider = provider_name(kept(row, text, "provider", first(held, PROVIDER)))
+    row.request_id = kept(row, text, "id", first(held, ID) or span.span_id)
+    row.session_id = kept(row, text, "session", first(held, SESSION))
+    row.user_id = kept(row, text, "user", first(held, USER))
     row.arrived_at = read_time("start_time", span.start, zone, row)
     end = read_time("end_time", span.end, zone, row)
     row.latency_ms = elapsed(row.arrived_at, end)
-    waited = kept(row, milliseconds, TTFT_MS[0], number(_first(held, TTFT_MS)))
-    seconds = kept(row, milliseconds, TTFT_S[0], number(_first(held, TTFT_S)))
+    waited = kept(row, milliseconds, TTFT_MS[0], number(first(held, TTFT_MS)))
+    seconds = kept(row, milliseconds, TTFT_S[0], number(first(held, TTFT_S)))
     row.ttft_ms = waited if seconds is None else elapsed(0, round(seconds * 1_000_000))
     lay_over(row, read_transcript(asked_of(span), answered_of(span), provider=row.provider, more=wanted_of(held)))
     row.call_type = kind
-    row.service_tier = kept(row, text, "service_tier", _first(held, TIER)) or row.service_tier
+    row.service_tier = kept(row, text, "service_tier", first(held, TIER)) or row.service_tier
     block = _usage_block(held)
     if block:
         row.usage = _usage(block, row)
-    row.recorded_usd = money("cost", _first(held, COST))
+    row.recorded_usd = money("cost", first(held, COST))
     row.status = "error" if span.failed else row.status
     meta = held.get("metadata")
     own = {key.partition("metadata.")[2]: value for key, value in held.items() if "metadata." in key}
@@ -156,9 +156,5 @@ def _usage(block: Mapping[str, Any], row: Row) -> Usage:
 
 
 def _usage_block(held: Mapping[str, Any]) -> dict[str, Any]:
-    found = {name: number(_first(held, names)) for name, names in COUNTS.items()}
+    found = {name: number(first(held, names)) for name, names in COUNTS.items()}
     return {name: value for name, value in found.items() if value is not None}
-
-
-def _first(held: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    return next((held[name] for name in names if held.get(name) not in (None, "")), None)

@@ -64,13 +64,22 @@ def read_span(record: Record) -> Span:
     return Span(
         attributes=found,
         name=str(record.get("name") or ""),
-        span_id=_first(ids, IDS),
-        parent_id=_first(record, PARENTS),
-        start=_time(_first(record, STARTS)),
-        end=_time(_first(record, ENDS)),
+        span_id=first(ids, IDS),
+        parent_id=first(record, PARENTS),
+        start=_time(first(record, STARTS)),
+        end=_time(first(record, ENDS)),
         failed=str(code).lower() in FAILED or "error.type" in found,
         events=[_event(event) for event in events if isinstance(event, dict)] if isinstance(events, list) else [],
     )
+
+
+def first(held: Mapping[str, Any], names: tuple[str, ...]) -> Any:
+    """The first of some names that holds something; None where none does."""
+    for name in names:
+        value = held.get(name)
+        if value is not None and value != "":
+            return value
+    return None
 
 
 def indexed(attributes: Mapping[str, Any], stem: str) -> list[dict[str, Any]]:
@@ -80,10 +89,6 @@ def indexed(attributes: Mapping[str, Any], stem: str) -> list[dict[str, Any]]:
         if key.startswith(stem) and (match := INDEXED.fullmatch(key[len(stem) :])):
             rows.setdefault(int(match["index"]), {})[match["rest"]] = value
     return [rows[index] for index in sorted(rows)]
-
-
-def _first(held: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    return next((held[name] for name in names if held.get(name) not in (None, "")), None)
 
 
 def _event(event: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,7 +128,9 @@ def _otlp(value: Any, depth: int = 0) -> Any:
 
 def _flatten(name: str, value: Any, found: dict[str, Any], depth: int = 0) -> None:
     """Nested objects become dotted names, as some exporters nest them; objects in lists stay."""
-    if isinstance(value, dict) and value and depth < MOST_DEPTH:
+    if not isinstance(value, dict | list):  # as most
+        found[name] = loosely(value) if name == "metadata" else value
+    elif isinstance(value, dict) and value and depth < MOST_DEPTH:
         for key, inner in value.items():
             _flatten(f"{name}.{key}", inner, found, depth + 1)
     elif isinstance(value, list) and value and all(isinstance(row, dict) for row in value) and "message" in name:
@@ -131,7 +138,7 @@ def _flatten(name: str, value: Any, found: dict[str, Any], depth: int = 0) -> No
             _flatten(f"{name}.{index}", row, found, depth + 1)
         found[name] = value
     else:
-        found[name] = loosely(value) if name == "metadata" else value
+        found[name] = value
 
 
 def _time(value: Any) -> Any:

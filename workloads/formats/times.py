@@ -13,6 +13,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 # Epoch numbers by size: seconds, milliseconds, microseconds or nanoseconds; microseconds = number * times // over.
 UNITS = ((10**11, 1_000_000, 1), (10**14, 1_000, 1), (10**17, 1, 1), (10**20, 1, 1_000))
+ISO = re.compile(r"[0-9]{4}-\S*T\S*[Z0-9]")  # as most logs write it
 EPOCH_TEXT = re.compile(r"\d{9,20}(\.\d*)?")
 ZONE_NAME = re.compile(r"\s*(UTC|GMT)$")
 SPACED_OFFSET = re.compile(r"\s+(?=[+-]\d\d:?\d\d$)")
@@ -54,6 +55,8 @@ def microseconds(when: datetime | None) -> int | None:
 def _parsed(value: Any) -> datetime:
     if isinstance(value, str):
         said = value.strip()
+        if ISO.fullmatch(said):
+            return datetime.fromisoformat(said)
         # Ahead of ISO 8601, which also takes digits alone: 20240601.
         if not EPOCH_TEXT.fullmatch(said):
             return datetime.fromisoformat(SPACED_OFFSET.sub("", ZONE_NAME.sub("+00:00", said)))

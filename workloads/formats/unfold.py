@@ -20,11 +20,11 @@ def unfold(record: Record) -> Iterator[Any] | None:
     for key, scopes in (("resourceSpans", "scopeSpans"), ("resource_spans", "scope_spans")):
         if isinstance(rows := record.get(key), list):
             return _spans(rows, scopes)
-    if "data" in record and record.keys() <= PAGE:
+    if "data" in record and PAGE.issuperset(record):
         held = record["data"]
         return iter(held) if isinstance(held, list) else iter([held]) if isinstance(held, dict) else None
-    if record.keys() == {"requests"} and isinstance(record["requests"], list):
-        return iter(record["requests"])
+    if len(record) == 1 and isinstance(rows := record.get("requests"), list):
+        return iter(rows)
     return None
 
 
