@@ -342,7 +342,6 @@ def test_the_usual_line_is_read_fast() -> None:
 @pytest.mark.parametrize(
     "odd",
     [
-        {"tools": "[]"},
         {"messages": [{"role": "user", "content": [{"type": "tool_result", "content": "42"}]}]},
         {"messages": [{"role": "user", "content": "Hi", "images": ["x"]}]},
         {"timestamp": "2026-06-01T00:00:00"},
@@ -390,6 +389,16 @@ def test_messages_that_are_no_plain_texts_leave_the_lines_beside_them_alone(mess
         0: full(usual),
         2: full(usual),
     }
+
+
+def test_tools_and_formats_that_are_no_text_leave_the_line_to_the_full_reader() -> None:
+    usual = json.dumps(LINE | {"tools": TOOLS}).encode()
+    bad = [usual.replace(b"look_up", said) for said in (b"\xff", rb"\ud800", rb"\q")]
+    assert fast(usual, *bad, usual) == {0: full(usual), 4: full(usual)}
+    formats = [
+        json.dumps(LINE | {"response_format": form}).encode() for form in (None, "json", {"type": "json_object"})
+    ]
+    assert fast(*formats) == {place: full(content) for place, content in enumerate(formats)}
 
 
 def test_a_field_that_stands_twice_is_read_as_the_full_reader_reads_it() -> None:

@@ -39,6 +39,7 @@ from workloads.schema import OUTCOME, REQUEST
 # Lines, and bytes of them: the objects of more would leave the processor's cache before they are lists and columns.
 AT_ONCE, BYTES_AT_ONCE = 2_048, 2**20
 
+NOT_STATED = msgspec.Raw(b"null")  # a raw value is either looked at or passed over, and never None
 Values = list[Any]
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -58,9 +59,9 @@ class Line(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     system: str | None = None
     messages: list[Turn] | None = None
     prompt: str | None = None
-    tools: list[Any] | None = None
-    functions: list[Any] | None = None
-    response_format: dict[str, Any] | None = None
+    tools: msgspec.Raw = NOT_STATED
+    functions: msgspec.Raw = NOT_STATED
+    response_format: msgspec.Raw = NOT_STATED
     response: str | dict[str, Any] | list[Any] | None = None
     completion: str | None = None
     usage: dict[str, Any] | None = None
@@ -178,7 +179,7 @@ def _decoded(contents: Sequence[bytes]) -> tuple[dict[str, Values], Texts, Array
 def _decoder(names: tuple[str, ...], turns: bool) -> Callable[[bytes], Any]:
     """Decodes lines that have none but some of the fields of `Line`, and messages that are texts unless `turns`."""
     types = FIELDS if turns else FIELDS | {"messages": list[Message] | None}
-    fields = [(name, types[name], None) for name in names]
+    fields = [(name, types[name], None) for name in names]  # None is what no line states
     return msgspec.json.Decoder(msgspec.defstruct("Line", fields, forbid_unknown_fields=True, gc=False)).decode
 
 
@@ -210,8 +211,8 @@ def _columns(fields: dict[str, Values], texts: Texts, lines: int) -> tuple[dict[
         "model": models,
         "provider": _strings(fields, "provider"),
         "call_type": _mapped(models, _call_type, "chat"),
-        "has_tools": pa.array(_flags(fields["tools"], bool) | _flags(fields["functions"], bool)),
-        "json_mode": pa.array(_flags(fields["response_format"], asks_for_json)),
+        "has_tools": pa.array(_flags(fields["tools"], bool, odd) | _flags(fields["functions"], bool, odd)),
+        "json_mode": pa.array(_flags(fields["response_format"], asks_for_json, odd)),
         "max_output_tokens": _caps(_either(fields, "max_completion_tokens", "max_tokens"), odd),
         "latency_budget_ms": _milliseconds(fields["latency_budget_ms"], odd),
         "service_tier": _strings(fields, "service_tier"),
@@ -263,8 +264,19 @@ def _of(bodies: Bodies, lines: int, column: pa.DataType, say: Callable[[Answered
     return pa.array(values, column)
 
 
-def _flags(values: Values, of: Callable[[Any], bool]) -> Array:
-    return np.zeros(len(values), bool) if _all_unknown(values) else np.fromiter(map(of, values), bool, len(values))
+def _flags(values: Values, of: Callable[[Any], bool], odd: Array) -> Array:
+    """What values in JSON say; tools and schemas come again line after line, and each is decoded once."""
+    found, met = np.zeros(len(values), bool), dict[bytes, bool | None]()
+    for place, value in _stated(values):
+        said = bytes(value)
+        if said not in met:
+            try:
+                met[said] = of(msgspec.json.decode(said))
+            except _UNREADABLE:  # what is passed over is not looked into
+                met[said] = None
+        flag = met[said]
+        found[place], odd[place] = flag, odd[place] or flag is None
+    return found
 
 
 def _caps(values: Values, odd: Array) -> pa.Array:
