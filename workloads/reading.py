@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from problems import Problem, ProblemLog
 from problems.problem import shown
 from workloads.apart import Apart, Recognised, TogetherError, Way
+from workloads.collector import without_collector
 from workloads.counts import UsageError
 from workloads.decoding import decode, records_of
 from workloads.formats import Format, Reader, alone, chat, reader_of, recognise
@@ -88,6 +89,7 @@ class Reading:
             if (begin := getattr(reader, "next_file", None)) is not None:
                 begin()
 
+    @without_collector()
     def batch(self, lines: Lines) -> Columns:
         """The rows of some lines, in their order, in columns of (requests, outcomes)."""
         place, first, self.strings = 0, list[Row](), None

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from problems import BackrouteError
 from workloads.counts import UsageError
 from workloads.formats import chat, plain, recognise
-from workloads.formats.plain import Line, read_plain
+from workloads.formats.plain import FIELDS, UNREAD, read_plain
 from workloads.rows import RowError, to_batches
 
 LINE: dict[str, Any] = {
@@ -171,7 +171,7 @@ completions = st.fixed_dictionaries(
     },
 )
 answers = texts | completions | completions.map(json.dumps) | st.lists(completions | parts, max_size=2) | anything
-values: dict[str, st.SearchStrategy[Any]] = dict.fromkeys(Line.__struct_fields__, anything)
+values: dict[str, st.SearchStrategy[Any]] = dict.fromkeys(FIELDS, anything)
 values |= {name: st.none() | texts for name in ("request_id", "id", "session_id", "user", "system", "prompt", "label")}
 values |= {
     "timestamp": st.sampled_from(
@@ -329,6 +329,7 @@ def test_the_usual_line_is_read_fast() -> None:
         {"response": None, "completion": "date: 2026"},
         {"tools": TOOLS, "messages": CALLING, "response_format": {"type": "json_object"}, "temperature": 0.2},
         {"messages": [*LINE["messages"], {"role": "user", "content": [PART, IMAGE, PART]}], "max_completion_tokens": 9},
+        {name: {"a": [1]} for name in UNREAD},
         {"response": BODY},
         {"response": BODY, "model": None, "timestamp": None, "usage": None},
         {"response": json.dumps(BODY), "usage": {}, "messages": CALLING},

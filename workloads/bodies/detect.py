@@ -146,7 +146,7 @@ def call_type_of(url: str | None, api: str) -> str:
     """What kind of call it is: only chat is routed. A compaction is no answer to anybody."""
     if api.endswith("_embeddings"):
         return "embedding"
-    if _split(url)[1].rstrip("/").endswith("/responses/compact"):
+    if url and _split(url)[1].rstrip("/").endswith("/responses/compact"):
         return "other"
     return CALL_TYPES.get(api, "chat" if api != "unknown" else "other")
 

@@ -90,12 +90,12 @@ def _decoded(body: object) -> Body:
             body = msgspec.json.decode(body)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             return {}
-    return body if isinstance(body, Mapping) else {}
+    return body if isinstance(body, dict | Mapping) else {}  # a dict is known at once
 
 
 def _answer(response: object) -> tuple[Body, bool]:
     """The response as one body, and whether it is whole."""
-    if isinstance(response, Mapping):
+    if isinstance(response, dict | Mapping):
         return response, True
     folded = Folded({}, complete=response is None)
     if isinstance(response, list):

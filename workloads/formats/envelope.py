@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import tzinfo
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -187,7 +188,12 @@ def call_type(name: str, value: Any) -> str | None:
     Raises:
         RowError: no text.
     """
-    said = (text(name, value) or "").lower()
+    return _kind(text(name, value) or "")
+
+
+@lru_cache(maxsize=1024)
+def _kind(said: str) -> str | None:
+    said = said.lower()
     if not said or said in CALLS:
         return said or None
     if any(mark in said for mark in ("embedding", "image")):

@@ -7,9 +7,8 @@ needs a note or is a problem) and the full reader has to look.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -23,6 +22,7 @@ import pyarrow.compute as pc
 
 from workloads.bodies.exchange import Answered
 from workloads.bodies.openai import asks_for_json
+from workloads.collector import without_collector
 from workloads.counts import MOST_CAP
 from workloads.formats import plain_usage
 from workloads.formats.chat import KINDS
@@ -45,7 +45,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Line(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """The fields read here, by the names of `chat` and `envelope`; the last no column holds."""
+    """The fields read here, by the names of `chat` and `envelope`; where two names mean one field, the line has one."""
 
     request_id: str | None = None
     id: str | None = None
@@ -78,13 +78,6 @@ class Line(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     ttft_ms: float | None = None
     latency_budget_ms: float | None = None
     status: str | None = None
-    temperature: Any = None
-    top_p: Any = None
-    stop: Any = None
-    seed: Any = None
-    stream: Any = None
-    tool_choice: Any = None
-    parallel_tool_calls: Any = None
 
 
 @dataclass(frozen=True)
@@ -108,8 +101,10 @@ class Plain:
         return self.requests.set_column(at, REQUEST.field(at), ids.names), self.outcomes
 
 
-FIELDS = {field.name: field.type for field in msgspec.structs.fields(Line)}
-UNREAD = {"temperature", "top_p", "stop", "seed", "stream", "tool_choice", "parallel_tool_calls"}
+# What lines hold besides, and no column does.
+UNREAD = ("temperature", "top_p", "n", "stop", "seed", "frequency_penalty", "presence_penalty", "logprobs", "stream")
+UNREAD += ("stream_options", "tool_choice", "parallel_tool_calls", "reasoning_effort", "finish_reason")
+FIELDS = {field.name: field.type for field in msgspec.structs.fields(Line)} | dict.fromkeys(UNREAD, Any)
 _keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 # The fields that lines were met with. A log's lines have few of them, and what no line has takes time in every line.
@@ -119,7 +114,7 @@ TURNS = "turns"  # stands among them once a message was met that is no bare text
 
 def read_plain(contents: Sequence[bytes]) -> Plain:
     """The rows of those lines that nothing is out of the ordinary in; `chat.read` has to look at the others."""
-    with _without_collector():
+    with without_collector():
         at, columns, odd, strings = _read(contents)  # what was decoded is gone before the collector would go through it
     requests, outcomes = (
         pa.RecordBatch.from_arrays([columns[n] for n in each.names], schema=each) for each in (REQUEST, OUTCOME)
@@ -134,18 +129,6 @@ def _read(contents: Sequence[bytes]) -> tuple[Array, dict[str, pa.Array], Array,
     fields, texts, at = _decoded(contents)
     columns, odd = _columns(fields, texts, len(at))
     return at, columns, odd, texts.strings(odd)
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Many objects that hold no cycles come and go: looking for some among them would take a tenth of the time."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 def _decoded(contents: Sequence[bytes]) -> tuple[dict[str, Values], Texts, Array]:

@@ -11,6 +11,8 @@ from workloads.rows import Row, RowError
 FIRST_YEAR, LAST_YEAR = 2015, 2100  # before the first, no model had a price by the token
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+FIRST, LAST = ((datetime(year, 1, 1, tzinfo=UTC) - EPOCH) // MICROSECOND for year in (FIRST_YEAR, LAST_YEAR))
+NEVER = 10**20  # microseconds, which no calendar holds: more nanoseconds than any date
 # Epoch numbers by size: seconds, milliseconds, microseconds or nanoseconds; microseconds = number * times // over.
 UNITS = ((10**11, 1_000_000, 1), (10**14, 1_000, 1), (10**17, 1, 1), (10**20, 1, 1_000))
 ISO = re.compile(r"[0-9]{4}-\S*T\S*[Z0-9]")  # as most logs write it
@@ -32,6 +34,8 @@ def read_time(name: str, value: Any, zone: tzinfo, row: Row) -> int | None:
     """
     if value is None or value == "":
         return None
+    if type(value) in (int, float) and FIRST <= (exact := _since_epoch(value)) < LAST:
+        return exact
     try:
         when = _parsed(value)
         if when.tzinfo is None:
@@ -63,8 +67,11 @@ def _parsed(value: Any) -> datetime:
         value = float(said) if "." in said else int(said)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(value)
+    return EPOCH + timedelta(microseconds=_since_epoch(value))
+
+
+def _since_epoch(value: int | float) -> int:
     for limit, times, over in UNITS:
         if abs(value) < limit:
-            exact = value * times // over if isinstance(value, int) else round(value * times / over)
-            return EPOCH + timedelta(microseconds=exact)
-    raise ValueError("more nanoseconds than any date")
+            return value * times // over if isinstance(value, int) else round(value * times / over)
+    return NEVER
