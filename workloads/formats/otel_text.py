@@ -14,6 +14,8 @@ ASKED_WHOLE = ("input.value", "input")
 ANSWERED = ("gen_ai.output.messages", "gen_ai.completion", "ai.response.text", "ai.response.object")
 ANSWERED_WHOLE = ("output.value", "output")
 TOOLS = ("gen_ai.tool.definitions", "ai.prompt.tools", "llm.tools", "llm.request.functions")
+REQUESTED = ("tools", "max_tokens", "max_completion_tokens", "response_format", "service_tier")
+WANTED = {f"llm.invocation_parameters.{key}": key for key in REQUESTED}
 CAPS = ("gen_ai.request.max_tokens", "ai.settings.maxOutputTokens", "ai.settings.maxTokens", "llm.request.max_tokens")
 
 
@@ -45,10 +47,8 @@ def wanted_of(held: Mapping[str, Any]) -> dict[str, Any]:
     """Tools, output limit and answer format, as keys of a request body."""
     parameters = loosely(held.get("llm.invocation_parameters"))
     parameters = parameters if isinstance(parameters, dict) else {}
-    keys = ("tools", "max_tokens", "max_completion_tokens", "response_format", "service_tier")
-    wanted = {key: parameters[key] for key in keys if parameters.get(key) is not None}
-    stem = "llm.invocation_parameters."
-    wanted |= {key: held[stem + key] for key in keys if stem + key in held}
+    wanted = {key: parameters[key] for key in WANTED.values() if parameters.get(key) is not None}
+    wanted |= {key: held[name] for name, key in WANTED.items() if name in held}
     if any(held.get(name) for name in TOOLS) or any(key.startswith(TOOLS) for key in held):
         wanted.setdefault("tools", [{}])
     cap = next((held[name] for name in CAPS if held.get(name) is not None), None)

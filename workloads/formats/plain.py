@@ -102,7 +102,17 @@ class Plain:
 
 
 # What lines hold besides, and no column does.
-UNREAD = ("temperature", "top_p", "n", "stop", "seed", "frequency_penalty", "presence_penalty", "logprobs", "stream")
+UNREAD: tuple[str, ...] = (
+    "temperature",
+    "top_p",
+    "n",
+    "stop",
+    "seed",
+    "frequency_penalty",
+    "presence_penalty",
+    "logprobs",
+    "stream",
+)
 UNREAD += ("stream_options", "tool_choice", "parallel_tool_calls", "reasoning_effort", "finish_reason")
 FIELDS = {field.name: field.type for field in msgspec.structs.fields(Line)} | dict.fromkeys(UNREAD, Any)
 _keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode

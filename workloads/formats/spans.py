@@ -10,8 +10,9 @@ from typing import Any
 from workloads.formats.envelope import Record
 from workloads.formats.transcript import loosely
 
-MARKS = ("gen_ai.", "llm.", "ai.", "openinference.", "embedding.")
+MARKS = ("gen_ai.", "llm.", "ai.", "openinference.", "embedding.", "attributes.")
 IDS = ("span_id", "spanId", "context.span_id", "id")
+SPANLIKE = {*IDS[:3], "spanContext", "context"}
 PARENTS = ("parent_span_id", "parentSpanId", "parent_id", "parentId")
 STARTS = ("start_time", "startTime", "startTimeUnixNano", "start_time_unix_nano")
 ENDS = ("end_time", "endTime", "endTimeUnixNano", "end_time_unix_nano")
@@ -37,10 +38,9 @@ class Span:
 def is_span(record: Record) -> str | None:
     """Why a record is a span, or a span's attributes alone; None when it is neither."""
     held = record.get("attributes")
-    spanlike = any(key in record for key in (*IDS[:3], "spanContext", "context")) and ("name" in record or held)
-    if spanlike and isinstance(held, dict | list):
+    if isinstance(held, dict | list) and not SPANLIKE.isdisjoint(record) and ("name" in record or held):
         return "it is a span: it has an id and `attributes`"
-    mark = next((key for key in record if key.startswith(MARKS) or key.startswith("attributes.")), None)
+    mark = next((key for key in record if key.startswith(MARKS)), None)
     return f"it has the attribute `{mark}`" if mark else None
 
 
@@ -50,7 +50,10 @@ def read_span(record: Record) -> Span:
     found: dict[str, Any] = {}
     if isinstance(held, dict | list):
         for key, value in _pairs(held):
-            _flatten(key, value, found)
+            if isinstance(value, dict | list) or key == "metadata":
+                _flatten(key, value, found)
+            else:  # as most
+                found[key] = value
     else:
         for key, value in record.items():
             _flatten(key.removeprefix("attributes."), value, found)
@@ -128,9 +131,7 @@ def _otlp(value: Any, depth: int = 0) -> Any:
 
 def _flatten(name: str, value: Any, found: dict[str, Any], depth: int = 0) -> None:
     """Nested objects become dotted names, as some exporters nest them; objects in lists stay."""
-    if not isinstance(value, dict | list):  # as most
-        found[name] = loosely(value) if name == "metadata" else value
-    elif isinstance(value, dict) and value and depth < MOST_DEPTH:
+    if isinstance(value, dict) and value and depth < MOST_DEPTH:
         for key, inner in value.items():
             _flatten(f"{name}.{key}", inner, found, depth + 1)
     elif isinstance(value, list) and value and all(isinstance(row, dict) for row in value) and "message" in name:
@@ -138,7 +139,7 @@ def _flatten(name: str, value: Any, found: dict[str, Any], depth: int = 0) -> No
             _flatten(f"{name}.{index}", row, found, depth + 1)
         found[name] = value
     else:
-        found[name] = value
+        found[name] = loosely(value) if name == "metadata" else value
 
 
 def _time(value: Any) -> Any:
