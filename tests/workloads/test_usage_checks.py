@@ -130,7 +130,8 @@ BLOCKS = st.sampled_from([USUAL, USUAL_RESPONSES, USUAL[:2] + USUAL_RESPONSES[2:
     lambda names: st.fixed_dictionaries(
         {names[0]: ODD_COUNTS, names[1]: ODD_COUNTS},
         optional={names[2]: DETAILS, names[3]: DETAILS, "total_tokens": ODD_COUNTS | st.integers(0, 18)}
-        | dict.fromkeys(["input", "cost", "service_tier", "provenance", "cache_read_input_tokens"], ODD_COUNTS),
+        | dict.fromkeys(["input", "cost", "service_tier", "provenance"], ODD_COUNTS)
+        | dict.fromkeys(["cache_read_input_tokens", "cache_creation_input_tokens"], ODD_COUNTS),
     )
 )
 
@@ -162,6 +163,8 @@ def test_the_blocks_that_most_logs_hold_are_usual() -> None:
     assert read_usual(block) is not None
     assert buckets(read_usual(whole) or Usage()) == (72, 128, 0, 0, 36, 64)
     assert read_usual({"input_tokens": 5, "output_tokens": 6}) is not None
+    beside = {"cache_read_input_tokens": 130, "cache_creation_input_tokens": 0}
+    assert buckets(read_usual(whole | beside) or Usage()) == (70, 130, 0, 0, 36, 64)
 
 
 def extracted(block: dict[str, Any], **named: str) -> tuple[Any, ...]:
