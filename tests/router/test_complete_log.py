@@ -18,6 +18,7 @@ from router import BadRequest, LLMRouter, ProviderFault, RoutingRule, length, lo
 from router.decision_log import DecisionLog
 from tests.router.fakes import Fake, answer
 from workloads import BUCKETS, read_log
+from workloads.formats.plain import read_plain
 
 HELLO = [{"role": "user", "content": "Hello"}]
 RULES = [
@@ -71,6 +72,15 @@ def test_a_line_holds_the_call_and_the_decision(log: Path) -> None:
         "shadow": [],
         "horizon": None,
     }
+
+
+def test_lines_of_answered_calls_are_among_those_that_are_read_fast(log: Path) -> None:
+    tools = [{"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}]
+    router = live(log)
+    router.complete(HELLO, "Be brief", meta={"team": "x"}, session_id="s1", user_id="u1", max_tokens=50, tools=tools)
+    router.complete(HELLO, meta={"complex": 1}, response_format={"type": "json_object"}, latency_budget_ms=800)
+    router.complete([{"role": "user", "content": "write SQL"}])
+    assert read_plain(log.read_bytes().splitlines()).at.tolist() == [0, 1, 2]
 
 
 def test_what_was_passed_over_is_said_with_its_reason(log: Path) -> None:

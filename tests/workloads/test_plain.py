@@ -217,6 +217,7 @@ values |= {
         ]
     ),
     "max_completion_tokens": st.sampled_from([0, 1, 10**9, 5.0, None]),
+    "max_output_tokens": st.sampled_from([0, 2, 10**9, None]),
     "usage": usages,
     "status": st.sampled_from(["ok", "error", "OK", "success", "200", "500", "cached", "odd", ""]),
     "provider": st.sampled_from(["openai", "xai", "anthropic", "X-AI", "", None]),
@@ -329,6 +330,7 @@ def test_the_usual_line_is_read_fast() -> None:
         {"response": None, "completion": "date: 2026"},
         {"tools": TOOLS, "messages": CALLING, "response_format": {"type": "json_object"}, "temperature": 0.2},
         {"messages": [*LINE["messages"], {"role": "user", "content": [PART, IMAGE, PART]}], "max_completion_tokens": 9},
+        {"max_tokens": 7, "max_output_tokens": 8, "max_completion_tokens": None},
         {name: {"a": [1]} for name in UNREAD},
         {"response": BODY},
         {"response": BODY, "model": None, "timestamp": None, "usage": None},

@@ -126,18 +126,23 @@ def test_a_side_is_known_as_a_whole_or_not_at_all(block: dict[str, int]) -> None
 ODD_COUNTS = st.integers(-1, 9) | st.sampled_from([None, 0, 0.0, 2.0, True, False, "3", 10**7, 10**7 + 1])
 PARTS = ("cached_tokens", "cache_read", "cache_creation", "reasoning_tokens", "reasoning", "audio_tokens", "unheard_of")
 DETAILS = st.dictionaries(st.sampled_from(PARTS), ODD_COUNTS, max_size=3) | st.sampled_from([None, [], {}, "x"])
+FLAT = ("cache_read_input_tokens", "cache_creation_input_tokens")
 BLOCKS = st.sampled_from([USUAL, USUAL_RESPONSES, USUAL[:2] + USUAL_RESPONSES[2:]]).flatmap(
     lambda names: st.fixed_dictionaries(
         {names[0]: ODD_COUNTS, names[1]: ODD_COUNTS},
         optional={names[2]: DETAILS, names[3]: DETAILS, "total_tokens": ODD_COUNTS | st.integers(0, 18)}
         | dict.fromkeys(["input", "cost", "service_tier", "provenance"], ODD_COUNTS)
-        | dict.fromkeys(["cache_read_input_tokens", "cache_creation_input_tokens"], ODD_COUNTS),
+        | dict.fromkeys(FLAT, ODD_COUNTS),
     )
 )
 
 
 @settings(max_examples=500, deadline=None)
 @example({"prompt_tokens": 5, "completion_tokens": 6, USUAL[3]: {"reasoning_tokens": 2}}, "xai", None)
+@example({"prompt_tokens": 5, "completion_tokens": 6, USUAL[2]: {"audio_tokens": False}}, None, None)
+@example({"prompt_tokens": 5, "completion_tokens": 6, USUAL[2]: {"cached_tokens": -1}, FLAT[0]: 3}, None, None)
+@example({"prompt_tokens": 5, "completion_tokens": 6, FLAT[0]: -1}, None, None)
+@example({"prompt_tokens": 5, "completion_tokens": 6, FLAT[0]: 6, FLAT[1]: 0}, None, None)
 @given(
     BLOCKS,
     st.sampled_from([None, "openai", "anthropic", "xai", "openrouter"]),

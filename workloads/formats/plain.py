@@ -66,6 +66,7 @@ class Line(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     completion: str | None = None
     usage: dict[str, Any] | None = None
     max_completion_tokens: int | None = None
+    max_output_tokens: int | None = None
     max_tokens: int | None = None
     service_tier: str | None = None
     metadata: dict[str, Any] | None = None
@@ -101,7 +102,7 @@ class Plain:
         return self.requests.set_column(at, REQUEST.field(at), ids.names), self.outcomes
 
 
-# What lines hold besides, and no column does.
+# What requests, the router's own decision log and tracers write besides, and no column holds.
 UNREAD: tuple[str, ...] = (
     "temperature",
     "top_p",
@@ -114,6 +115,7 @@ UNREAD: tuple[str, ...] = (
     "stream",
 )
 UNREAD += ("stream_options", "tool_choice", "parallel_tool_calls", "reasoning_effort", "finish_reason")
+UNREAD += ("provider_request_id", "retries", "decision", "trace_id", "environment", "version", "tags")
 FIELDS = {field.name: field.type for field in msgspec.structs.fields(Line)} | dict.fromkeys(UNREAD, Any)
 _keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -206,7 +208,7 @@ def _columns(fields: dict[str, Values], texts: Texts, lines: int) -> tuple[dict[
         "call_type": _mapped(models, _call_type, "chat"),
         "has_tools": pa.array(_flags(fields["tools"], bool, odd) | _flags(fields["functions"], bool, odd)),
         "json_mode": pa.array(_flags(fields["response_format"], asks_for_json, odd)),
-        "max_output_tokens": _caps(_either(fields, "max_completion_tokens", "max_tokens"), odd),
+        "max_output_tokens": _caps(_either(fields, "max_completion_tokens", "max_output_tokens", "max_tokens"), odd),
         "latency_budget_ms": _milliseconds(fields["latency_budget_ms"], odd),
         "service_tier": _strings(fields, "service_tier"),
         "meta": _metas(fields, odd),
@@ -321,12 +323,13 @@ def _costs(fields: dict[str, Values], odd: Array) -> list[Decimal | None]:
     return costs
 
 
-def _either(fields: dict[str, Values], first: str, second: str) -> Values:
-    """A field by its first name, else its second."""
-    own, other = fields[first], fields[second]
-    if _all_unknown(other):
-        return own
-    return [b if a is None else a for a, b in zip(own, other, strict=True)]
+def _either(fields: dict[str, Values], first: str, *others: str) -> Values:
+    """A field by its first name, else by its next."""
+    found = fields[first]
+    for other in others:
+        if not _all_unknown(fields[other]):
+            found = [b if a is None else a for a, b in zip(found, fields[other], strict=True)]
+    return found
 
 
 def _stated(values: Values) -> list[tuple[int, Any]]:
