@@ -44,16 +44,17 @@ def read_usual(block: Block) -> Usage | None:
     That is, a total that is the sum of both sides if it is stated, and of the parts only tokens read from the cache and
     reasoning.
     """
-    names = USUAL if "prompt_tokens" in block else USUAL_RESPONSES
-    stated_in, stated_out, total = block.get(names[0]), block.get(names[1]), block.get("total_tokens")
-    within, beside = block.get(names[2]), block.get(names[3])
-    keys = 2 + ("total_tokens" in block) + (names[2] in block) + (names[3] in block)
-    read = 0 if within is None else _only(within, "cached_tokens")
-    reasoning = 0 if beside is None else _only(beside, "reasoning_tokens")
-    if len(block) != keys and names is USUAL:  # LiteLLM and many tracers write the cached part once more
-        flat = {name: block[name] for name in READ_ANTHROPIC + WRITE_ANTHROPIC if name in block}
-        cached, keys = _only(flat, *READ_ANTHROPIC), keys + len(flat)
-        read = max(read, cached) if type(read) is type(cached) is int and read >= 0 <= cached else None
+    into, out, within, beside = USUAL if "prompt_tokens" in block else USUAL_RESPONSES
+    stated_in, stated_out, total = block.get(into), block.get(out), block.get("total_tokens")
+    keys = 2 + ("total_tokens" in block)
+    read = reasoning = 0
+    if len(block) > keys:
+        read, reasoning = _only(block.get(within), "cached_tokens"), _only(block.get(beside), "reasoning_tokens")
+        keys += (within in block) + (beside in block)
+        if len(block) > keys and into == USUAL[0]:  # LiteLLM and many tracers write the cached part once more
+            flat = {name: block[name] for name in READ_ANTHROPIC + WRITE_ANTHROPIC if name in block}
+            cached, keys = _only(flat, *READ_ANTHROPIC), keys + len(flat)
+            read = max(read, cached) if type(read) is type(cached) is int and read >= 0 <= cached else None
     if (
         len(block) == keys
         and type(stated_in) is type(stated_out) is type(read) is type(reasoning) is int
@@ -78,7 +79,7 @@ def read_usual(block: Block) -> Usage | None:
 def _only(details: object, name: str) -> Any:
     """The count of one part where details tell of no other tokens, 0 where they tell of none; else None."""
     if type(details) is not dict:
-        return None
+        return 0 if details is None else None
     for key, value in details.items():
         if key != name and value is not None and (value or type(value) is not int):
             return None
