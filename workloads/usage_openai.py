@@ -47,7 +47,8 @@ def read_usual(block: Block) -> Usage | None:
     into, out, within, beside = USUAL if "prompt_tokens" in block else USUAL_RESPONSES
     stated_in, stated_out, total = block.get(into), block.get(out), block.get("total_tokens")
     keys = 2 + ("total_tokens" in block)
-    read = reasoning = 0
+    read: int | None = 0
+    reasoning: int | None = 0
     if len(block) > keys:
         read, reasoning = _only(block.get(within), "cached_tokens"), _only(block.get(beside), "reasoning_tokens")
         keys += (within in block) + (beside in block)

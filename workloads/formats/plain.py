@@ -8,7 +8,6 @@ needs a note or is a problem) and the full reader has to look.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -180,13 +179,19 @@ def _decoder(names: tuple[str, ...], turns: bool) -> Callable[[bytes], Any]:
 
 def _meets(content: bytes) -> bool:
     """Whether a line can be read here but for fields, or turns, that no line was met with before."""
-    for turns in (False, True):
-        with suppress(*_UNREADABLE):
-            _decoder(tuple(FIELDS), turns)(content)
-            new = {*_keys(content), *((TURNS,) if turns else ())} - _met
-            _met.update(new)
-            return bool(new)
-    return False
+    if not _reads(content, turns=True):
+        return False
+    new = {*_keys(content), *(() if _reads(content, turns=False) else (TURNS,))} - _met
+    _met.update(new)
+    return bool(new)
+
+
+def _reads(content: bytes, *, turns: bool) -> bool:
+    try:
+        _decoder(tuple(FIELDS), turns)(content)
+    except _UNREADABLE:
+        return False
+    return True
 
 
 def _columns(fields: dict[str, Values], texts: Texts, lines: int) -> tuple[dict[str, pa.Array], Array]:

@@ -25,7 +25,7 @@ def detect(record: Record) -> str | None:
     """Why this record sums up many calls; None when it does not."""
     if isinstance(record.get("results"), list) and any(key in record for key in ("start_time", "starting_at")):
         return "it has `results` of a span of time: a usage report"
-    named = next((key for key in REQUESTS if isinstance(number(record.get(key)), int | float)), None)
+    named = next((key for key in REQUESTS if key in record and isinstance(number(record[key]), int | float)), None)
     return None if named is None or any(key in record for key in CALL) else f"it counts `{named}`: a usage report"
 
 
