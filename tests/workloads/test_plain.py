@@ -126,6 +126,7 @@ odd_messages = st.lists(
             "tool_call_id": texts | st.none(),
             "refusal": texts | st.none(),
             "images": st.just(["x"]),
+            **dict.fromkeys(["reasoning", "prefix", "cache_control"], anything),
         },
     ),
     max_size=3,
@@ -136,6 +137,9 @@ turns = (
         lambda role, said: {"role": role, "content": said}, roles, st.lists(parts, min_size=1, max_size=3) | texts
     )
     | st.builds(lambda said, called: {"role": "assistant", "content": said, "tool_calls": called}, contents, calls)
+    | st.builds(
+        lambda said, held: {"role": "user", "content": said, "reasoning": held, "audio": held}, contents, anything
+    )
     | st.builds(lambda name, said: {"role": "tool", "tool_call_id": name, "content": said}, texts, contents)
 )
 messages = odd_messages | st.lists(turns, min_size=1, max_size=4)

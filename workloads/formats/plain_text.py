@@ -31,7 +31,7 @@ class Message(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 class Turn(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """A message that may also call tools, answer such a call or have parts; the last five fields no column holds."""
+    """A message that may also call tools, answer such a call or have parts; no column holds `refusal` and the next."""
 
     role: str
     content: str | list[str | dict[str, Any]] | None = None
@@ -43,6 +43,10 @@ class Turn(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     audio: Any = None
     function_call: Any = None
     reasoning_content: Any = None
+    reasoning: Any = None
+    reasoning_details: Any = None
+    prefix: Any = None
+    cache_control: Any = None
 
 
 class Texts:
