@@ -3,7 +3,8 @@
     .venv/bin/python -m benchmarks.workers [--rows 300000] [--times 3] [--dask]
 
 Every run is a process of its own over a log that nothing was kept of, starts and loading included; the time is that of
-the replay. With Dask, each run has a new cluster, whose workers run before the clock starts and have loaded nothing.
+the replay. With Dask, each run has a new cluster, whose workers run before the clock starts and have loaded nothing;
+Dask's own profiler is off, unless DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED=True is set.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {
     "PYTHONPATH": str(ROOT)
 }
+# As docs/performance.md starts them: without Dask's own profiler, which looks at a worker's stacks 100 times a second.
+STARTED = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"} | ENVIRONMENT
 RUN = """
 import hashlib, json, resource, sys, time
 from pricing import PriceBook
@@ -67,7 +70,7 @@ def cluster(folder: Path, threads: Sequence[int]) -> Iterator[tuple[str, list[su
     with tempfile.TemporaryDirectory(dir=folder) as held:
         file = Path(held) / "scheduler.json"
         named = ["--scheduler-file", str(file), "--no-dashboard", "--host", "127.0.0.1"]
-        quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": ENVIRONMENT}
+        quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": STARTED}
 
         def start(what: str, *said: str) -> subprocess.Popen[bytes]:
             command = [sys.executable, "-m", f"distributed.cli.dask_{what}", *named, *said]
