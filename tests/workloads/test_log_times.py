@@ -1,4 +1,5 @@
 import contextlib
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workloads import read_log
+from workloads.formats import times
 from workloads.formats.times import read_time
 from workloads.rows import Row, RowError
 
@@ -157,3 +159,20 @@ def test_any_other_value_is_a_time_or_a_problem(value: Any) -> None:
     with contextlib.suppress(RowError):
         when = read_time("ts", value, UTC, Row())
     assert when is None or 1_420_070_400_000_000 <= when < 4_102_444_800_000_000
+
+
+pieces = st.sampled_from(["-", " ", ":00", ".1234567", "Z", "+02:00", " +02:00", " UTC", "GMT", "T10", "W23", "\u3000"])
+
+
+@given(st.sampled_from(["", "2026-06-01", "2026-06-01T10:00:00", "2026-06-01 10:00:00"]), st.lists(pieces, max_size=3))
+def test_a_time_as_most_logs_write_it_is_read_as_every_time_is(begin: str, rest: list[str]) -> None:
+    def said() -> object:
+        try:
+            return read_time("timestamp", begin + "".join(rest), UTC, Row())
+        except RowError as error:
+            return error.kind
+
+    found = said()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(times, "ISO", re.compile("(?!)"))
+        assert found == said()

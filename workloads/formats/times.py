@@ -15,7 +15,7 @@ FIRST, LAST = ((datetime(year, 1, 1, tzinfo=UTC) - EPOCH) // MICROSECOND for yea
 NEVER = 10**20  # microseconds, which no calendar holds: more nanoseconds than any date
 # Epoch numbers by size: seconds, milliseconds, microseconds or nanoseconds; microseconds = number * times // over.
 UNITS = ((10**11, 1_000_000, 1), (10**14, 1_000, 1), (10**17, 1, 1), (10**20, 1, 1_000))
-ISO = re.compile(r"[0-9]{4}-\S*T\S*[Z0-9]")  # as most logs write it
+ISO = re.compile(r"[0-9]{4}-[0-9-]+[T ][0-9]\S*[Z0-9]")  # as most logs write it
 EPOCH_TEXT = re.compile(r"\d{9,20}(\.\d*)?")
 ZONE_NAME = re.compile(r"\s*(UTC|GMT)$")
 SPACED_OFFSET = re.compile(r"\s+(?=[+-]\d\d:?\d\d$)")
