@@ -1,7 +1,11 @@
-"""Writes the pages that follow from the code: docs/command-line.md and docs/python-api.md. Run it by `make docs`."""
+"""Writes what follows from the code: docs/command-line.md, docs/python-api.md, and the names that readers of logs know.
+
+Run it by `make docs`.
+"""
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import re
@@ -11,6 +15,8 @@ from typing import Any
 import click
 
 from backroute.cli import VERBS, cli
+from workloads.formats.langfuse import spelled_by_database
+from workloads.formats.looked_at import NAME
 
 DOCS = Path(__file__).resolve().parent
 HEAD = "<!-- Written by `make docs` from the code; edit the code instead. -->\n"
@@ -131,9 +137,21 @@ def first_line(found: Any) -> str:
     return (inspect.getdoc(found) or "").strip().splitlines()[0] if inspect.getdoc(found) else ""
 
 
-PAGES = {"command-line.md": command_line, "python-api.md": python_api}
+def names_looked_at() -> str:
+    """workloads/formats/looked_at.txt: every word that `workloads` quotes, and as databases spell it."""
+    code = (ast.parse(file.read_text("utf-8")) for file in (DOCS.parent / "workloads").rglob("*.py"))
+    said = {node.value for tree in code for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    words = {word for word in said if isinstance(word, str) and NAME.fullmatch(word)}
+    return "".join(f"{word}\n" for word in sorted(words | {spelled_by_database(word) for word in words}))
+
+
+PAGES = {
+    "command-line.md": command_line,
+    "python-api.md": python_api,
+    "../workloads/formats/looked_at.txt": names_looked_at,
+}
 
 if __name__ == "__main__":
     for page, write in PAGES.items():
         (DOCS / page).write_text(write(), encoding="utf-8")
-        print(DOCS / page)
+        print((DOCS / page).resolve())

@@ -41,7 +41,7 @@ def generator() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("page", ["command-line.md", "python-api.md"])
+@pytest.mark.parametrize("page", ["command-line.md", "python-api.md", "../workloads/formats/looked_at.txt"])
 def test_pages_made_from_the_code_are_up_to_date(generator: ModuleType, page: str) -> None:
     assert (DOCS / page).read_text("utf-8") == generator.PAGES[page](), "run: make docs"
 

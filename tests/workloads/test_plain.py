@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from problems import BackrouteError
 from workloads.counts import UsageError
 from workloads.formats import chat, plain, recognise
+from workloads.formats.looked_at import MOST, nobody_looks_at
 from workloads.formats.plain import FIELDS, UNREAD, read_plain
 from workloads.rows import RowError, to_batches
 
@@ -230,6 +231,7 @@ values |= {
     "max_tokens": st.sampled_from([0, 1, -1, 10**9, 5.0, None, True]),
     "cost": st.floats(-1, 2) | st.integers(-1, 3) | st.sampled_from([1e-30, 9e6, "0.5"]),
     "latency_ms": st.floats(-1, 2) | st.integers(-1, 10**11),
+    **dict.fromkeys(("team9", "Prompt_Version", "class", "x.y", "_own", "error", "cached"), anything),
 }
 changes = st.lists(st.sampled_from([*values]), max_size=3, unique=True)
 reasoning = {"prompt_tokens": 5, "completion_tokens": 6, "completion_tokens_details": {"reasoning_tokens": 2}}
@@ -336,6 +338,7 @@ def test_the_usual_line_is_read_fast() -> None:
         {"messages": [*LINE["messages"], {"role": "user", "content": [PART, IMAGE, PART]}], "max_completion_tokens": 9},
         {"max_tokens": 7, "max_output_tokens": 8, "max_completion_tokens": None},
         {name: {"a": [1]} for name in UNREAD},
+        {"team9": "red", "Prompt_Version": None, "tenants": [{"id": 7}]},
         {"response": BODY},
         {"response": BODY, "model": None, "timestamp": None, "usage": None},
         {"response": json.dumps(BODY), "usage": {}, "messages": CALLING},
@@ -362,7 +365,11 @@ def test_the_usual_line_is_read_fast() -> None:
         {"response": "data: x"},
         {"response": None, "completion": "\u3000event: x"},
         {"status": "odd"},
-        {"unheard_of": 1},
+        {"http_status": 500},
+        {"error": "no"},
+        {"cached": True, "cost": 0},
+        {"rating": 5},
+        {"call_type": "embedding"},
     ],
 )
 def test_what_is_out_of_the_ordinary_is_left_to_the_full_reader(odd: dict[str, Any]) -> None:
@@ -420,3 +427,16 @@ def test_every_line_of_the_bundled_case_reads_alike() -> None:
     with gzip.open(preset) as log:
         contents = [content for _, content in zip(range(500), log, strict=False)]
     assert fast(*contents) == {place: full(content) for place, content in enumerate(contents)}
+
+
+def test_a_field_that_no_reader_speaks_of_is_passed_over_and_no_other() -> None:
+    assert all(map(nobody_looks_at, ("team9", "Prompt_Version", "tenants")))
+    others = ("gen_ai.usage", "gpt-4|total_cost", "parent_observation_id", "class", "_id", "", "é", "uuid", "error")
+    assert not any(map(nobody_looks_at, [*FIELDS, *others]))
+
+
+def test_a_log_that_writes_values_as_names_is_left_to_the_full_reader() -> None:
+    contents = [json.dumps(LINE | {f"value{number}": 1}).encode() for number in range(300)]
+    read = fast(*contents)
+    assert len(read) <= MOST
+    assert read == {place: full(contents[place]) for place in read}

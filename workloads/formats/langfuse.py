@@ -103,11 +103,12 @@ def _get(record: Record, name: str) -> Any:
     """A field in the API's spelling, or in the database's: usageDetails or usage_details."""
     if name in record:
         return record[name]
-    return record.get(_spelled_by_database(name))
+    return record.get(spelled_by_database(name))
 
 
 @lru_cache
-def _spelled_by_database(name: str) -> str:
+def spelled_by_database(name: str) -> str:
+    """usageDetails as usage_details."""
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 

@@ -1,13 +1,14 @@
 """The fast way to read chat JSONL: what nearly every line looks like, decoded straight into types and then columns.
 
 Its contract: the columns that `chat.read` and `to_batches` would give, or nothing where a line holds anything out of
-the ordinary (a field that is not here, a tool's result among parts, an answer in another provider's words, whatever
-needs a note or is a problem) and the full reader has to look.
+the ordinary (a field that only other readers know, a tool's result among parts, an answer in another provider's words,
+whatever needs a note or is a problem) and the full reader has to look.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -26,6 +27,7 @@ from workloads.counts import MOST_CAP
 from workloads.formats import plain_usage
 from workloads.formats.chat import KINDS
 from workloads.formats.envelope import MOST_MS, STATUSES, money
+from workloads.formats.looked_at import MOST, nobody_looks_at
 from workloads.formats.plain_bodies import Bodies, read_bodies, texts_of_bodies
 from workloads.formats.plain_text import FIELDS as TEXTS
 from workloads.formats.plain_text import Message, Texts, Turn
@@ -116,11 +118,13 @@ UNREAD: tuple[str, ...] = (
 UNREAD += ("stream_options", "tool_choice", "parallel_tool_calls", "reasoning_effort", "finish_reason")
 UNREAD += ("provider_request_id", "retries", "decision", "trace_id", "environment", "version", "tags")
 FIELDS = {field.name: field.type for field in msgspec.structs.fields(Line)} | dict.fromkeys(UNREAD, Any)
+COLUMNS = FIELDS.keys() - {*TEXTS} - {*UNREAD}
 _keys = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 # The fields that lines were met with. A log's lines have few of them, and what no line has takes time in every line.
 _met: set[str] = set()
-TURNS = "turns"  # stands among them once a message was met that is no bare text
+_passed_over: dict[str, None] = {}  # of those, what no reader of any format looks at, as met
+TURNS = "(turns)"  # no field: stands among them once a message was met that is no bare text
 
 
 def read_plain(contents: Sequence[bytes]) -> Plain:
@@ -147,9 +151,9 @@ def _decoded(contents: Sequence[bytes]) -> tuple[dict[str, Values], Texts, Array
 
     Fields that no line has are all None.
     """
-    names, turns = tuple(name for name in FIELDS if name in _met), TURNS in _met
+    names, turns = tuple(name for name in (*FIELDS, *_passed_over) if name in _met), TURNS in _met
     decode, texts, odd = _decoder(names, turns), Texts({*names} & {*TEXTS}, turns=turns), list[int]()
-    fields = {name: list[Any]() for name in names if name not in TEXTS and name not in UNREAD}
+    fields = {name: list[Any]() for name in names if name in COLUMNS}
     step = min(BYTES_AT_ONCE * len(contents) // (sum(map(len, contents)) + 1), AT_ONCE) or 1
     for first in range(0, len(contents), step):
         lines, left, before = list[Any](), iter(contents[first : first + step]), len(odd)
@@ -173,22 +177,30 @@ def _decoded(contents: Sequence[bytes]) -> tuple[dict[str, Values], Texts, Array
 def _decoder(names: tuple[str, ...], turns: bool) -> Callable[[bytes], Any]:
     """Decodes lines that have none but some of the fields of `Line`, and messages that are texts unless `turns`."""
     types = FIELDS if turns else FIELDS | {"messages": list[Message] | None}
-    fields = [(name, types[name], None) for name in names]  # None is what no line states
+    fields = [(name, types.get(name, Any), None) for name in names]  # None is what no line states
     return msgspec.json.Decoder(msgspec.defstruct("Line", fields, forbid_unknown_fields=True, gc=False)).decode
 
 
 def _meets(content: bytes) -> bool:
     """Whether a line can be read here but for fields, or turns, that no line was met with before."""
-    if not _reads(content, turns=True):
+    try:
+        names = _keys(content).keys()
+    except _UNREADABLE:
         return False
-    new = {*_keys(content), *(() if _reads(content, turns=False) else (TURNS,))} - _met
+    others = names - FIELDS.keys()
+    if len(others | _passed_over.keys()) > MOST or not all(map(nobody_looks_at, others)):
+        return False
+    if not _reads(content, others, turns=True):
+        return False
+    new = {*names, *(() if _reads(content, others, turns=False) else (TURNS,))} - _met
+    _passed_over.update(dict.fromkeys(sorted(others)))
     _met.update(new)
     return bool(new)
 
 
-def _reads(content: bytes, *, turns: bool) -> bool:
+def _reads(content: bytes, others: AbstractSet[str], *, turns: bool) -> bool:
     try:
-        _decoder(tuple(FIELDS), turns)(content)
+        _decoder((*FIELDS, *sorted(others)), turns)(content)
     except _UNREADABLE:
         return False
     return True
