@@ -20,6 +20,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from importlib.metadata import version
@@ -32,7 +33,7 @@ import pyarrow as pa
 
 from benchmarks.measured import Line, Took, seconds, timed
 from benchmarks.second_pass import second_pass
-from benchmarks.texts import LONGER, PRODUCTION, WORDS, write_log, write_real_log
+from benchmarks.texts import LONGER, PRODUCTION, WORDS, write_agents, write_log, write_real_log
 from benchmarks.workers import replayed
 from pricing import BUCKETS, AsOf, PriceBook, charge
 from pricing.tokenizers import _counter
@@ -92,7 +93,7 @@ class Bench:
         found: list[Line] = []
         for each in (
             self.limit,
-            self.lengths,
+            self.others,
             self.script,
             self.workers,
             self.growth,
@@ -123,18 +124,21 @@ class Bench:
             Line("full pass, by the clock", LIMIT, "", by_clock, rate),
         ]
 
-    def lengths(self) -> list[Line]:
-        """The same by core time over texts as long as the prototype's, as in a production hour of Azure's, and real."""
+    def others(self) -> list[Line]:
+        """The same by core time over others: as long as the prototype's, as in a production hour, agents', and real."""
         rows, found = min(self.rows, 20_000), list[Line]()
-        for name, lengths in (("longer", LONGER), ("production", PRODUCTION)):
-            path = write_log(self.folder / f"{name}.jsonl", rows, counted=False, lengths=lengths)
-            what = f"full pass, {path.stat().st_size // rows:,} bytes a line, core time"
-            found.append(self._by_cores(what, "0.6 of the limit", rows, *self._beside_the_limit(path)))
-            path.unlink()
-        if DATA.is_dir():
-            rows = write_real_log(path, DATA)
-            what = f"full pass, real texts, {path.stat().st_size // rows:,} bytes a line, core time"
-            found.append(self._by_cores(what, "0.6 of the limit", rows, *self._beside_the_limit(path)))
+        path = self.folder / "other.jsonl"
+        logs: list[tuple[str, Callable[[], object]]] = [
+            ("", lambda: write_log(path, rows, counted=False, lengths=LONGER)),
+            ("", lambda: write_log(path, rows, counted=False, lengths=PRODUCTION)),
+            ("tools and whole answers, ", lambda: write_agents(path, rows)),
+            *([("real texts, ", lambda: write_real_log(path, DATA))] if DATA.is_dir() else []),
+        ]
+        for name, write in logs:
+            write()
+            held = path.read_bytes().count(b"\n")
+            what = f"full pass, {name}{path.stat().st_size // held:,} bytes a line, core time"
+            found.append(self._by_cores(what, "0.6 of the limit", held, *self._beside_the_limit(path)))
             path.unlink()
         return found
 
@@ -159,7 +163,7 @@ class Bench:
             scan = timed(lambda: records.extend([msgspec.json.decode(line) for line in raw]))
         finally:
             gc.enable()
-        said = [text for record in records for text in (record["messages"][1]["content"], record["response"])]
+        said = [text for record in records for text in _said(record)]
         self.count.forget()
         count = timed(lambda: self.count(said))
         return Took(scan.clock + count.clock, scan.cores + count.cores)
@@ -320,6 +324,13 @@ class Bench:
             for _ in range(self.times)
         ]
         return [Line("backroute --help, s", "itself", "under 0.3", values)]
+
+
+def _said(record: dict[str, Any]) -> Iterator[str]:
+    """The texts of a call but its system prompt, which is everyone's."""
+    yield from (text for message in record["messages"][1:] if (text := message["content"]) is not None)
+    answer = record["response"]
+    yield answer if isinstance(answer, str) else answer["choices"][0]["message"]["content"]
 
 
 def main() -> None:

@@ -63,6 +63,38 @@ def write_log(path: Path, rows: int, *, counted: bool, lengths: tuple[Length, Le
     return path
 
 
+def write_agents(path: Path, rows: int) -> Path:
+    """Write `rows` calls as agents make them: tools, a call and its result, a field of their own, the whole answer."""
+    draw = random.Random(7)
+
+    def words(count: int) -> str:
+        return " ".join(draw.choices(WORDS, k=count))
+
+    query = {"type": "object", "properties": {"query": {"type": "string", "description": "what to look for"}}}
+    tools = [
+        {"type": "function", "function": {"name": name, "description": f"{name} for a query", "parameters": query}}
+        for name in ("search", "weather", "order")
+    ]
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(rows):
+            row = _call(number, rows, draw.choice(MODELS), words(30), "")
+            function = {"name": "search", "arguments": json.dumps({"query": words(4)})}
+            asked = [{"id": f"call{number}", "type": "function", "function": function}]
+            row["messages"] += [
+                {"role": "assistant", "content": None, "tool_calls": asked},
+                {"role": "tool", "tool_call_id": f"call{number}", "content": words(40)},
+            ]
+            message = {"role": "assistant", "content": words(30)}
+            row["response"] = {
+                "id": f"chatcmpl-{number}",
+                "object": "chat.completion",
+                "model": row["model"],
+                "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            }
+            file.write(json.dumps(row | {"tools": tools, "workflow": "triage"}, ensure_ascii=False) + "\n")
+    return path
+
+
 def write_real_log(path: Path, data: Path) -> int:
     """Write calls of real prompts with real answers, each once and in chance pairs; returns how many.
 
