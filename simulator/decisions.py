@@ -90,7 +90,7 @@ def decision_batches(folder: Path, columns: Sequence[str] = tuple(SCHEMA.names))
 
 
 class DecisionFile:
-    """Writes rows in groups of GROUP, however they come, so that equal decisions are equal files.
+    """Writes rows in groups of GROUP, however they come, so that one process writes equal decisions as equal files.
 
     Those that workers encoded are joined as they are. The file appears when it is whole; until then, one of before
     stays as it is.
@@ -126,7 +126,7 @@ class DecisionFile:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         with self._file:
             if kind is None:
-                if self._rows:
+                if self._rows or not self._joined.begun:
                     self._joined.add(encoded(pa.concat_tables(self._waiting)))
                 self._joined.close()
         if kind is None:

@@ -31,6 +31,11 @@ class JoinedFile:
         self._rows, self._groups = 0, list[bytes]()
         self._before = self._after = b""  # of the footer: what stands before the row count, and after the row groups
 
+    @property
+    def begun(self) -> bool:
+        """Whether a file was added, which says what columns there are."""
+        return bool(self._before)
+
     def add(self, held: bytes) -> None:
         """Add the row groups of a file."""
         size = int.from_bytes(held[-8:-4], "little")

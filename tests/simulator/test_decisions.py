@@ -28,7 +28,7 @@ def written(path: Path, names: list[str | None], cuts: list[int]) -> bytes:
     return path.read_bytes()
 
 
-@given(names=st.lists(NAMES, min_size=1, max_size=60), cuts=st.lists(st.integers(0, 60), max_size=5))
+@given(names=st.lists(NAMES, max_size=60), cuts=st.lists(st.integers(0, 60), max_size=5))
 def test_a_file_does_not_depend_on_the_batches_its_rows_came_in(
     names: list[str | None], cuts: list[int], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
