@@ -23,7 +23,6 @@ from workloads.formats.mapping import load_mapping
 from workloads.formats.times import read_time
 from workloads.reading import Lines, Reading
 from workloads.records import RecordSource, as_records
-from workloads.remote import Place
 from workloads.rows import Columns, Row, RowError, Strings
 from workloads.schema import OUTCOME, REQUEST
 from workloads.sources import LONGEST_LINE, FileSource, Source, broken, open_source, too_long
@@ -224,7 +223,7 @@ class Gathering:
     def __init__(self, log: Log, reading: Reading) -> None:
         self._log, self._reading = log, reading
         self._digest = blake2b(digest_size=16)
-        self._source: Place | None = None
+        self._first: Block | RowGroups | None = None  # of the file that is read
         self._lines, self._broken = 0, False
 
     def take(self, block: Block | RowGroups, found: Apart) -> bool:
@@ -267,9 +266,9 @@ class Gathering:
         return pa.concat_batches([each for each, _ in read]), pa.concat_batches([each for _, each in read])
 
     def _begin(self, block: Block | RowGroups) -> None:
-        if block.start == 0 and block.path != self._source:
+        if block.start == 0 and block is not self._first:
             self._reading.next_file()
-            self._source, self._lines, self._broken = block.path, 0, False
+            self._first, self._lines, self._broken = block, 0, False
 
     def end(self) -> None:
         """Tell the log what was read."""

@@ -166,3 +166,17 @@ def test_blocks_say_what_the_log_was_recognised_by(tmp_path: Path, before: list[
     assert taken > 3
     assert apart == read_whole(path, {})
     assert apart[5]["chat JSONL"].startswith(f"{path}:{len(before) + 1}: ")
+
+
+def test_a_file_given_twice_is_numbered_twice(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text("{no JSON\n" * 9, "utf-8")
+    log, whole, apart = read_log([path, path]), ProblemLog(), ProblemLog()
+    assert sum(requests.num_rows for requests, _ in log.batches(problems=whole)) == 0
+    gathering = log.gathering(apart)
+    for block in log.blocks() or ():
+        found = read_block(block)
+        assert found is not None
+        assert gathering.take(block, found[2])
+    assert told(apart) == told(whole)
+    assert [each.line for each in apart.kept] == [*range(1, 10)] * 2
